@@ -123,7 +123,7 @@ class S3Store:
         except BotoCoreError as error:
             raise LakeError(
                 f"the S3 service of {self.describe()} did not answer ({error}): check the network, "
-                "AWS_ENDPOINT_URL and AWS_REGION"
+                "AWS_ENDPOINT_URL and AWS_DEFAULT_REGION"
             ) from error
 
     def _sentence(self, key: str, error: Any) -> LakeError:
