@@ -1,0 +1,144 @@
+"""Whole columns at a time: the rules of `scalars`, applied to what is not already in order."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from prodclf_assets.catalog.numbers_text import PLAIN_NUMBER
+from prodclf_assets.catalog.scalars import (
+    MISSING_TEXTS,
+    normalise_text,
+    number_from_value,
+    text_value,
+    title_key,
+)
+
+__all__ = [
+    "TEXT_DTYPE",
+    "normalise_text",
+    "normalise_texts",
+    "parse_number",
+    "text_value",
+    "title_key",
+    "title_keys",
+]
+
+TEXT_DTYPE = pd.StringDtype("pyarrow")
+"""The dtype of text columns: one buffer instead of one Python object per cell; missing is `pd.NA`."""
+
+# Texts that may differ from their normal form; all others, nearly all of a clean catalogue, are left as they are.
+_NEEDS_WORK = r"[^\x20-\x7e]|&|  |^ | $|^.{1000}"
+_MARKERS = pa.array(sorted(MISSING_TEXTS), pa.large_string())
+
+
+def parse_number(values: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Read a column of numbers however the shop wrote them (see `number_from_text`).
+
+    Args:
+        values: numbers, texts, or both; missing values stay missing.
+
+    Returns:
+        The numbers as float64 (NaN where missing or unreadable), and a boolean series that is true where something was
+        there that is not one finite number. Both have the index of `values`.
+    """
+    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        failed = np.isinf(numbers)
+        numbers[failed] = np.nan
+    else:
+        texts = _text_array(values)
+        numbers, failed = _parse_objects(values) if texts is None else _parse_texts(texts)
+    return pd.Series(numbers, values.index, name=values.name), pd.Series(
+        failed, values.index, name=values.name
+    )
+
+
+def normalise_texts(values: pd.Series) -> pd.Series:
+    """Bring a column of texts to normal form, as `text_value` does one by one; what is empty becomes `pd.NA`."""
+    texts = _text_array(values)
+    if texts is None:
+        texts = pa.array([_as_text(value) for value in values.tolist()], pa.large_string())
+    texts = _map_some(texts, pc.match_substring_regex(texts, _NEEDS_WORK), text_value)
+    absent = pc.or_(pc.equal(texts, ""), pc.is_in(pc.utf8_lower(texts), value_set=_MARKERS))
+    return _as_series(pc.if_else(absent, pa.scalar(None, pa.large_string()), texts), values)
+
+
+def title_keys(titles: pd.Series) -> pd.Series:
+    """Return the `title_key` of each title; `pd.NA` where the title is missing."""
+    texts = _text_array(titles.astype(TEXT_DTYPE))
+    assert texts is not None
+    keys = pa.array(
+        [None if text is None else title_key(text) for text in texts.to_pylist()], pa.large_string()
+    )
+    return _as_series(keys, titles)
+
+
+def _text_array(values: pd.Series) -> pa.Array | None:
+    """Return the column as Arrow text without lone surrogates; None when it holds anything but texts and gaps."""
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) not in {"string", "empty"}:
+        return None
+    if values.dtype != object and not isinstance(values.dtype, pd.StringDtype):
+        return None
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (UnicodeEncodeError, pa.ArrowInvalid):
+        return None
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return array.cast(pa.large_string())
+
+
+def _parse_texts(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    plain = pc.match_substring_regex(texts, PLAIN_NUMBER)
+    nothing = pa.scalar(None, pa.large_string())
+    numbers = pc.if_else(plain, texts, nothing).cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
+    failed = np.isinf(numbers)
+    numbers[failed] = np.nan
+    others = pc.if_else(plain, nothing, texts).dictionary_encode()
+    parsed = [number_from_value(text) for text in others.dictionary.to_pylist()]
+    if parsed:
+        codes = others.indices.to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(~np.isnan(codes)) if codes.dtype.kind == "f" else np.arange(len(codes))
+        picks = codes[rows].astype(np.int64)
+        numbers[rows] = np.array([number for number, _ in parsed])[picks]
+        failed[rows] = np.array([bad for _, bad in parsed])[picks]
+    return numbers, failed
+
+
+def _parse_objects(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    parsed = [number_from_value(None if value is pd.NA else value) for value in values.tolist()]
+    numbers = np.array([number for number, _ in parsed], dtype=np.float64)
+    return numbers, np.array([bad for _, bad in parsed], dtype=np.bool_)
+
+
+def _map_some(texts: pa.Array, chosen: pa.Array, function: Callable[[str], str]) -> pa.Array:
+    """Apply `function` once to each distinct text where `chosen` is true."""
+    chosen = pc.fill_null(chosen, False)
+    if not pc.any(chosen).as_py():
+        return texts
+    some = texts.filter(chosen).dictionary_encode()
+    mapped = pa.array([function(text) for text in some.dictionary.to_pylist()], pa.large_string())
+    return pc.replace_with_mask(texts, chosen, mapped.take(some.indices))
+
+
+def _as_text(value: object) -> str | None:
+    """Write a cell that is not a text as one: whole numbers without `.0`; None when it is missing or a container."""
+    if isinstance(value, str):
+        return text_value(value)
+    if (
+        value is None
+        or value is pd.NA
+        or isinstance(value, (list, dict, tuple, set, np.ndarray))
+        or value != value
+    ):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _as_series(texts: pa.Array, like: pd.Series) -> pd.Series:
+    return pd.Series(pd.array(texts, dtype=TEXT_DTYPE), index=like.index, name=like.name)

@@ -1,0 +1,131 @@
+"""The contract of a products frame: its columns and dtypes, and Pandera schemas that name every breach."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+import pandera.errors
+import pandera.pandas as pa
+
+from prodclf_assets.catalog.columns import (
+    ID_COLUMNS,
+    LABEL_COLUMN,
+    NUMERIC_COLUMNS,
+    NUMERIC_RANGES,
+    PATH_SEPARATOR,
+    PRODUCT_COLUMNS,
+    TEXT_COLUMNS,
+    TITLE_KEY_COLUMN,
+)
+from prodclf_assets.catalog.parsing import TEXT_DTYPE
+
+__all__ = [
+    "ID_COLUMNS",
+    "LABEL_COLUMN",
+    "NUMERIC_COLUMNS",
+    "NUMERIC_RANGES",
+    "PATH_SEPARATOR",
+    "PRODUCT_COLUMNS",
+    "TEXT_COLUMNS",
+    "TITLE_KEY_COLUMN",
+    "CleanProducts",
+    "RawProducts",
+    "SchemaFailure",
+    "conform",
+    "schema_failures",
+]
+
+
+@dataclass(frozen=True)
+class SchemaFailure:
+    """One rule that a frame breaks.
+
+    Attributes:
+        column: the column at fault; "" when the frame as a whole is.
+        rule: what should hold.
+        rows: how many rows break it; 0 when it is not about rows.
+        example: one offending value, as text.
+    """
+
+    column: str
+    rule: str
+    rows: int
+    example: str
+
+
+def conform(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` as a products frame: contract columns first and in order, contract dtypes, a fresh index.
+
+    Missing columns are added as missing values; other columns are kept behind. Values are not parsed or normalised.
+    """
+    texts = [*ID_COLUMNS, *TEXT_COLUMNS, LABEL_COLUMN]
+    contract = [*PRODUCT_COLUMNS, LABEL_COLUMN]
+    data: dict[str, pd.Series] = {}
+    for name in contract:
+        dtype = TEXT_DTYPE if name in texts else "float64"
+        values = (
+            frame[name] if name in frame else pd.Series(pd.NA if name in texts else float("nan"), frame.index)
+        )
+        data[name] = values.astype(dtype).reset_index(drop=True)
+    extras = {name: frame[name].reset_index(drop=True) for name in frame.columns if name not in data}
+    return pd.DataFrame(data | extras)
+
+
+def schema_failures(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> tuple[SchemaFailure, ...]:
+    """Check a frame against a schema and return every broken rule, none when the frame keeps the contract."""
+    try:
+        schema.validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        groups = cases.groupby(["column", "check"], dropna=False, sort=False)
+        return tuple(
+            SchemaFailure(
+                column="" if pd.isna(column) else str(column),
+                rule=str(check),
+                rows=int(group["index"].notna().sum()),
+                example=str(group["failure_case"].iloc[0]),
+            )
+            for (column, check), group in groups
+        )
+    return ()
+
+
+def _is_text(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.StringDtype)
+
+
+def _text_column(*, required: bool = False) -> pa.Column:
+    checks = [pa.Check(_is_text, name="has dtype string")]
+    if required:
+        checks.append(pa.Check(lambda values: values.str.len() > 0, name="is not empty"))
+    return pa.Column(None, checks=checks, nullable=not required)
+
+
+def _number_column(name: str) -> pa.Column:
+    low, high = NUMERIC_RANGES[name]
+    return pa.Column(
+        "float64", pa.Check.in_range(low, high, name=f"lies in {low:g} to {high:g}"), nullable=True
+    )
+
+
+def _schema(name: str, required: tuple[str, ...], extras: tuple[str, ...] = ()) -> pa.DataFrameSchema:
+    columns = {
+        column: _number_column(column)
+        if column in NUMERIC_COLUMNS
+        else _text_column(required=column in required)
+        for column in (*PRODUCT_COLUMNS, LABEL_COLUMN, *extras)
+    }
+    return pa.DataFrameSchema(
+        columns, index=pa.Index("int64", unique=True), strict=False, ordered=False, name=name
+    )
+
+
+RawProducts: Final = _schema("RawProducts", required=("product_id",))
+"""What readers give: every input row, each with an id; anything else may be missing."""
+
+CleanProducts: Final = _schema(
+    "CleanProducts",
+    required=("product_id", "title", LABEL_COLUMN, TITLE_KEY_COLUMN),
+    extras=(TITLE_KEY_COLUMN,),
+)
+"""What cleaning gives: a title, a category and a title key in every row."""
