@@ -13,7 +13,7 @@ from prodclf_assets.lake.folder import FolderStore
 from prodclf_assets.lake.log import LogEntry
 from prodclf_assets.lake.s3 import S3Store
 from prodclf_assets.lake.store import MissingObjectError, Store
-from prodclf_assets.lake.versions import FileEntry, Version
+from prodclf_assets.lake.versions import FileEntry, Version, entries_of, hash_of
 
 __all__ = [
     "FileEntry",
@@ -25,5 +25,7 @@ __all__ = [
     "S3Store",
     "Store",
     "Version",
+    "entries_of",
+    "hash_of",
     "open_lake",
 ]

@@ -21,7 +21,7 @@ from prodclf_assets.lake.versions import (
     Version,
     check_name,
     damaged,
-    entry_of,
+    entries_of,
     from_manifest,
     home_of,
     new_id,
@@ -216,10 +216,9 @@ class Lake:
     def _describe_folder(
         self, asset: str, folder: Path, metadata: Mapping[str, Any], after: str | None
     ) -> Version:
-        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        if not names:
+        files = entries_of(folder)
+        if not files:
             raise LakeError(f"nothing to write for {asset!r}: {folder} holds no file")
-        files = {name: entry_of(folder / name) for name in names}
         version_id, created_at = new_id(self._clock(), after)
         return Version(asset, version_id, created_at, files, dict(metadata))
 

@@ -43,8 +43,7 @@ class Version:
     @property
     def content_hash(self) -> str:
         """SHA-256 (hex) of the file names and contents: equal for versions that hold the same bytes."""
-        lines = (f"{name}\0{entry.sha256}\n" for name, entry in sorted(self.files.items()))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return hash_of(self.files)
 
     @property
     def size(self) -> int:
@@ -79,6 +78,18 @@ def entry_of(path: Path) -> FileEntry:
     """Return the SHA-256 and size of a local file."""
     with path.open("rb") as handle:
         return FileEntry(hashlib.file_digest(handle, "sha256").hexdigest(), path.stat().st_size)
+
+
+def entries_of(folder: Path) -> dict[str, FileEntry]:
+    """Return the SHA-256 and size of every file below a folder, by its relative `/`-separated name."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name: entry_of(folder / name) for name in names}
+
+
+def hash_of(files: Mapping[str, FileEntry]) -> str:
+    """Return one SHA-256 (hex) over file names and contents, whatever order they come in."""
+    lines = (f"{name}\0{entry.sha256}\n" for name, entry in sorted(files.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def verify(version: Version, name: str, path: Path) -> None:
