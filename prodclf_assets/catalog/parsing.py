@@ -1,6 +1,6 @@
 """Whole columns at a time: the rules of `scalars`, applied to what is not already in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from prodclf_assets.catalog.scalars import (
 
 __all__ = [
     "TEXT_DTYPE",
+    "joined_texts",
     "normalise_text",
     "normalise_texts",
     "parse_number",
@@ -74,6 +75,13 @@ def title_keys(titles: pd.Series) -> pd.Series:
         [None if text is None else title_key(text) for text in texts.to_pylist()], pa.large_string()
     )
     return _as_series(keys, titles)
+
+
+def joined_texts(columns: Sequence[pd.Series], separator: str) -> pa.Array:
+    """Join text columns row by row into one Arrow array of large strings; missing texts count as empty."""
+    arrays = [_text_array(column.astype(TEXT_DTYPE)) for column in columns]
+    mark = pa.scalar(separator, pa.large_string())
+    return pc.binary_join_element_wise(*arrays, mark, null_handling="replace", null_replacement="")
 
 
 def _text_array(values: pd.Series) -> pa.Array | None:

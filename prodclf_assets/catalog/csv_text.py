@@ -1,0 +1,171 @@
+"""CSV as it is found: fast when the file is sound, line by line when it is not, and never a row lost."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from prodclf_assets.catalog.issues import FileIssue
+from prodclf_assets.catalog.parsing import TEXT_DTYPE
+
+_DELIMITERS = ",;\t|"
+_BLOCK = 8 << 20
+_LONGEST_HEADER = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """The records of one file, as they are.
+
+    Attributes:
+        frame: one column per column of the file, one row per record, nothing parsed.
+        lines: line of the file at which each record begins (1-based; for Parquet the row).
+        issues: what was wrong; records with a broken line have an issue of that kind.
+    """
+
+    frame: pd.DataFrame
+    lines: npt.NDArray[np.int64]
+    issues: list[FileIssue]
+
+
+def read_csv(data: bytes) -> Records:
+    """Read UTF-8 CSV text whose first line is the header; comma, semicolon, tab and bar are told apart by it.
+
+    A record with too few or too many fields or with quotes that do not match is kept with what it has and reported.
+    """
+    delimiter = _delimiter(data)
+    header, body_line = _header(data, delimiter)
+    names = _unique_names(header)
+    table = _read_sound(data, delimiter, len(names)) if body_line == 1 else None
+    if table is not None:
+        lines = np.arange(2, table.num_rows + 2)
+        return Records(_frame(table.columns, names), lines, [])
+    return _read_line_by_line(data, delimiter, names, body_line)
+
+
+def _delimiter(data: bytes) -> str:
+    head = data.lstrip(b"\r\n").split(b"\n", 1)[0].decode(errors="replace")
+    outside_quotes = "".join(head.split('"')[::2])
+    return max(_DELIMITERS, key=outside_quotes.count)
+
+
+def _header(data: bytes, delimiter: str) -> tuple[list[str], int]:
+    """Return the header's fields and the 0-based line at which the records begin."""
+    lines = io.StringIO(data[:_LONGEST_HEADER].decode(errors="ignore"), newline="").readlines()
+    for _, end, fields, _ in _records(lines, 0, delimiter):
+        if any(field.strip() for field in fields):
+            return [field.strip() for field in fields], end
+    return [], len(lines)
+
+
+def _unique_names(header: list[str]) -> list[str]:
+    """Number the second and later of equal column names: `price`, `price.2`."""
+    names: list[str] = []
+    for name in header:
+        count = 1
+        unique = name
+        while unique in names:
+            count += 1
+            unique = f"{name}.{count}"
+        names.append(unique)
+    return names
+
+
+def _read_sound(data: bytes, delimiter: str, width: int) -> pa.Table | None:
+    """Read with Arrow; None unless every line is one record, which is when Arrow and line numbers can be trusted."""
+    ids = [str(i) for i in range(width)]
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pyarrow.csv.ReadOptions(column_names=ids, skip_rows=1, block_size=_BLOCK),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(ids, pa.large_string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    physical_lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    if table.num_rows + 1 != physical_lines or any(_spans_lines(column) for column in table.columns):
+        return None
+    return table
+
+
+def _spans_lines(column: pa.ChunkedArray) -> bool:
+    # An unclosed quote swallows the lines that follow it.
+    return bool(pc.any(pc.match_substring_regex(column, r"[\r\n]")).as_py())
+
+
+def _read_line_by_line(data: bytes, delimiter: str, names: list[str], body_line: int) -> Records:
+    lines = io.StringIO(data.decode(), newline="").readlines()
+    rows: list[list[str | None]] = []
+    starts: list[int] = []
+    issues: list[FileIssue] = []
+    for line, _, fields, quotes_match in _records(lines, body_line, delimiter):
+        if not fields or (len(names) > 1 and len(fields) == 1 and not fields[0].strip()):
+            continue
+        fault = _fault(fields, len(names), quotes_match)
+        if fault:
+            issues.append(FileIssue(line + 1, len(rows), "broken line", lines[line].rstrip("\r\n"), fault))
+        padding: list[str | None] = [None] * (len(names) - len(fields))
+        rows.append([*fields[: len(names)], *padding])
+        starts.append(line + 1)
+    columns = [pa.array(column, pa.large_string()) for column in zip(*rows, strict=True)] or [
+        pa.array([], pa.large_string()) for _ in names
+    ]
+    return Records(_frame(columns, names), np.array(starts, dtype=np.int64), issues)
+
+
+def _records(lines: list[str], first: int, delimiter: str) -> Iterator[tuple[int, int, list[str], bool]]:
+    """Yield each record's first line (0-based), the line after it, its fields, and whether its quotes match.
+
+    A quote that never closes would swallow what follows it, up to the next quote or the end of the file. The strict
+    reader notices at that next quote, where text follows it; then the line alone is the record and reading resumes below.
+    """
+    start = first
+    while start < len(lines):
+        base = start
+        reader = csv.reader(map(lines.__getitem__, range(base, len(lines))), delimiter=delimiter, strict=True)
+        try:
+            for fields in reader:
+                end = base + reader.line_num
+                yield start, end, fields, True
+                start = end
+        except csv.Error:
+            yield start, start + 1, _fields_of_broken_line(lines[start].rstrip("\r\n"), delimiter), False
+            start += 1
+
+
+def _fields_of_broken_line(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return line.split(delimiter)
+
+
+def _fault(fields: list[str], width: int, quotes_match: bool) -> str | None:
+    if len(fields) < width:
+        found = f"the line is cut short: {len(fields)} of {width} fields"
+        return f"{found}{'' if quotes_match else ', the last in a quote that does not close'}; the rest is missing"
+    if len(fields) > width:
+        return (
+            f"the line has {len(fields)} fields where the header has {width}; those beyond were left out, "
+            "put texts with a comma in double quotes"
+        )
+    return (
+        None if quotes_match else "the quotes of the line do not match; it was read as it stands, on its own"
+    )
+
+
+def _frame(columns: list[pa.Array] | list[pa.ChunkedArray], names: list[str]) -> pd.DataFrame:
+    series = [pd.Series(pd.array(column, dtype=TEXT_DTYPE)) for column in columns]
+    frame = pd.concat(series, axis=1) if series else pd.DataFrame()
+    frame.columns = pd.Index(names, dtype=object)
+    return frame

@@ -1,0 +1,156 @@
+"""Find the files of a source: a path, a folder, a glob, or the same in S3."""
+
+import contextlib
+import fnmatch
+import glob
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from prodclf_assets.errors import LakeError, SourceError
+from prodclf_assets.lake.s3 import S3Store, make_client
+
+FileKind = Literal["csv", "jsonl", "parquet"]
+SUFFIXES: Final[dict[str, FileKind]] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_WILD = "*?["
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file of a source.
+
+    Attributes:
+        name: how the user knows it: a path or an `s3://` URI.
+        kind: its format, by suffix; by content when it has no suffix.
+        path: where it can be read; for S3 only while `found_files` stands at it.
+    """
+
+    name: str
+    kind: FileKind
+    path: Path
+
+
+def found_files(source: str, s3_client: Any = None) -> Iterator[FoundFile]:
+    """Yield the files of a source in the order of their names; S3 objects are downloaded one at a time.
+
+    Args:
+        source: a file, a folder (searched through), a glob, or `s3://bucket/` with a key, a prefix or a glob.
+        s3_client: a boto3 client; one from the usual AWS variables when absent.
+
+    Raises:
+        SourceError: nothing is there, its format is not known, or the bucket cannot be read.
+    """
+    if source.startswith("s3://"):
+        yield from _in_bucket(source, s3_client)
+        return
+    for path in _local_paths(source):
+        yield FoundFile(str(path), kind_of(path), path)
+
+
+def kind_of(path: Path) -> FileKind:
+    """Tell a file's format by its suffix (`.gz` aside) or, when it has none, by how it begins.
+
+    Raises:
+        SourceError: the suffix is of no known format.
+    """
+    kind = _kind_by_suffix(path.name)
+    if kind is not None:
+        return kind
+    if path.suffix and path.suffix.lower() != ".gz":
+        raise SourceError(f"{path}: {path.suffix} files cannot be read; save it as {_known_suffixes()}")
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    return "jsonl" if head.lstrip()[:1] in (b"{", b"[") else "csv"
+
+
+def _local_paths(source: str) -> list[Path]:
+    path = Path(source).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        paths = [found for found in path.rglob("*") if _is_product_file(found.relative_to(path))]
+        if not paths:
+            raise SourceError(f"folder {source} holds no product file; put {_known_suffixes()} files there")
+        return sorted(paths)
+    if any(mark in source for mark in _WILD):
+        matches = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207 absolute globs
+        paths = sorted(match for match in matches if match.is_file() and _kind_by_suffix(match.name))
+        if not paths:
+            raise SourceError(f"no {_known_suffixes()} file matches {source}; check the pattern")
+        return paths
+    raise SourceError(f"{source} does not exist; check the path given as --source or PRODCLF_SOURCE")
+
+
+def _in_bucket(source: str, s3_client: Any) -> Iterator[FoundFile]:
+    bucket, _, key = source.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise SourceError(
+            f"{source} names no bucket; write s3://bucket/key, s3://bucket/folder or s3://bucket/*.csv"
+        )
+    store = S3Store(s3_client or make_client(), bucket)
+    with _as_source_error(source):
+        keys = _matching_keys(store.list(_fixed_prefix(key)), key)
+    if not keys:
+        raise SourceError(
+            f"{source} holds no product file; check bucket and key ({_known_suffixes()} files are read)"
+        )
+    with tempfile.TemporaryDirectory(prefix="prodclf-source-") as folder:
+        for found in keys:
+            path = Path(folder) / found.rsplit("/", 1)[-1]
+            with _as_source_error(source):
+                store.download(found, path)
+            yield FoundFile(f"s3://{bucket}/{found}", kind_of(path), path)
+            path.unlink()
+
+
+def _matching_keys(listed: list[str], key: str) -> list[str]:
+    """Take a key itself when it exists; else what a glob matches; else the product files below it as a folder."""
+    if key in listed and not key.endswith("/"):
+        return [key]
+    if any(mark in key for mark in _WILD):
+        chosen = [
+            name for name in listed if fnmatch.fnmatchcase(name, key) and name.count("/") == key.count("/")
+        ]
+        return [name for name in chosen if _kind_by_suffix(name)]
+    folder = f"{key.rstrip('/')}/" if key.strip("/") else ""
+    below = [name for name in listed if name.startswith(folder)]
+    return [name for name in below if _is_product_file(Path(name.removeprefix(folder)))]
+
+
+def _fixed_prefix(key: str) -> str:
+    return key[: min((key.index(mark) for mark in _WILD if mark in key), default=len(key))]
+
+
+@contextlib.contextmanager
+def _as_source_error(source: str) -> Iterator[None]:
+    try:
+        yield
+    except LakeError as error:
+        raise SourceError(f"{source} cannot be read: {error}") from error
+
+
+def _kind_by_suffix(name: str) -> FileKind | None:
+    return SUFFIXES.get(Path(name.lower().removesuffix(".gz")).suffix)
+
+
+def _is_product_file(path: Path) -> bool:
+    """Tell whether a file in a folder is data: a known suffix, and no part of its path hidden (`.` or `_` first)."""
+    return _kind_by_suffix(path.name) is not None and not any(
+        part.startswith((".", "_")) for part in path.parts
+    )
+
+
+def _known_suffixes() -> str:
+    return ".csv, .csv.gz, .jsonl or .parquet"
