@@ -1,0 +1,143 @@
+"""How prodclf reaches MLflow: its settings, its store, and its errors in one sentence."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from prodclf_assets.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SQLITE = "sqlite:///"
+
+# What MLflow takes from the environment; a value that the user set is left alone.
+MLFLOW_DEFAULTS = {
+    # It reports usage over the network unless told not to.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Seven retries with backoff and a timeout of two minutes each would hide an absent server for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    # It would copy the uv.lock of the working directory into every model.
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # It warns of things that are so on purpose (no pip in the environment) and narrates its migrations.
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
+
+
+def prepare_mlflow() -> None:
+    """Set MLflow's defaults for this process and its children; call it before MLflow is first imported."""
+    for name, value in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+class Connection:
+    """One tracking store and one experiment in it.
+
+    Args:
+        tracking_uri: a `sqlite:///` file, any other database MLflow knows, or the URL of a tracking server.
+        experiment: name of the experiment that runs are logged to.
+        artifact_location: where a new experiment keeps its files; None leaves it to the tracking server, or
+            means a folder beside a SQLite file.
+    """
+
+    def __init__(self, tracking_uri: str, experiment: str, artifact_location: str | None) -> None:
+        self.tracking_uri = tracking_uri
+        self._experiment = experiment
+        self._artifact_location = artifact_location
+
+    @property
+    def address(self) -> str:
+        """The tracking URI as it may be shown: without a password."""
+        parts = urlsplit(self.tracking_uri)
+        if parts.password is None:
+            return self.tracking_uri
+        return parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}").geturl()
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database file, or None when the store is not a SQLite file."""
+        if not self.tracking_uri.startswith(SQLITE):
+            return None
+        return Path(self.tracking_uri.removeprefix(SQLITE)).absolute()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing can have been stored yet; known without loading MLflow."""
+        return self.sqlite_file is not None and not self.sqlite_file.exists()
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """A client of the store, which is created when it is an absent SQLite file."""
+        prepare_mlflow()
+        from mlflow import MlflowClient
+
+        with self.explained("open"), self._alone():
+            client = MlflowClient(self.tracking_uri, self.tracking_uri)
+            client.get_experiment_by_name(self._experiment)
+        return client
+
+    def experiment_id(self) -> str:
+        """Return the id of the experiment, creating it with its artifact location when it is absent.
+
+        Created by MLflow on the way, it would keep its files in `./mlruns` of the working directory.
+        """
+        client = self.client
+        with self.explained("open the experiment"), self._alone():
+            known = client.get_experiment_by_name(self._experiment)
+            if known is not None:
+                return str(known.experiment_id)
+            return str(client.create_experiment(self._experiment, self._new_artifact_location()))
+
+    @contextlib.contextmanager
+    def explained(self, doing: str) -> Iterator[None]:
+        """Turn what MLflow, its database or its file store raise into one RegistryError."""
+        try:
+            yield
+        # Evaluated only when something was raised, so that naming these classes loads nothing.
+        except _foreign_errors() as error:
+            reason = str(error).strip().partition("\n")[0].rstrip(".")
+            raise RegistryError(
+                f"cannot {doing} in the model registry {self.address} ({reason}): check MLFLOW_TRACKING_URI "
+                "and that its server, database or folder can be reached"
+            ) from error
+
+    def _new_artifact_location(self) -> str | None:
+        if self._artifact_location is None and self.sqlite_file is not None:
+            return str(self.sqlite_file.parent / "mlflow-artifacts")
+        return self._artifact_location
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one process at a time make a SQLite store or an experiment: MLflow fails when two do."""
+        if self.sqlite_file is None:
+            yield
+            return
+        self.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+        with self.sqlite_file.with_name(f"{self.sqlite_file.name}.lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _foreign_errors() -> tuple[type[BaseException], ...]:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    known: tuple[Any, ...] = (
+        MlflowException,
+        SQLAlchemyError,
+        OSError,
+        Boto3Error,
+        BotoCoreError,
+        ClientError,
+    )
+    return known

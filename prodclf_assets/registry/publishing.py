@@ -1,0 +1,95 @@
+"""How a bundle becomes an MLflow model: code, signature, example and pinned requirements; nothing pickled."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import requires
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, PRODUCT_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.models import ModelSignature
+
+# What serving one bundle through MLflow has no use for.
+NOT_IN_A_MODEL = ("dagster", "ray", "fastapi", "click", "matplotlib")
+PACKAGE = Path(__file__).parents[1]
+OUTPUTS = {
+    "predicted_category": "string",
+    "confidence": "double",
+    "decision": "string",
+    "alternatives": "string",
+}
+
+
+def model_signature() -> "ModelSignature":
+    """Return the fixed signature: a product's columns (only the title is required) to the answer's columns."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(
+            DataType.double if name in NUMERIC_COLUMNS else DataType.string, name, required=name == "title"
+        )
+        for name in PRODUCT_COLUMNS
+    ]
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(DataType[kind], name) for name, kind in OUTPUTS.items()]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+
+
+def pinned_requirements() -> list[str]:
+    """Return the pinned packages that a bundle needs, as this distribution declares them."""
+    return sorted(
+        line for line in requires("prodclf") or [] if ";" not in line and not line.startswith(NOT_IN_A_MODEL)
+    )
+
+
+def as_example(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return products as MLflow stores an example: the signature's columns, missing text as None."""
+    columns = [name for name in PRODUCT_COLUMNS if name in frame.columns]
+    texts = [name for name in columns if name not in NUMERIC_COLUMNS]
+    example = frame[columns].reset_index(drop=True).astype(dict.fromkeys(texts, "object"))
+    example[texts] = example[texts].where(example[texts].notna(), None)
+    return example
+
+
+@contextmanager
+def model_folder(bundle_dir: Path, mlflow_model: Any, input_example: "pd.DataFrame | None") -> Iterator[Path]:
+    """Give a folder that holds the MLflow model of a bundle, until the block ends.
+
+    The package's own source goes along, so that the model loads where prodclf is not installed.
+    """
+    import mlflow.pyfunc
+
+    with tempfile.TemporaryDirectory(prefix="prodclf-model-") as scratch:
+        # MLflow names its copy after the folder it is given, and `fetch` must find it again.
+        bundle = Path(scratch) / "bundle"
+        shutil.copytree(bundle_dir, bundle)
+        mlflow.pyfunc.save_model(
+            path=Path(scratch) / "model",
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"bundle": str(bundle)},
+            code_paths=[str(PACKAGE)],
+            signature=model_signature(),
+            input_example=None if input_example is None else as_example(input_example),
+            pip_requirements=pinned_requirements(),
+            mlflow_model=mlflow_model,
+        )
+        yield Path(scratch) / "model"
+
+
+@contextmanager
+def staged(files: Mapping[str, Path]) -> Iterator[Path]:
+    """Give a folder with files and folders under the names they are to be logged by, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="prodclf-artifacts-") as scratch:
+        for name, path in files.items():
+            target = Path(scratch) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, target)
+            else:
+                shutil.copyfile(path, target)
+        yield Path(scratch)

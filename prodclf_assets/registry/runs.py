@@ -1,0 +1,105 @@
+"""What prodclf writes to one MLflow run: parameters, measurements, files, and the bundle as a logged model."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from prodclf_assets.registry.publishing import model_folder, staged
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+
+# The most entries that a tracking server takes in one request.
+BATCH = 100
+
+
+@contextmanager
+def joined_run(client: "MlflowClient", experiment_id: str, run_id: str | None) -> Iterator[str]:
+    """Give the id of a run: the one named, left open for its owner, or a new one that ends with the block."""
+    if run_id is not None:
+        yield run_id
+        return
+    created = client.create_run(experiment_id).info.run_id
+    status = "FAILED"
+    try:
+        yield created
+        status = "FINISHED"
+    finally:
+        client.set_terminated(created, status)
+
+
+def log_facts(
+    client: "MlflowClient",
+    run_id: str,
+    *,
+    params: Mapping[str, object],
+    tags: Mapping[str, str],
+    artifacts: Mapping[str, Path],
+) -> None:
+    """Write parameters, tags and files to a run."""
+    from mlflow.entities import Param, RunTag
+
+    for part in _parts([Param(name, str(value)) for name, value in params.items()]):
+        client.log_batch(run_id, params=part)
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+    if artifacts:
+        with staged(artifacts) as folder:
+            client.log_artifacts(run_id, str(folder))
+
+
+def log_model(
+    client: "MlflowClient",
+    run_id: str,
+    bundle_dir: Path,
+    *,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    input_example: "pd.DataFrame | None",
+) -> "LoggedModel":
+    """Store a bundle as a logged model of a run, with its measurements on both.
+
+    The client's own calls, and not `mlflow.pyfunc.log_model`, because that one works on whatever run and store
+    happen to be active in the process.
+    """
+    from mlflow.entities import LoggedModelOutput, Metric
+    from mlflow.models import Model
+
+    run = client.get_run(run_id)
+    logged = client.create_logged_model(
+        run.info.experiment_id,
+        name="model",
+        source_run_id=run_id,
+        tags=dict(tags),
+        params=run.data.params,
+        model_type="product classifier",
+    )
+    status: Literal["READY", "FAILED"] = "FAILED"
+    try:
+        described = Model(
+            artifact_path=logged.artifact_location,
+            run_id=run_id,
+            model_uuid=logged.model_id,
+            model_id=logged.model_id,
+        )
+        with model_folder(bundle_dir, described, input_example) as folder:
+            client.log_model_artifacts(logged.model_id, str(folder))
+        status = "READY"
+    finally:
+        client.finalize_logged_model(logged.model_id, status)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    now = int(time.time() * 1000)
+    measured = [
+        Metric(name, float(value), now, 0, model_id=logged.model_id) for name, value in metrics.items()
+    ]
+    for part in _parts(measured):
+        client.log_batch(run_id, metrics=part)
+    return logged
+
+
+def _parts(items: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
