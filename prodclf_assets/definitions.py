@@ -1,0 +1,29 @@
+"""The code location: what the room `defs` defines, assembled. No logic."""
+
+import dagster as dg
+
+from prodclf_assets.defs.assets import catalog, splits
+from prodclf_assets.defs.automation import graph_job
+from prodclf_assets.defs.executor import graph_executor
+from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
+from prodclf_assets.defs.mlflow_run import MlflowRun
+from prodclf_assets.defs.resources import CatalogueSource, LakeResource
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Every asset, check, job and resource of the graph."""
+    lake = LakeResource()
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([catalog, splits]),
+        jobs=[graph_job],
+        executor=graph_executor,
+        resources={
+            "lake": lake,
+            "catalogue_source": CatalogueSource(),
+            "mlflow_run": MlflowRun(),
+            "table_io": TableIOManager(lake=lake),
+            "folder_io": FolderIOManager(lake=lake),
+            "report_io": ReportIOManager(lake=lake),
+        },
+    )

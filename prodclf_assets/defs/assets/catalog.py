@@ -1,0 +1,164 @@
+"""The catalogue as assets: read, cleaned, and what was found wrong with it."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from prodclf_assets.catalog.cleaning import check_learnable, clean_products
+from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.mapping import load_source_config
+from prodclf_assets.catalog.quality import quality_report
+from prodclf_assets.catalog.readers import SourceTable, read_source
+from prodclf_assets.catalog.sample import write_sample
+from prodclf_assets.defs import plots
+from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
+from prodclf_assets.defs.automation import RAW_FRESHNESS
+from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.io_managers import NotedTable
+from prodclf_assets.defs.metadata import counts_table, preview, records_table
+from prodclf_assets.defs.resources import CatalogueSource
+
+SAMPLE = "the built-in sample catalogue"
+SHOWN_COLUMNS = ("title", "brand", "price", "rating", LABEL_COLUMN)
+ISSUE_FIELDS = {"file": "string", "row": "int", "field": "string", "value": "string", "message": "string"}
+
+
+@dg.asset(
+    name="raw_products",
+    group_name="catalog",
+    owners=[DATA_OWNER],
+    kinds={"pandas", "parquet"},
+    tags={"stage": "source"},
+    code_version=code_version("catalog"),
+    freshness_policy=RAW_FRESHNESS,
+    io_manager_key="table_io",
+)
+@user_errors
+def raw_products(context: dg.AssetExecutionContext, catalogue_source: CatalogueSource) -> NotedTable:
+    """Every row of the shop's product files, in order, columns mapped and numbers parsed; broken rows too.
+
+    Files come from `PRODCLF_SOURCE` (CSV, CSV.GZ, JSONL, Parquet; path, folder, glob or S3), columns are mapped
+    as `PRODCLF_SOURCE_CONFIG` says or by usual names. With neither it is a sample catalogue made on the spot.
+    """
+    table, source = _read(catalogue_source)
+    issues = table.issues.to_dict(limit=20)
+    context.log.info(f"read {len(table.products):,} rows of {source}, {issues['total']:,} issues")
+    for sentence in table.issues.sentences(limit=5):
+        context.log.warning(sentence)
+    context.add_output_metadata(
+        {
+            "source": source,
+            "files": counts_table({file.name: file.rows for file in table.files}, "file"),
+            "mapping": dg.MetadataValue.md(f"```yaml\n{table.config.to_yaml()}```"),
+            "issues": issues["total"],
+            "issue_counts": counts_table(issues["counts"], "issue"),
+            "first_issues": records_table(issues["examples"], ISSUE_FIELDS),
+            "preview": preview(table.products, SHOWN_COLUMNS),
+        }
+    )
+    notes = {
+        "source": source,
+        "mapping": table.config.model_dump(mode="json"),
+        "files": [{"name": file.name, "rows": file.rows, "sha256": file.sha256} for file in table.files],
+        "issues": issues,
+        "quality": quality_report(table.products, table.issues).to_dict(),
+    }
+    return NotedTable(table.products, notes)
+
+
+@dg.asset(
+    name="clean_products",
+    group_name="catalog",
+    owners=[DATA_OWNER],
+    kinds={"pandas", "parquet"},
+    tags={"stage": "prepared"},
+    code_version=code_version("catalog"),
+    io_manager_key="table_io",
+)
+@user_errors
+def clean_catalogue(context: dg.AssetExecutionContext, raw_products: NotedTable) -> NotedTable:
+    """Products a model can learn from: texts in normal form, duplicates collapsed, conflicting labels settled.
+
+    Rows without a title or a category are dropped and counted. Of rows that list one product under several
+    categories, the majority decides.
+    """
+    result = clean_products(raw_products.frame)
+    check_learnable(result.products, str(raw_products.notes["source"]))
+    report = result.report.to_dict()
+    quality = quality_report(result.products)
+    counts = quality.class_distribution
+    context.log.info(
+        f"kept {result.report.rows_out:,} of {result.report.rows_in:,} rows, {quality.labels:,} categories"
+    )
+    context.add_output_metadata(
+        {
+            "cleaning": counts_table(
+                {step: count for step, count in report.items() if isinstance(count, int)}, "step"
+            ),
+            "categories": quality.labels,
+            "imbalance_ratio": quality.imbalance_ratio,
+            "single_row_categories": quality.single_row_classes,
+            "class_distribution": plots.inline(plots.class_distribution(counts), "rows per category"),
+            "largest_categories": counts_table(dict(list(counts.items())[:20]), "category"),
+            "preview": preview(result.products, SHOWN_COLUMNS),
+        }
+    )
+    return NotedTable(result.products, {"cleaning": report})
+
+
+@dg.asset(
+    name="data_quality_report",
+    group_name="catalog",
+    owners=[CATALOGUE_OWNER],
+    kinds={"json"},
+    tags={"stage": "report"},
+    code_version=code_version("catalog", "defs"),
+    io_manager_key="report_io",
+)
+@user_errors
+def data_quality_report(
+    context: dg.AssetExecutionContext, raw_products: NotedTable, clean_products: NotedTable
+) -> dict[str, Any]:
+    """What a catalogue manager can mend at the source: unusable values, duplicates, conflicts, empty columns."""
+    raw, notes = raw_products.notes["quality"], clean_products.notes
+    clean = quality_report(clean_products.frame).to_dict()
+    context.add_output_metadata(
+        {
+            "rows": raw["rows"],
+            "rows_kept": clean["rows"],
+            "issues": raw_products.notes["issues"]["total"],
+            "conflicting_titles": notes["cleaning"]["conflicting_titles"],
+            "completeness": records_table(
+                [
+                    {
+                        "column": name,
+                        "delivered": round(share, 4),
+                        "kept": round(clean["completeness"][name], 4),
+                    }
+                    for name, share in raw["completeness"].items()
+                ],
+                {"column": "string", "delivered": "float", "kept": "float"},
+            ),
+        }
+    )
+    return {
+        "source": raw_products.notes["source"],
+        "delivered": raw,
+        "kept": clean,
+        "cleaning": notes["cleaning"],
+        "issues": raw_products.notes["issues"],
+    }
+
+
+def _read(catalogue: CatalogueSource) -> tuple[SourceTable, str]:
+    """Read the source that the settings name, or write the sample catalogue to a file and read that one."""
+    chosen, mapping = catalogue.resolved_source(), catalogue.resolved_source_config()
+    if chosen is not None:
+        config = load_source_config(mapping) if mapping else None
+        return read_source(chosen, config, require_labels=True), chosen
+    with tempfile.TemporaryDirectory(prefix="prodclf-") as scratch:
+        path = Path(scratch) / "sample_catalogue.parquet"
+        write_sample(path, rows=catalogue.sample_rows)
+        return read_source(str(path), require_labels=True), SAMPLE

@@ -1,0 +1,84 @@
+"""The three sides of the split."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.splits import SPLITS, assign_splits, reframe_rare_labels, split_balance
+from prodclf_assets.defs.assets.common import DATA_OWNER, code_version
+from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.io_managers import NotedTable
+from prodclf_assets.defs.metadata import records_table
+from prodclf_assets.errors import LabelError
+
+DESCRIPTIONS = {
+    "train": "Eight in ten products: what the model learns from. Labels too rare to learn count as their parent.",
+    "validation": "One in ten products: where probabilities are calibrated and decision thresholds chosen.",
+    "test": "One in ten products: what the model is judged on, seen by nothing before.",
+}
+
+
+@dg.multi_asset(
+    name="splits",
+    specs=[
+        dg.AssetSpec(
+            f"{side}_split",
+            description=DESCRIPTIONS[side],
+            group_name="catalog",
+            owners=[DATA_OWNER],
+            kinds={"pandas", "parquet"},
+            tags={"stage": "prepared"},
+            code_version=code_version("catalog"),
+            deps=["clean_products"],
+        ).with_io_manager_key("table_io")
+        for side in SPLITS
+    ],
+    can_subset=True,
+)
+def splits(
+    context: dg.AssetExecutionContext, clean_products: pd.DataFrame
+) -> Iterator[dg.Output[NotedTable]]:
+    """Split by a hash of the title, so a product never changes sides and duplicates never straddle."""
+    sides = _split(clean_products)
+    for name in sorted(context.selected_output_names):
+        table = sides[name.removesuffix("_split")]
+        yield dg.Output(
+            table,
+            output_name=name,
+            metadata={
+                "categories": int(table.frame[LABEL_COLUMN].nunique()),
+                "distance_from_stratified": table.notes["distance"],
+                "expected_by_chance": table.notes["expected_distance"],
+                "reframed_labels": records_table(
+                    [{"label": old, "counts_as": new} for old, new in table.notes["reframed"].items()],
+                    {"label": "string", "counts_as": "string"},
+                ),
+            },
+        )
+
+
+@user_errors
+def _split(products: pd.DataFrame) -> dict[str, NotedTable]:
+    """Return each side with its notes; labels are reframed by what the training side can teach."""
+    side = assign_splits(products[TITLE_KEY_COLUMN])
+    empty = [name for name in SPLITS if not (side == name).any()]
+    if empty:
+        raise LabelError(
+            f"the catalogue has {len(products):,} usable products, too few for a {empty[0]} side: add products"
+        )
+    balance = split_balance(side, products[LABEL_COLUMN])
+    reframing = reframe_rare_labels(products.loc[side == "train", LABEL_COLUMN])
+    reframed = products.assign(**{LABEL_COLUMN: reframing.apply(products[LABEL_COLUMN])})
+    return {
+        name: NotedTable(
+            reframed[side == name].reset_index(drop=True),
+            {
+                "reframed": dict(reframing.mapping),
+                "distance": balance.distance[name],
+                "expected_distance": balance.expected_distance[name],
+            },
+        )
+        for name in SPLITS
+    }

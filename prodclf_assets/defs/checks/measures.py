@@ -1,0 +1,166 @@
+"""What the checks measure: plain functions over frames and reports, without Dagster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+MISSING = "\0missing"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """How much of a required column is there."""
+
+    column: str
+    rows: int
+    filled: int
+
+
+def filled_cells(frame: pd.DataFrame, columns: Sequence[str]) -> list[Filled]:
+    """Count the cells of each column that hold something; an empty text holds nothing."""
+    counts = []
+    for name in columns:
+        present = frame[name].notna()
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            present &= frame[name].fillna("").str.strip() != ""
+        counts.append(Filled(name, len(frame), int(present.sum())))
+    return counts
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Titles that lie on two sides of a split."""
+
+    first: str
+    second: str
+    keys: int
+    examples: tuple[str, ...]
+
+
+def overlaps(keys: Mapping[str, pd.Series]) -> list[Overlap]:
+    """Compare the title keys of every two splits."""
+    found = []
+    for (first, left), (second, right) in combinations(keys.items(), 2):
+        shared = sorted(set(left.unique()) & set(right.unique()))
+        found.append(Overlap(first, second, len(shared), tuple(str(key) for key in shared[:5])))
+    return found
+
+
+@dataclass(frozen=True)
+class InputGuess:
+    """How well one input, looked up alone, gives the label of rows that were held out."""
+
+    column: str
+    accuracy: float
+    values: int
+
+
+def single_input_guesses(
+    train: pd.DataFrame, held_out: pd.DataFrame, columns: Sequence[str], label: str
+) -> list[InputGuess]:
+    """Guess held-out labels by the majority label that each value of one column has in training.
+
+    Unseen and missing values are guessed too (missing counts as a value, unseen gets the overall majority), so a
+    column scores high only when it gives the label away for nearly every row.
+    """
+    overall = str(train[label].mode().iloc[0])
+    truth = held_out[label].astype(str).to_numpy()
+    guesses = []
+    for name in columns:
+        values, asked = _as_keys(train[name]), _as_keys(held_out[name])
+        answers = asked.map(_majority(values, train[label])).fillna(overall)
+        accuracy = float((answers.to_numpy() == truth).mean()) if len(truth) else 0.0
+        guesses.append(InputGuess(name, accuracy, int(values.nunique())))
+    return sorted(guesses, key=lambda guess: -guess.accuracy)
+
+
+def majority_share(train: pd.Series, held_out: pd.Series) -> float:
+    """Return the accuracy of always answering the largest category of training."""
+    return float((held_out == train.mode().iloc[0]).mean()) if len(held_out) else 0.0
+
+
+@dataclass(frozen=True)
+class LabelChanges:
+    """How the categories differ from those of the previous model, each difference with its reason.
+
+    Attributes:
+        appeared: new categories that rows of the catalogue carry.
+        vanished: categories that no row carries any more.
+        reframed: categories now too rare to learn, with the one they count as.
+        unexplained: differences for which the data give no reason.
+    """
+
+    appeared: tuple[str, ...]
+    vanished: tuple[str, ...]
+    reframed: Mapping[str, str]
+    unexplained: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """Differences altogether."""
+        return len(self.appeared) + len(self.vanished) + len(self.reframed) + len(self.unexplained)
+
+
+def label_changes(
+    previous: Sequence[str], current: Sequence[str], catalogue: Sequence[str], reframed: Mapping[str, str]
+) -> LabelChanges:
+    """Explain how the labels of this training differ from those of the previous model.
+
+    Args:
+        previous: labels of the previous model.
+        current: labels of this training.
+        catalogue: distinct categories of the cleaned catalogue.
+        reframed: categories too rare to learn, and what they count as now.
+    """
+    old, new, known = set(previous), set(current), set(catalogue)
+    legitimate = known | set(reframed.values())
+    gone, come = old - new, new - old
+    return LabelChanges(
+        appeared=tuple(sorted(come & legitimate)),
+        vanished=tuple(sorted(label for label in gone - known if label not in reframed)),
+        reframed={label: reframed[label] for label in sorted(gone) if label in reframed},
+        unexplained=tuple(sorted((come - legitimate) | (gone & known - set(reframed)))),
+    )
+
+
+def calibration_noise(
+    confidence: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], *, draws: int = 2000, seed: int = 0
+) -> float:
+    """Return the expected calibration error that chance alone gives a perfectly calibrated model.
+
+    Args:
+        confidence: mean stated confidence of each bin.
+        rows: number of rows in each bin.
+        draws: how many perfect models to simulate.
+        seed: of the simulation.
+
+    Returns:
+        the 95th percentile of the error over the simulated models.
+    """
+    total = int(rows.sum())
+    if total == 0:
+        return 0.0
+    counts = np.asarray(rows, dtype=np.int64)
+    chances = np.clip(confidence, 0.0, 1.0)
+    correct = np.random.default_rng(seed).binomial(counts, chances, size=(draws, len(counts)))
+    errors = np.abs(correct - counts * chances).sum(axis=1) / total
+    return float(np.quantile(errors, 0.95))
+
+
+def _as_keys(values: pd.Series) -> pd.Series:
+    return values.astype("string").fillna(MISSING)
+
+
+def _majority(values: pd.Series, labels: pd.Series) -> pd.Series:
+    """Return the most frequent label of each value; ties go to the label that sorts first."""
+    counts = (
+        pd.DataFrame({"value": values.to_numpy(), "label": labels.astype(str).to_numpy()})
+        .value_counts()
+        .reset_index(name="rows")
+        .sort_values(["rows", "label"], ascending=[False, True])
+    )
+    return counts.drop_duplicates("value").set_index("value")["label"]

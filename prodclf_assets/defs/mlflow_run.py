@@ -1,0 +1,116 @@
+"""One MLflow run for each Dagster run, whichever processes its steps run in.
+
+dagster-mlflow's resource opens the run. Ending it is not left to that package. Its hook
+`end_mlflow_on_run_finished` ends the run as soon as the step that happens to sort last succeeds, or when any
+step fails; the next step then opens it again as RUNNING, so a failed graph ends FINISHED or never
+(dagster #21872). Its resource leaves the run active in the process, and MLflow's exit handler, which the
+package means to remove but misses since MLflow renamed it, marks the run FINISHED when the first step's process
+exits. Here the run is opened in a thread of its own, which leaves nothing active, its id is kept as a tag
+of the Dagster run, and the executor ends it once, when the outcome of the whole Dagster run is known.
+"""
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from prodclf_assets.registry import open_registry, prepare_mlflow
+from prodclf_assets.settings import get_settings
+
+MLFLOW_RUN_TAG = "prodclf/mlflow_run_id"
+ASSET_RESUME_TAG = "dagster/is_asset_resume_retry"
+RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class MlflowRun(dg.ConfigurableResource[Any]):
+    """The MLflow run that the assets of one Dagster run share; opened by the first that asks."""
+
+    _context: dg.InitResourceContext = PrivateAttr()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember which Dagster run this is; MLflow is not touched before it is needed."""
+        self._context = context
+
+    def open(self) -> str:
+        """Return the id of this Dagster run's MLflow run, opening it if no step has.
+
+        A run resumed from a failure continues the MLflow run of the run it resumes.
+
+        Raises:
+            RegistryError: the tracking store cannot be reached.
+        """
+        instance, run = self._context.instance, self._context.run
+        if instance is None or run is None:
+            raise dg.DagsterInvariantViolationError(
+                "an MLflow run belongs to a Dagster run, and there is none"
+            )
+        current = instance.get_run_by_id(run.run_id) or run
+        if MLFLOW_RUN_TAG not in current.tags:
+            with ThreadPoolExecutor(max_workers=1) as own_thread:
+                resumed = _resumed_mlflow_run(instance, current)
+                opened = own_thread.submit(_open, self._context, resumed).result()
+            instance.add_run_tags(run.run_id, {MLFLOW_RUN_TAG: opened})
+            return opened
+        return current.tags[MLFLOW_RUN_TAG]
+
+
+def end_mlflow_run(instance: dg.DagsterInstance, run_id: str, status: RunEnd) -> str | None:
+    """End the MLflow run that a Dagster run opened, if it opened one.
+
+    Returns:
+        the id of the MLflow run, or None.
+    """
+    run = instance.get_run_by_id(run_id)
+    mlflow_run_id = run.tags.get(MLFLOW_RUN_TAG) if run else None
+    if mlflow_run_id is not None:
+        prepare_mlflow()
+        # MLflow costs seconds to import, and most Dagster runs of single assets never need it.
+        from mlflow import MlflowClient
+
+        MlflowClient(get_settings().tracking_uri).set_terminated(mlflow_run_id, status=status)
+    return mlflow_run_id
+
+
+def _resumed_mlflow_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """Return the MLflow run of the failed run that this one resumes, or of the run that one resumed."""
+    while run.parent_run_id:
+        parent = instance.get_run_by_id(run.parent_run_id)
+        # A re-execution of everything trains anew and would contradict the parameters already logged.
+        if parent is None or not parent.is_failure_or_canceled or not _is_partial(run):
+            return None
+        if MLFLOW_RUN_TAG in parent.tags:
+            return parent.tags[MLFLOW_RUN_TAG]
+        run = parent
+    return None
+
+
+def _is_partial(run: dg.DagsterRun) -> bool:
+    return run.step_keys_to_execute is not None or run.tags.get(ASSET_RESUME_TAG) == "true"
+
+
+def _open(context: dg.InitResourceContext, resumed: str | None) -> str:
+    registry = open_registry(get_settings())
+    # Made here because MLflow, left to itself, would keep the files of a new experiment in the working directory.
+    registry.ensure_experiment()
+    import mlflow
+
+    with warnings.catch_warnings():
+        # The package announces at every use that it is beta; it is pinned.
+        warnings.simplefilter("ignore")
+        from dagster_mlflow.resources import MlFlow
+
+        MlFlow(
+            context.replace_config(
+                {
+                    "experiment_name": registry.experiment,
+                    "mlflow_tracking_uri": registry.tracking_uri,
+                    "mlflow_run_id": resumed,
+                }
+            )
+        )
+    active = mlflow.active_run()
+    if active is None:
+        raise dg.DagsterInvariantViolationError("dagster-mlflow opened no run")
+    return str(active.info.run_id)

@@ -1,0 +1,64 @@
+"""What assets are given to work with: the lake and the catalogue's source.
+
+Every field defaults to "as the environment says"; the environment is read when a run starts, never when the
+definitions load.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import dagster as dg
+from pydantic import Field
+
+from prodclf_assets.lake import Lake, open_lake
+from prodclf_assets.settings import get_settings
+
+
+class LakeResource(dg.ConfigurableResource[Any]):
+    """Where assets are stored: a folder, or a prefix of an S3 bucket."""
+
+    location: str | None = Field(
+        default=None, description="A folder or s3://bucket/prefix; as PRODCLF_LAKE says when absent."
+    )
+
+    def open(self) -> Lake:
+        """Open the lake.
+
+        Raises:
+            LakeError: the location is not one a lake can be at.
+        """
+        location = self.location or get_settings().lake
+        return open_lake(location, s3_client=_s3_client() if urlsplit(location).scheme == "s3" else None)
+
+
+class CatalogueSource(dg.ConfigurableResource[Any]):
+    """Which product files the graph reads, and how their columns are mapped."""
+
+    source: str | None = Field(
+        default=None, description="Path, folder, glob or s3://…; as PRODCLF_SOURCE says when absent."
+    )
+    source_config: str | None = Field(
+        default=None, description="A YAML mapping file; as PRODCLF_SOURCE_CONFIG says when absent."
+    )
+    sample_rows: int = Field(
+        default=10_000,
+        gt=0,
+        description="Rows of the built-in sample catalogue, used when no source is named.",
+    )
+
+    def resolved_source(self) -> str | None:
+        """Return the source to read, or None for the built-in sample catalogue."""
+        return self.source or get_settings().source
+
+    def resolved_source_config(self) -> str | None:
+        """Return the path of the mapping file, or None when the mapping is to be inferred."""
+        chosen = self.source_config or get_settings().source_config
+        return str(chosen) if chosen else None
+
+
+def _s3_client() -> Any:
+    # dagster_aws costs two and a half seconds to import (it imports every AWS component it has), and a local
+    # lake never needs it.
+    from dagster_aws.s3 import S3Resource
+
+    return S3Resource().get_client()

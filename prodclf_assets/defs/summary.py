@@ -1,0 +1,113 @@
+"""What a person reads on the terminal when a run of the graph has ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from prodclf_assets.settings import get_settings
+
+Metadata = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: FINISHED, FAILED or KILLED, the failures of its steps, and its MLflow run, if any."""
+
+    end: str
+    failures: Sequence[dg.DagsterEvent]
+    mlflow_run_id: str | None
+
+
+def summarise(instance: dg.DagsterInstance, run_id: str, outcome: Outcome) -> str:
+    """Return a short account of a run, from its own events."""
+    shown = materialised_metadata(instance, run_id)
+    lines = ["", f"prodclf: {_headline(outcome, shown)}", *_results(shown)]
+    if outcome.end != "FINISHED":
+        lines += [f"  stopped at   {reason}" for reason in _reasons(instance, run_id, outcome)]
+        if "promotion_decision" not in shown:
+            lines.append("  nothing was registered, and the champion, if there is one, was left as it is")
+    lines += _where_to_look(outcome, shown)
+    return "\n".join(lines)
+
+
+def materialised_metadata(instance: dg.DagsterInstance, run_id: str) -> dict[str, dict[str, Any]]:
+    """Return the plain values of the metadata of each asset that a run materialised, by asset name."""
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    found: dict[str, dict[str, Any]] = {}
+    for record in records.records:
+        event = record.asset_materialization
+        if event is not None:
+            found[event.asset_key.to_user_string()] = {
+                key: value.value for key, value in event.metadata.items()
+            }
+    return found
+
+
+def failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:
+    """Return the checks that a run evaluated and that did not pass, in order."""
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = [record.event_log_entry.asset_check_evaluation for record in records.records]
+    return [evaluation for evaluation in evaluations if evaluation is not None and not evaluation.passed]
+
+
+def _headline(outcome: Outcome, shown: Metadata) -> str:
+    if outcome.end == "FINISHED":
+        return f"done, {len(shown)} asset{'s' if len(shown) != 1 else ''} materialised"
+    return "interrupted" if outcome.end == "KILLED" else "failed"
+
+
+def _results(shown: Metadata) -> list[str]:
+    lines = []
+    if "raw_products" in shown:
+        raw = shown["raw_products"]
+        cleaned = shown.get("clean_products", {}).get("dagster/row_count")
+        kept = f", {cleaned:,} kept after cleaning" if cleaned is not None else ""
+        lines.append(f"  catalogue    {raw['dagster/row_count']:,} rows{kept} ({raw['source']})")
+    report = shown.get("evaluation_report")
+    if report:
+        lines += [
+            f"  model        accuracy {report['accuracy']:.1%}, macro-F1 {report['macro_f1']:.1%}"
+            f" on {report['test_rows']:,} held-out rows, {report['labels']:,} categories",
+            f"  linear SVM   accuracy {report['baseline_accuracy']:.1%}, macro-F1 {report['baseline_macro_f1']:.1%}"
+            " on the same rows",
+        ]
+    decision = shown.get("promotion_decision")
+    if decision:
+        lines.append(f"  decision     {decision['decision']}: {decision['reason']}")
+    return lines
+
+
+def _reasons(instance: dg.DagsterInstance, run_id: str, outcome: Outcome) -> list[str]:
+    checks = [
+        f"check {check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
+        for check in failed_checks(instance, run_id)
+        if check.severity == dg.AssetCheckSeverity.ERROR
+    ]
+    return checks + [_sentence(event) for event in outcome.failures if not _is_check_failure(event)]
+
+
+def _is_check_failure(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterAssetCheckFailedError"
+
+
+def _sentence(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return f"{event.step_key}: {data.user_failure_data.description}"
+    error = data.error.cause or data.error if data.error else None
+    return f"{event.step_key}: {error.message.strip() if error else 'the step ended without saying why'}"
+
+
+def _where_to_look(outcome: Outcome, shown: Metadata) -> list[str]:
+    lines = ["  look next    dagster dev    the graph, its history, checks and plots"]
+    if outcome.mlflow_run_id is not None:
+        store = get_settings().tracking_uri
+        # A server has its own page; only a database needs one started over it.
+        command = store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
+        lines.append(f"               {command}    run {outcome.mlflow_run_id}")
+    if "promotion_decision" in shown:
+        lines.append("               prodclf serve    answers for the champion on http://127.0.0.1:8000")
+    return lines
