@@ -21,7 +21,7 @@ REFUSED = {
 }
 MISSING = {"404", "NoSuchKey"}
 # S3 answers 409 when two conditional writes of one key overlap, and asks the caller to try again.
-CONFLICT_ATTEMPTS = 6
+CONFLICT_ATTEMPTS = 5
 
 
 def make_client() -> Any:
@@ -38,7 +38,8 @@ def make_client() -> Any:
         connect_timeout=5,
         read_timeout=60,
     )
-    return boto3.client("s3", config=config)
+    # A session of its own: making clients from the process's default one is not safe in threads.
+    return boto3.session.Session().client("s3", config=config)
 
 
 class S3Store:
@@ -80,6 +81,8 @@ class S3Store:
         condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         with self._explained(key):
             for attempt in range(CONFLICT_ATTEMPTS):
+                # Nothing at first, then a tenth of a second and ever longer.
+                time.sleep(0.1 * (2**attempt - 1))
                 try:
                     self._client.put_object(
                         Bucket=self._bucket, Key=self._prefix + key, Body=data, **condition
@@ -91,7 +94,6 @@ class S3Store:
                         return False
                     if code not in {"409", "ConditionalRequestConflict"}:
                         raise
-                time.sleep(0.05 * 2**attempt)
         raise LakeError(f"{self.describe(key)} is being written by too many others at once; try again")
 
     def list(self, prefix: str) -> list[str]:
