@@ -101,12 +101,14 @@ def _with_ids(data: dict[str, pd.Series]) -> pd.Series:
     if not absent.any():
         return ids
     joined = joined_texts([data[field][absent] for field in _IDENTITY], "\x1f")
-    made = pd.Series([f"p-{_digest(text)}" for text in joined.to_pylist()])
-    repeat = made.groupby(made, sort=False).cumcount()
-    made = made.where(repeat == 0, made + "-" + (repeat + 1).astype(str))
-    filled = ids.copy()
-    filled[absent] = made.astype(TEXT_DTYPE).array
-    return filled
+    made = pd.Series(
+        [f"p-{_digest(text)}" for text in joined.to_pylist()], ids.index[absent], dtype=TEXT_DTYPE
+    )
+    repeated = made.duplicated()
+    if repeated.any():
+        number = made.groupby(made, sort=False).cumcount()[repeated] + 1
+        made[repeated] = made[repeated] + "-" + number.astype(TEXT_DTYPE)
+    return made if absent.all() else ids.fillna(made)
 
 
 def _digest(text: str) -> str:

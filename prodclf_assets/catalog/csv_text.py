@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from prodclf_assets.catalog.parsing import TEXT_DTYPE
 _DELIMITERS = ",;\t|"
 _BLOCK = 8 << 20
 _LONGEST_HEADER = 1 << 20
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ def _delimiter(data: bytes) -> str:
 
 def _header(data: bytes, delimiter: str) -> tuple[list[str], int]:
     """Return the header's fields and the 0-based line at which the records begin."""
-    lines = io.StringIO(data[:_LONGEST_HEADER].decode(errors="ignore"), newline="").readlines()
+    lines = _lines(data[:_LONGEST_HEADER])
     for _, end, fields, _ in _records(lines, 0, delimiter):
         if any(field.strip() for field in fields):
             return [field.strip() for field in fields], end
@@ -104,23 +106,32 @@ def _spans_lines(column: pa.ChunkedArray) -> bool:
 
 
 def _read_line_by_line(data: bytes, delimiter: str, names: list[str], body_line: int) -> Records:
-    lines = io.StringIO(data.decode(), newline="").readlines()
-    rows: list[list[str | None]] = []
+    lines = _lines(data)
+    width = len(names)
+    # One flat list, for a million small lists would keep the garbage collector busy longer than the reading takes.
+    cells: list[str | None] = []
     starts: list[int] = []
     issues: list[FileIssue] = []
     for line, _, fields, quotes_match in _records(lines, body_line, delimiter):
-        if not fields or (len(names) > 1 and len(fields) == 1 and not fields[0].strip()):
+        if len(fields) == width and quotes_match:
+            cells += fields
+        elif not fields or (width > 1 and len(fields) == 1 and not fields[0].strip()):
             continue
-        fault = _fault(fields, len(names), quotes_match)
-        if fault:
-            issues.append(FileIssue(line + 1, len(rows), "broken line", lines[line].rstrip("\r\n"), fault))
-        padding: list[str | None] = [None] * (len(names) - len(fields))
-        rows.append([*fields[: len(names)], *padding])
+        else:
+            fault = _fault(fields, width, quotes_match)
+            issues.append(FileIssue(line + 1, len(starts), "broken line", lines[line].rstrip("\r\n"), fault))
+            cells += [*fields[:width], *([None] * (width - len(fields)))]
         starts.append(line + 1)
-    columns = [pa.array(column, pa.large_string()) for column in zip(*rows, strict=True)] or [
-        pa.array([], pa.large_string()) for _ in names
-    ]
+    columns = [pa.array(cells[i::width], pa.large_string()) for i in range(width)]
     return Records(_frame(columns, names), np.array(starts, dtype=np.int64), issues)
+
+
+def _lines(data: bytes) -> list[str]:
+    """Split into lines with their ends; a carriage return inside a line is white space, unless it is the only line end."""
+    text = data.decode(errors="ignore")
+    if "\n" in text and "\r" in text:
+        text = _LONE_RETURN.sub(" ", text)
+    return io.StringIO(text, newline="").readlines()
 
 
 def _records(lines: list[str], first: int, delimiter: str) -> Iterator[tuple[int, int, list[str], bool]]:
@@ -150,18 +161,16 @@ def _fields_of_broken_line(line: str, delimiter: str) -> list[str]:
         return line.split(delimiter)
 
 
-def _fault(fields: list[str], width: int, quotes_match: bool) -> str | None:
+def _fault(fields: list[str], width: int, quotes_match: bool) -> str:
     if len(fields) < width:
-        found = f"the line is cut short: {len(fields)} of {width} fields"
-        return f"{found}{'' if quotes_match else ', the last in a quote that does not close'}; the rest is missing"
+        quote = "" if quotes_match else ", the last in a quote that does not close"
+        return f"the line is cut short: {len(fields)} of {width} fields{quote}; the rest is missing"
     if len(fields) > width:
         return (
             f"the line has {len(fields)} fields where the header has {width}; those beyond were left out, "
             "put texts with a comma in double quotes"
         )
-    return (
-        None if quotes_match else "the quotes of the line do not match; it was read as it stands, on its own"
-    )
+    return "the quotes of the line do not match; it was read as it stands, on its own"
 
 
 def _frame(columns: list[pa.Array] | list[pa.ChunkedArray], names: list[str]) -> pd.DataFrame:

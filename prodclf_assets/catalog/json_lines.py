@@ -1,6 +1,8 @@
 """JSON lines as they are found: one object a line, a bad line kept as an empty record and reported."""
 
+import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,29 +14,45 @@ from prodclf_assets.catalog.csv_text import Records
 from prodclf_assets.catalog.issues import FileIssue
 from prodclf_assets.catalog.parsing import TEXT_DTYPE
 
-_INTEGER = pd.Int64Dtype()
+_PIECE = 10_000
 
 
 def read_json_lines(data: bytes) -> Records:
     """Read UTF-8 JSON lines, or one JSON array of objects; keys become columns in the order they are first met."""
-    if data.lstrip()[:1] == b"[" and (items := _array(data)) is not None:
-        numbered: list[tuple[int, Any]] = list(enumerate(items, start=1))
-        faults: list[str | None] = [None] * len(items)
-    else:
-        numbered, faults = _lines(data)
-    rows: list[dict[str, Any]] = []
+    columns: dict[str, list[Any]] = {}
+    lines: list[int] = []
     issues: list[FileIssue] = []
-    for (line, item), fault in zip(numbered, faults, strict=True):
-        if fault is None and not isinstance(item, dict):
-            fault = (
-                f"the line holds a {type(item).__name__} and not an object; the row is kept without values"
-            )
-        if fault is not None:
-            issues.append(FileIssue(line, len(rows), "broken line", str(item), fault))
-            item = {}
-        rows.append(item)
-    lines = np.array([line for line, _ in numbered], dtype=np.int64)
-    return Records(_frame(rows), lines, issues)
+    parsed = _parsed(data)
+    # Piece by piece, for a million dictionaries at once would keep the garbage collector busy longer than the parsing takes.
+    while piece := list(itertools.islice(parsed, _PIECE)):
+        rows: list[dict[str, Any]] = []
+        for line, item, fault in piece:
+            if fault is not None or not isinstance(item, dict):
+                message = fault or f"a {type(item).__name__} is not an object; the row is kept without values"
+                issues.append(FileIssue(line, len(lines) + len(rows), "broken line", str(item), message))
+                item = {}
+            rows.append(item)
+        for name in dict.fromkeys(name for row in rows for name in row):
+            columns.setdefault(name, [None] * len(lines))
+        for name, values in columns.items():
+            values += [row.get(name) for row in rows]
+        lines += [line for line, _, _ in piece]
+    frame = pd.DataFrame({name: _column(values) for name, values in columns.items()}, index=range(len(lines)))
+    return Records(frame, np.array(lines, dtype=np.int64), issues)
+
+
+def _parsed(data: bytes) -> Iterator[tuple[int, Any, str | None]]:
+    """Yield each record's line (in an array: its number), its value, and what is wrong with it."""
+    if data.lstrip()[:1] == b"[" and (items := _array(data)) is not None:
+        yield from ((number, item, None) for number, item in enumerate(items, start=1))
+        return
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line or line.isspace():
+            continue
+        try:
+            yield number, orjson.loads(line), None
+        except orjson.JSONDecodeError:
+            yield number, *_lenient(line)
 
 
 def _array(data: bytes) -> list[Any] | None:
@@ -43,22 +61,6 @@ def _array(data: bytes) -> list[Any] | None:
     except orjson.JSONDecodeError:
         return None
     return items if isinstance(items, list) else None
-
-
-def _lines(data: bytes) -> tuple[list[tuple[int, Any]], list[str | None]]:
-    numbered: list[tuple[int, Any]] = []
-    faults: list[str | None] = []
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if line.isspace() or not line:
-            continue
-        fault = None
-        try:
-            item = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            item, fault = _lenient(line)
-        numbered.append((number, item))
-        faults.append(fault)
-    return numbered, faults
 
 
 def _lenient(line: bytes) -> tuple[Any, str | None]:
@@ -70,13 +72,6 @@ def _lenient(line: bytes) -> tuple[Any, str | None]:
         return text, f"the line is not valid JSON ({error}); the row is kept without values"
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return pd.DataFrame(
-        {name: _column([row.get(name) for row in rows]) for name in names}, index=range(len(rows))
-    )
-
-
 def _column(values: list[Any]) -> pd.Series:
     """Give a column the narrowest dtype that changes no value: text, whole numbers, numbers, else objects."""
     try:
@@ -86,7 +81,7 @@ def _column(values: list[Any]) -> pd.Series:
     if pa.types.is_string(array.type):
         return pd.Series(pd.array(array.cast(pa.large_string()), dtype=TEXT_DTYPE))
     if pa.types.is_integer(array.type):
-        return pd.Series(pd.array(values, dtype=_INTEGER))
+        return pd.Series(pd.array(values, dtype=pd.Int64Dtype()))
     if pa.types.is_floating(array.type):
         return pd.Series(values, dtype="float64")
     return pd.Series(values, dtype=object)

@@ -32,6 +32,10 @@ TEXT_DTYPE = pd.StringDtype("pyarrow")
 
 # Texts that may differ from their normal form; all others, nearly all of a clean catalogue, are left as they are.
 _NEEDS_WORK = r"[^\x20-\x7e]|&|  |^ | $|^.{1000}"
+_NOTHING = pa.scalar(None, pa.large_string())
+_KEY_BYTES = bytes(
+    ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256)
+)
 _MARKERS = pa.array(sorted(MISSING_TEXTS), pa.large_string())
 
 
@@ -62,19 +66,35 @@ def normalise_texts(values: pd.Series) -> pd.Series:
     texts = _text_array(values)
     if texts is None:
         texts = pa.array([_as_text(value) for value in values.tolist()], pa.large_string())
-    texts = _map_some(texts, pc.match_substring_regex(texts, _NEEDS_WORK), text_value)
+    texts = _in_normal_form(texts)
     absent = pc.or_(pc.equal(texts, ""), pc.is_in(pc.utf8_lower(texts), value_set=_MARKERS))
-    return _as_series(pc.if_else(absent, pa.scalar(None, pa.large_string()), texts), values)
+    return _as_series(pc.if_else(absent, _NOTHING, texts), values)
 
 
 def title_keys(titles: pd.Series) -> pd.Series:
     """Return the `title_key` of each title; `pd.NA` where the title is missing."""
-    texts = _text_array(titles.astype(TEXT_DTYPE))
-    assert texts is not None
-    keys = pa.array(
-        [None if text is None else title_key(text) for text in texts.to_pylist()], pa.large_string()
-    )
+    array = _text_array(titles.astype(TEXT_DTYPE))
+    texts = _in_normal_form(array)
+    simple = pc.and_(pc.string_is_ascii(texts), pc.invert(pc.match_substring_regex(texts, "['`]")))
+    keys = _map_some(texts, pc.invert(simple), title_key)
+    simple = pc.fill_null(simple, False)
+    if pc.any(simple).as_py():
+        keys = pc.replace_with_mask(keys, simple, _simple_keys(texts.filter(simple)))
     return _as_series(keys, titles)
+
+
+def _in_normal_form(texts: pa.Array) -> pa.Array:
+    return _map_some(texts, pc.match_substring_regex(texts, _NEEDS_WORK), normalise_text)
+
+
+def _simple_keys(texts: pa.Array) -> pa.Array:
+    """Return the keys of ASCII texts without apostrophes, all at once: bytes translated in place, then spaces collapsed."""
+    _, offsets, data = texts.buffers()
+    translated = pa.py_buffer(data.to_pybytes().translate(_KEY_BYTES) if data is not None else b"")
+    spaced = pa.LargeStringArray.from_buffers(len(texts), offsets, translated, offset=texts.offset)
+    words = pc.ascii_split_whitespace(pc.ascii_trim_whitespace(spaced))
+    keys = pc.binary_join(words, pa.scalar(" ", pa.large_string()))
+    return pc.if_else(pc.equal(keys, ""), texts, keys)
 
 
 def joined_texts(columns: Sequence[pd.Series], separator: str) -> pa.Array:
@@ -101,11 +121,10 @@ def _text_array(values: pd.Series) -> pa.Array | None:
 
 def _parse_texts(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     plain = pc.match_substring_regex(texts, PLAIN_NUMBER)
-    nothing = pa.scalar(None, pa.large_string())
-    numbers = pc.if_else(plain, texts, nothing).cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
+    numbers = pc.if_else(plain, texts, _NOTHING).cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
     failed = np.isinf(numbers)
     numbers[failed] = np.nan
-    others = pc.if_else(plain, nothing, texts).dictionary_encode()
+    others = pc.if_else(plain, _NOTHING, texts).dictionary_encode()
     parsed = [number_from_value(text) for text in others.dictionary.to_pylist()]
     if parsed:
         codes = others.indices.to_numpy(zero_copy_only=False)

@@ -4,6 +4,7 @@ import html
 import math
 import re
 import unicodedata
+from decimal import Decimal
 from numbers import Real
 from typing import Final
 
@@ -77,11 +78,11 @@ def number_from_value(value: object) -> tuple[float, bool]:
         return math.nan, False
     if isinstance(value, str):
         return number_from_text(value)
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
         return math.nan, True
     try:
         number = float(value)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return math.nan, True
     if math.isinf(number):
         return math.nan, True
