@@ -4,6 +4,8 @@ import dagster as dg
 
 from prodclf_assets.defs.assets import catalog, splits
 from prodclf_assets.defs.automation import graph_job
+from prodclf_assets.defs.checks import catalog as catalog_checks
+from prodclf_assets.defs.checks import splits as split_checks
 from prodclf_assets.defs.executor import graph_executor
 from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
 from prodclf_assets.defs.mlflow_run import MlflowRun
@@ -16,6 +18,7 @@ def defs() -> dg.Definitions:
     lake = LakeResource()
     return dg.Definitions(
         assets=dg.load_assets_from_modules([catalog, splits]),
+        asset_checks=dg.load_asset_checks_from_modules([catalog_checks, split_checks]),
         jobs=[graph_job],
         executor=graph_executor,
         resources={

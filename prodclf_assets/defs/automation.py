@@ -14,5 +14,7 @@ MODEL_FRESHNESS = dg.FreshnessPolicy.time_window(
 )
 
 graph_job = dg.define_asset_job(
-    "graph", selection="*", description="Read the catalogue, train, evaluate, gate: every asset, in order."
+    "graph",
+    selection=dg.AssetSelection.all(),
+    description="Read the catalogue, train, evaluate, gate: every asset, in order.",
 )

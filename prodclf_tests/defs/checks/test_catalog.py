@@ -1,0 +1,55 @@
+import dagster as dg
+import pandas as pd
+
+from prodclf_assets.catalog.cleaning import clean_products
+from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.defs.checks.catalog import check_completeness, check_schema
+
+RAW = next(iter(sample_catalogue(rows=300)))
+RAW["product_id"] = pd.Series([f"p{row}" for row in range(len(RAW))], dtype="string")
+
+
+def test_the_sample_keeps_both_schemas() -> None:
+    assert check_schema(RAW, "RawProducts").passed
+    assert check_schema(clean_products(RAW).products, "CleanProducts").passed
+
+
+def test_broken_rules_are_listed_with_column_rows_and_an_example() -> None:
+    broken = RAW.copy()
+    broken.loc[[3, 7], "price"] = -1.0
+    broken["brand"] = broken["brand"].astype("object")
+    result = check_schema(broken, "RawProducts")
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.ERROR
+    table = result.metadata["failures"]
+    assert isinstance(table, dg.TableMetadataValue)
+    rows = {record.data["column"]: record.data for record in table.records}
+    assert rows["price"]["rows"] == 2
+    assert rows["price"]["example"] == "-1.0"
+    assert "brand" in rows
+    assert "'price'" in str(result.description)
+    assert "2 rows" in str(result.description)
+
+
+def test_a_missing_column_is_a_broken_rule() -> None:
+    result = check_schema(RAW.drop(columns="price"), "RawProducts")
+    assert not result.passed
+    assert "price" in str(result.metadata["failures"])
+
+
+def test_ninety_five_percent_of_required_cells_is_the_line() -> None:
+    def with_gaps(gaps: int) -> pd.DataFrame:
+        titles = [pd.NA] * gaps + ["t"] * (100 - gaps)
+        return pd.DataFrame(
+            {"title": pd.Series(titles, dtype="string"), "category": pd.Series(["c"] * 100, dtype="string")}
+        )
+
+    at_the_line, below = check_completeness(with_gaps(10)), check_completeness(with_gaps(11))
+    assert at_the_line.passed
+    assert at_the_line.metadata["share"].value == 0.95
+    assert not below.passed
+    assert "'title' is empty in 11 of 100 rows" in str(below.description)
+
+
+def test_no_rows_are_not_complete() -> None:
+    assert not check_completeness(RAW.head(0)).passed

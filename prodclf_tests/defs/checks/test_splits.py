@@ -1,0 +1,55 @@
+import pandas as pd
+
+from prodclf_assets.catalog.cleaning import clean_products
+from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.splits import assign_splits
+from prodclf_assets.defs.checks.splits import check_split_leakage, check_target_leakage
+
+PRODUCTS = clean_products(next(iter(sample_catalogue(rows=2_000)))).products
+SIDE = assign_splits(PRODUCTS["title_key"])
+SIDES = {name: PRODUCTS[name == SIDE] for name in ("train", "validation", "test")}
+
+
+def test_the_split_by_hash_does_not_leak() -> None:
+    result = check_split_leakage(SIDES)
+    assert result.passed
+    assert result.metadata["train_titles"].value == SIDES["train"]["title_key"].nunique()
+
+
+def test_a_title_on_two_sides_is_found_and_named() -> None:
+    stray = SIDES["train"].head(1)
+    result = check_split_leakage({**SIDES, "test": pd.concat([SIDES["test"], stray])})
+    assert not result.passed
+    assert repr(stray["title_key"].iloc[0]) in str(result.description)
+
+
+def test_the_hints_of_the_sample_do_not_give_the_label_away() -> None:
+    result = check_target_leakage(SIDES["train"], SIDES["validation"])
+    assert result.passed
+    assert len(result.metadata["inputs"].records) == 8
+
+
+def test_an_input_made_from_the_label_stops_the_run() -> None:
+    sides = {name: frame.assign(subcategory=frame["category"].str.upper()) for name, frame in SIDES.items()}
+    result = check_target_leakage(sides["train"], sides["validation"])
+    assert not result.passed
+    assert "'subcategory' alone gives the category of 100.0%" in str(result.description)
+
+
+def test_a_numeric_code_of_the_label_stops_the_run_too() -> None:
+    codes = {label: float(code) for code, label in enumerate(sorted(PRODUCTS["category"].unique()))}
+    sides = {
+        name: frame.assign(reviews_count=frame["category"].map(codes).astype("float64"))
+        for name, frame in SIDES.items()
+    }
+    result = check_target_leakage(sides["train"], sides["validation"])
+    assert not result.passed
+    assert "reviews_count" in str(result.description)
+
+
+def test_no_input_is_blamed_where_one_category_has_nearly_all_rows() -> None:
+    sides = {
+        name: frame.assign(category=pd.Series("one", frame.index, dtype="string"))
+        for name, frame in SIDES.items()
+    }
+    assert check_target_leakage(sides["train"], sides["validation"]).passed
