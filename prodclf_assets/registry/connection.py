@@ -51,7 +51,7 @@ class Connection:
     def __init__(self, tracking_uri: str, experiment: str, artifact_location: str | None) -> None:
         self.tracking_uri = tracking_uri
         self._experiment = experiment
-        self._artifact_location = artifact_location
+        self.artifact_location = artifact_location
 
     @property
     def address(self) -> str:
@@ -110,9 +110,9 @@ class Connection:
             ) from error
 
     def _new_artifact_location(self) -> str | None:
-        if self._artifact_location is None and self.sqlite_file is not None:
+        if self.artifact_location is None and self.sqlite_file is not None:
             return str(self.sqlite_file.parent / "mlflow-artifacts")
-        return self._artifact_location
+        return self.artifact_location
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -132,12 +132,6 @@ def _foreign_errors() -> tuple[type[BaseException], ...]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    known: tuple[Any, ...] = (
-        MlflowException,
-        SQLAlchemyError,
-        OSError,
-        Boto3Error,
-        BotoCoreError,
-        ClientError,
-    )
-    return known
+    known: tuple[Any, ...] = (MlflowException, SQLAlchemyError, Boto3Error, BotoCoreError, ClientError)
+    # ImportError: the driver of a database is not installed.
+    return (*known, OSError, ImportError)

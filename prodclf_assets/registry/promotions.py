@@ -47,19 +47,29 @@ def previous_champion(entries: Iterable[LogEntry], model: str, current: int) -> 
 
     A rollback takes a champion off the pile that promotions built, so rolling back twice goes two champions
     back and a version that was rolled back is not returned to. A record is written before the alias moves:
-    one whose writer was killed in between names a version that never was champion, and is passed over.
+    one whose writer was killed in between is recognised by what the next record, or `current`, says was
+    champion, and passed over.
     """
     pile: list[int] = []
     for entry in entries:
         record = entry.record
         if record["model"] != model:
             continue
-        if record["event"] == "rollback":
-            while pile and pile[-1] != record["version"]:
-                pile.pop()
-        elif not pile or pile[-1] != record["version"]:
+        _cut_back(pile, record["previous"])
+        if record["event"] == "rollback" and pile:
+            pile.pop()
+        if not pile or pile[-1] != record["version"]:
             pile.append(record["version"])
-    if current in pile:
-        while pile.pop() != current:
-            pass
-    return pile[-1] if pile else None
+    _cut_back(pile, current)
+    return pile[-2] if len(pile) > 1 else None
+
+
+def _cut_back(pile: list[int], champion: int | None) -> None:
+    """Take from the pile what lies above the version that truly was champion; add it if it was never logged."""
+    if champion is None:
+        pile.clear()
+    elif champion in pile:
+        while pile[-1] != champion:
+            pile.pop()
+    else:
+        pile.append(champion)

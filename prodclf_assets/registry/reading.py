@@ -39,6 +39,11 @@ class RegistryReader:
         """The URI of the tracking store."""
         return self._connection.tracking_uri
 
+    @property
+    def artifact_location(self) -> str | None:
+        """Where a new experiment keeps its files; None when the tracking store decides."""
+        return self._connection.artifact_location
+
     def list_versions(self) -> list[RegisteredVersion]:
         """Return every registered version, newest first; none when nothing was ever registered."""
         if self._connection.is_empty:
