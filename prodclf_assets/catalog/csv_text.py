@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def _delimiter(data: bytes) -> str:
 def _header(data: bytes, delimiter: str) -> tuple[list[str], int]:
     """Return the header's fields and the 0-based line at which the records begin."""
     lines = _lines(data[:_LONGEST_HEADER])
-    for _, end, fields, _ in _records(lines, 0, delimiter):
+    for _, end, fields, _ in _records(lines, 0, delimiter, width=sys.maxsize):
         if any(field.strip() for field in fields):
             return [field.strip() for field in fields], end
     return [], len(lines)
@@ -82,6 +83,10 @@ def _unique_names(header: list[str]) -> list[str]:
 
 def _read_sound(data: bytes, delimiter: str, width: int) -> pa.Table | None:
     """Read with Arrow; None unless every line is one record, which is when Arrow and line numbers can be trusted."""
+    last_line = data[data.rfind(b"\n", 0, -1) + 1 :]
+    if last_line.count(b'"') % 2:
+        # Arrow closes a quote that the end of the file leaves open, without a word.
+        return None
     ids = [str(i) for i in range(width)]
     try:
         table = pyarrow.csv.read_csv(
@@ -112,7 +117,7 @@ def _read_line_by_line(data: bytes, delimiter: str, names: list[str], body_line:
     cells: list[str | None] = []
     starts: list[int] = []
     issues: list[FileIssue] = []
-    for line, _, fields, quotes_match in _records(lines, body_line, delimiter):
+    for line, _, fields, quotes_match in _records(lines, body_line, delimiter, width):
         if len(fields) == width and quotes_match:
             cells += fields
         elif not fields or (width > 1 and len(fields) == 1 and not fields[0].strip()):
@@ -134,11 +139,14 @@ def _lines(data: bytes) -> list[str]:
     return io.StringIO(text, newline="").readlines()
 
 
-def _records(lines: list[str], first: int, delimiter: str) -> Iterator[tuple[int, int, list[str], bool]]:
+def _records(
+    lines: list[str], first: int, delimiter: str, width: int
+) -> Iterator[tuple[int, int, list[str], bool]]:
     """Yield each record's first line (0-based), the line after it, its fields, and whether its quotes match.
 
     A quote that never closes would swallow what follows it, up to the next quote or the end of the file. The strict
-    reader notices at that next quote, where text follows it; then the line alone is the record and reading resumes below.
+    reader notices at that next quote, where text follows it; a record over several lines with more fields than the
+    header has is the same fault. Then the first line alone is the record and reading resumes below it.
     """
     start = first
     while start < len(lines):
@@ -147,11 +155,16 @@ def _records(lines: list[str], first: int, delimiter: str) -> Iterator[tuple[int
         try:
             for fields in reader:
                 end = base + reader.line_num
+                if len(fields) > width and end - start > 1:
+                    break
                 yield start, end, fields, True
                 start = end
+            else:
+                return
         except csv.Error:
-            yield start, start + 1, _fields_of_broken_line(lines[start].rstrip("\r\n"), delimiter), False
-            start += 1
+            pass
+        yield start, start + 1, _fields_of_broken_line(lines[start].rstrip("\r\n"), delimiter), False
+        start += 1
 
 
 def _fields_of_broken_line(line: str, delimiter: str) -> list[str]:
