@@ -1,0 +1,156 @@
+"""The HTTP application of one replica; built by a plain function, so that it runs with and without Ray."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from prodclf_serving import schemas
+from prodclf_serving.metrics import CONTENT_TYPE
+from prodclf_serving.observe import Observer, request_id_of
+from prodclf_serving.openapi import DESCRIPTION, answer_response, document, problem_response
+from prodclf_serving.predict_routes import predict_routes
+from prodclf_serving.problems import ProblemError
+from prodclf_serving.service import Service
+
+_LINKS = {
+    "predict": "/predict",
+    "batch": "/predict/batch",
+    "model": "/model",
+    "health": "/health",
+    "ready": "/ready",
+    "metrics": "/metrics",
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+}
+# The console has no script or style from elsewhere, and none may be brought in.
+_CONSOLE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
+    """The application that answers with a service; starting and stopping the service is the caller's.
+
+    Args:
+        service: the replica's parts.
+        echo_request_id: send `X-Request-ID` back; off where the server in front does it.
+    """
+    app = FastAPI(
+        title="prodclf",
+        version=version("prodclf"),
+        description=DESCRIPTION,
+        openapi_tags=[{"name": "prediction"}, {"name": "operation"}],
+    )
+    app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
+    app.add_exception_handler(ProblemError, _send_problem)
+    app.add_exception_handler(HTTPException, _send_http_exception)
+    app.router.routes[:0] = predict_routes(service)
+    _add_operation_routes(app, service)
+    openapi: dict[str, Any] = {}
+
+    def described() -> dict[str, Any]:
+        if not openapi:
+            openapi.update(document(app, service.config.serving))
+        return openapi
+
+    app.openapi = described  # type: ignore[method-assign]
+    return app
+
+
+def _add_operation_routes(app: FastAPI, service: Service) -> None:
+    console = files("prodclf_serving").joinpath("console.html").read_text(encoding="utf-8")
+
+    @app.get("/", tags=["operation"], summary="Console for people, links for programs", **_either_form())
+    async def root(request: Request) -> Response:
+        if _prefers_html(request.headers.get("accept", "")):
+            return HTMLResponse(console, headers={"Content-Security-Policy": _CONSOLE_POLICY})
+        model = service.holder.current
+        return JSONResponse(
+            {
+                "service": "prodclf",
+                "version": app.version,
+                "model_version": model.bundle.version if model else None,
+                "links": _LINKS,
+            }
+        )
+
+    @app.get("/health", **_described("The process answers", schemas.Alive))
+    async def health() -> Response:
+        return JSONResponse({"status": "alive"})
+
+    @app.get("/ready", **_described("A canary prediction works", schemas.Ready, may_be_absent=True))
+    async def ready() -> Response:
+        model = await service.canary()
+        return JSONResponse({"status": "ready", "model_version": model.bundle.version})
+
+    @app.get("/model", **_described("The live model", schemas.ModelState, may_be_absent=True))
+    async def model() -> Response:
+        return JSONResponse(_model_state(service))
+
+    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics of this replica")
+    async def metrics() -> Response:
+        batcher, log = service.batcher, service.log
+        body = service.metrics.render(
+            service.holder.current, batcher.pending_requests, batcher.pending_rows, log.dropped if log else 0
+        )
+        return Response(body, media_type=CONTENT_TYPE)
+
+
+def _model_state(service: Service) -> dict[str, Any]:
+    model = service.model()
+    previous = service.holder.previous
+    return {
+        "name": service.config.settings.model_name,
+        "alias": model.alias,
+        "registry_version": model.version,
+        "model_version": model.bundle.version,
+        "loaded_at": datetime.fromtimestamp(model.loaded_at, UTC).isoformat(timespec="seconds"),
+        "categories": len(model.bundle.labels),
+        "degraded": model.degraded_reason is not None,
+        "degraded_reason": model.degraded_reason,
+        "previous_version": previous.version if previous else None,
+        "last_error": service.holder.last_error,
+        "manifest": model.bundle.manifest.model_dump(mode="json"),
+    }
+
+
+def _described(summary: str, model: Any, *, may_be_absent: bool = False) -> dict[str, Any]:
+    """Arguments that document a route which answers with its own response."""
+    responses: dict[int | str, Any] = {200: answer_response(summary, model)}
+    if may_be_absent:
+        responses[503] = problem_response("No model yet, or the service is stopping.", retry=True)
+    return {"tags": ["operation"], "summary": summary, "responses": responses}
+
+
+def _either_form() -> dict[str, Any]:
+    response = answer_response("A page for people, or JSON.", schemas.Identity)
+    response["content"]["text/html"] = {"schema": {"type": "string"}}
+    return {"responses": {200: response}}
+
+
+def _prefers_html(accept: str) -> bool:
+    """Whether a client names HTML before JSON, as browsers do and programs do not."""
+    html, json = accept.find("text/html"), accept.find("application/json")
+    return html >= 0 and (json < 0 or html < json)
+
+
+async def _send_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ProblemError):
+        raise error
+    return error.to_response(instance=request.url.path, request_id=request_id_of(request.scope))
+
+
+async def _send_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's own errors: no such path, no such method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+    problem = ProblemError(error.status_code, slug, str(error.detail), {}, error.headers or {})
+    return problem.to_response(instance=request.url.path, request_id=request_id_of(request.scope))

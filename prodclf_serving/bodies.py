@@ -1,0 +1,245 @@
+"""Request bodies into products: read within a byte limit, parsed as JSON, CSV or NDJSON, bad items told apart."""
+
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from starlette.requests import Request
+
+from prodclf_assets.catalog.mapping import SourceConfig, infer_source_config
+from prodclf_assets.errors import ProdclfError
+from prodclf_serving.problems import (
+    ItemError,
+    ProblemError,
+    batch_too_large,
+    body_too_large,
+    invalid_items,
+    malformed_body,
+    unsupported_media_type,
+)
+
+Record = dict[str, Any]
+Format = Literal["json", "csv", "ndjson"]
+
+MEDIA_TYPES: dict[str, Format] = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+}
+
+# A cell may be as long as a body, whose size is limited before it is parsed.
+csv.field_size_limit(sys.maxsize)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a CSV body as they came, for an answer that keeps the input's columns.
+
+    Attributes:
+        header: column names, in order.
+        rows: the cells of each item, as many as the header has.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class ParsedBatch:
+    """The items of a batch in their order: a record each, or why there is none.
+
+    Attributes:
+        items: records by field name, or errors.
+        lines: line of each item in the body, from 1; None for a JSON array, which has none.
+        table: the cells of a CSV body; None for other formats.
+    """
+
+    items: list[Record | ItemError]
+    lines: list[int] | None = None
+    table: Table | None = None
+
+
+def content_type(request: Request) -> tuple[str, str]:
+    """Media type and character set of the body; JSON and UTF-8 where nothing is said."""
+    raw = request.headers.get("content-type", "")
+    media_type, _, parameters = raw.partition(";")
+    charset = "utf-8"
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value:
+            charset = value.strip().strip('"').lower()
+    return media_type.strip().lower() or "application/json", charset
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        ProblemError: 413 when it has more than `limit` bytes; 415 when it is compressed.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise unsupported_media_type(
+            f"content-encoding {request.headers['content-encoding']}", ("an uncompressed body",)
+        )
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise body_too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise body_too_large(limit)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON text; NaN, infinities and numbers out of range become texts, for their field to refuse.
+
+    Raises:
+        ProblemError: 400 with line and column, when it is not JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        # `NaN` and `Infinity` are not JSON, but Python's own encoder writes them: one such cell must not
+        # refuse a whole batch. The detour through bytes drops what could not be sent back (lone surrogates).
+        try:
+            lenient = json.loads(
+                body.decode(), parse_constant=str, parse_float=_finite_or_text, parse_int=_int_or_text
+            )
+            return orjson.loads(orjson.dumps(lenient))
+        except (ValueError, TypeError, RecursionError):
+            raise malformed_body(f"the body is not valid JSON: {error}") from error
+
+
+def parse_product(body: bytes) -> Record:
+    """The one product of a `/predict` body.
+
+    Raises:
+        ProblemError: 400 when it is not JSON, 422 when it is not an object.
+    """
+    value = parse_json(body)
+    if not isinstance(value, dict):
+        raise invalid_items([ItemError(0, None, f"expected an object with a title, got {_kind(value)}")])
+    return value
+
+
+def parse_batch(body: bytes, format_: Format, charset: str, max_rows: int) -> ParsedBatch:
+    """The products of a `/predict/batch` body.
+
+    Raises:
+        ProblemError: 400 when the body cannot be read as its format, 413 when it holds more than `max_rows` products,
+            422 when it is JSON but no array, or CSV without a title column.
+    """
+    if format_ == "json":
+        return _parse_array(body, max_rows)
+    return _parse_ndjson(body, max_rows) if format_ == "ndjson" else _parse_csv(body, charset, max_rows)
+
+
+def _parse_array(body: bytes, max_rows: int) -> ParsedBatch:
+    value = parse_json(body)
+    if not isinstance(value, list):
+        raise ProblemError(422, "not-an-array", f"expected a JSON array of products, got {_kind(value)}")
+    if len(value) > max_rows:
+        raise batch_too_large(len(value), max_rows)
+    return ParsedBatch([_as_item(row, item, None) for row, item in enumerate(value)])
+
+
+def _parse_ndjson(body: bytes, max_rows: int) -> ParsedBatch:
+    numbered = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    if len(numbered) > max_rows:
+        raise batch_too_large(len(numbered), max_rows)
+    items: list[Record | ItemError] = []
+    for row, (number, line) in enumerate(numbered):
+        try:
+            items.append(_as_item(row, parse_json(line), number))
+        except ProblemError:
+            items.append(ItemError(row, None, "the line is not valid JSON", number))
+    return ParsedBatch(items, [number for number, _ in numbered])
+
+
+def _parse_csv(body: bytes, charset: str, max_rows: int) -> ParsedBatch:
+    try:
+        text = body.decode("utf-8-sig" if charset in ("utf-8", "utf8") else charset)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise malformed_body(
+            f"the CSV body is not {charset} text ({error}); send UTF-8, or name its charset in Content-Type"
+        ) from error
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = next((cells for cells in reader if cells), None)
+    if header is None:
+        raise malformed_body("the CSV body is empty; its first line must name the columns, title among them")
+    columns = _column_map(header)
+    cells_of: list[list[str]] = []
+    lines: list[int] = []
+    start = reader.line_num + 1
+    for cells in reader:
+        if cells:
+            if len(cells_of) == max_rows:
+                raise batch_too_large(max_rows + sum(1 for rest in reader if rest) + 1, max_rows)
+            cells_of.append(cells)
+            lines.append(start)
+        start = reader.line_num + 1
+    width = len(header)
+    items: list[Record | ItemError] = [
+        {name: cells[at] for name, at in columns}
+        if len(cells) == width
+        else ItemError(row, None, f"the line has {len(cells)} of {width} cells", lines[row])
+        for row, cells in enumerate(cells_of)
+    ]
+    rows = [cells if len(cells) == width else (cells + [""] * width)[:width] for cells in cells_of]
+    return ParsedBatch(items, lines, Table(header, rows))
+
+
+def _column_map(header: Sequence[str]) -> list[tuple[str, int]]:
+    """Which column of a CSV file is which field, by the same inference as for files.
+
+    Raises:
+        ProblemError: 422 when no column is a title.
+    """
+    try:
+        config: SourceConfig = infer_source_config(list(header))
+    except ProdclfError as error:
+        raise ProblemError(422, "no-title-column", str(error), {"columns": list(header)[:100]}) from error
+    positions = {name: at for at, name in reversed(list(enumerate(header)))}
+    columns = [(field, positions[name]) for field, name in config.columns.items() if name in positions]
+    if not any(field == "title" for field, _ in columns):
+        raise ProblemError(
+            422,
+            "no-title-column",
+            "no column holds titles; name one of them title",
+            {"columns": list(header)[:100]},
+        )
+    return columns
+
+
+def _as_item(row: int, value: Any, line: int | None) -> Record | ItemError:
+    if isinstance(value, dict):
+        return value
+    return ItemError(row, None, f"expected an object with a title, got {_kind(value)}", line)
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    kinds = {dict: "an object", list: "an array", str: "a text", bool: "true or false"}
+    return kinds.get(type(value), "a number")
+
+
+def _finite_or_text(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _int_or_text(text: str) -> int | str:
+    return int(text) if len(text) <= 18 else text

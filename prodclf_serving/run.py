@@ -1,0 +1,213 @@
+"""`prodclf serve`: start Ray Serve, say when it is ready, and stop it without losing a request."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from prodclf_assets.errors import ProdclfError
+from prodclf_serving.ray_environment import ray_environment
+from prodclf_serving.settings import ServingSettings, get_serving_settings
+
+_FIRST_ANSWER_SECONDS = 120.0
+_FINISH_SECONDS = 10.0
+
+
+def main(host: str | None = None, port: int | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; then turn `/ready` off, finish what was accepted and stop every process.
+
+    Args:
+        host: address to listen on; `PRODCLF_SERVE_HOST` when None.
+        port: TCP port; `PRODCLF_SERVE_PORT` when None.
+
+    Raises:
+        ProdclfError: the port is taken or the service does not start.
+    """
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    serving = get_serving_settings().model_copy(update=given)
+    stop = threading.Event()
+    with ray_environment(serving) as behind_haproxy, _ray(serving), _stopping(stop):
+        from ray import serve
+
+        try:
+            _deploy(serving)
+            _announce(serving, stop)
+            stop.wait()
+            _say("stopping: finishing what was accepted")
+            _drain(serving, behind_haproxy)
+        finally:
+            serve.shutdown()
+
+
+@contextmanager
+def _ray(serving: ServingSettings) -> Iterator[None]:
+    """A Ray of our own, or the one that RAY_ADDRESS names; our own ends with the block."""
+    import ray
+    import ray.serve
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    quiet: dict[str, Any] = {"logging_level": logging.WARNING, "namespace": "serve"}
+    if serving.ray_address:
+        ray.init(address=serving.ray_address, **quiet)
+    else:
+        ray.init(
+            num_cpus=serving.replicas,
+            object_store_memory=serving.object_store_mb * 1024 * 1024,
+            include_dashboard=False,
+            **quiet,
+        )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _deploy(serving: ServingSettings) -> None:
+    """Start Ray Serve's proxy and our replicas side by side; one after the other takes half as long again."""
+    import ray
+    from ray import serve
+    from ray.serve._private.constants import SERVE_CONTROLLER_NAME
+
+    from prodclf_serving import deployment
+
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(
+            serve.start,
+            http_options={"host": serving.host, "port": serving.port},
+            logging_config=deployment.LOGGING,
+        )
+        while not started.done():
+            with suppress(ValueError):
+                ray.get_actor(SERVE_CONTROLLER_NAME, namespace="serve")
+                break
+            time.sleep(0.05)
+        serve.run(
+            deployment.application(serving),
+            name=deployment.APP_NAME,
+            route_prefix="/",
+            logging_config=deployment.LOGGING,
+        )
+        started.result()
+
+
+@contextmanager
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """Set an event at the first SIGINT or SIGTERM; a second one ends the process the usual way."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _announce(serving: ServingSettings, stop: threading.Event) -> None:
+    """Say on standard error where the service is and which model answers.
+
+    Raises:
+        ProdclfError: it does not answer.
+    """
+    shown = "localhost" if serving.host in ("0.0.0.0", "::", "127.0.0.1", "::1") else serving.host
+    deadline = time.monotonic() + _FIRST_ANSWER_SECONDS
+    while not stop.is_set():
+        status, answer = _ask(f"http://{shown}:{serving.port}/ready")
+        if status == 200:
+            _say(f"ready at http://{shown}:{serving.port} with model {answer['model_version']}")
+            return
+        if answer.get("type") == "urn:prodclf:problem:no-model":
+            _say(
+                f"listening at http://{shown}:{serving.port}, but not ready: {answer['detail']}; "
+                "the model is picked up as soon as there is one"
+            )
+            return
+        if time.monotonic() > deadline:
+            raise ProdclfError(
+                f"the service does not answer at http://{shown}:{serving.port} (status {status}); "
+                "see the log lines above and /tmp/ray/session_latest/logs/serve"
+            )
+        stop.wait(0.2)
+
+
+def _ask(url: str) -> tuple[int, dict[str, Any]]:
+    """Status and JSON body of a GET; status 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        try:
+            return error.code, json.load(error)
+        except ValueError:
+            return error.code, {}
+    except (OSError, ValueError):
+        return 0, {}
+
+
+def _say(text: str) -> None:
+    print(f"prodclf: {text}", file=sys.stderr, flush=True)
+
+
+def _drain(serving: ServingSettings, behind_haproxy: bool) -> None:
+    """Turn `/ready` off, give balancers time to notice, then let HAProxy finish what it has accepted."""
+    try:
+        _turn_ready_off()
+    except Exception as error:
+        # A replica that does not listen must not keep the others from an orderly end.
+        _say(f"a replica was not told that the service stops: {error}")
+    time.sleep(serving.drain_seconds)
+    if behind_haproxy and not serving.ray_address:
+        _finish_haproxy(Path(os.environ["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"]).parent)
+
+
+def _turn_ready_off() -> None:
+    from ray import serve
+
+    from prodclf_serving import deployment
+
+    handle = serve.get_app_handle(deployment.APP_NAME)
+    # In throughput mode a handle wants the caller's event loop, which this thread has not.
+    handle._init(_run_router_in_separate_loop=True)
+    handle.broadcast("drain").results(timeout_s=5)
+
+
+def _finish_haproxy(folder: Path) -> None:
+    """Stop HAProxy softly: it takes no new connection and ends when the last answer is sent.
+
+    Ray would kill it outright, and with it the requests it was passing on.
+    """
+    deadline = time.monotonic() + _FINISH_SECONDS
+    running = _haproxy_processes(folder)
+    for process in running:
+        os.kill(process, signal.SIGUSR1)
+    while running and time.monotonic() < deadline:
+        time.sleep(0.05)
+        running = [process for process in running if process in _haproxy_processes(folder)]
+
+
+def _haproxy_processes(folder: Path) -> list[int]:
+    """The HAProxy processes that run on a configuration below a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            arguments = entry.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # it has ended meanwhile
+        if any(argument.startswith(f"{folder}/") and argument.endswith(".cfg") for argument in arguments):
+            found.append(int(entry.parent.name))
+    return found

@@ -1,0 +1,204 @@
+"""The shapes of requests and answers, for the OpenAPI document and its examples.
+
+The hot path does not build these models: it parses with orjson and answers dictionaries. Tests hold the two together.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import models_json_schema
+
+PRODUCT_EXAMPLE: dict[str, Any] = {
+    "product_id": "A-1001",
+    "title": "Hydro Flask Stainless Steel Water Bottle, 1 litre",
+    "brand": "Hydro Flask",
+    "seller_id": "S-42",
+    "price": "₹32,999",
+    "list_price": 3499,
+    "rating": 4.4,
+    "reviews_count": "2,255",
+}
+BATCH_EXAMPLE: list[dict[str, Any]] = [
+    PRODUCT_EXAMPLE,
+    {"product_id": "A-1002", "title": "Organic Basmati Rice 5 kg", "price": 12.5},
+    {"product_id": "A-1003", "title": ""},
+]
+CSV_EXAMPLE = (
+    "product_id,title,brand,price\n"
+    'A-1001,"Stainless Steel Water Bottle, 1 litre",Hydro Flask,"₹32,999"\n'
+    "A-1002,Organic Basmati Rice 5 kg,,12.50\n"
+)
+NDJSON_EXAMPLE = (
+    '{"product_id": "A-1001", "title": "Stainless Steel Water Bottle, 1 litre", "price": "₹32,999"}\n'
+    '{"product_id": "A-1002", "title": "Organic Basmati Rice 5 kg"}\n'
+)
+
+Text = str | float | None
+Number = float | str | None
+
+
+class Product(BaseModel):
+    """A product; only the title is required, and what is absent or null stays missing.
+
+    A value that cannot be used counts as missing and is named in the answer's `issues`. Other fields are ignored.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [PRODUCT_EXAMPLE]})
+
+    title: str = Field(
+        description="What the shop calls the product; at most 20,000 characters are looked at."
+    )
+    product_id: str | int | None = Field(default=None, description="Your id, given back in the answer.")
+    description: Text = Field(default=None, description="Longer text about the product.")
+    brand: Text = Field(default=None, description="Brand or maker.")
+    seller_id: Text = Field(default=None, description="Who sells it.")
+    subcategory: Text = Field(default=None, description="The seller's own hint at a category.")
+    price: Number = Field(default=None, description="Price as a number or as written, such as `₹32,999`.")
+    list_price: Number = Field(default=None, description="Price before discount, written likewise.")
+    rating: Number = Field(default=None, description="Mean rating on any scale up to 100.")
+    reviews_count: Number = Field(default=None, description="Number of reviews, such as `2,255`.")
+
+
+class CategoryProbability(BaseModel):
+    """One candidate category."""
+
+    category: str = Field(description="Category path, joined with ` > `.")
+    probability: float = Field(ge=0, le=1, description="Calibrated probability that it is the right one.")
+
+
+class FieldNote(BaseModel):
+    """A field that could not be used."""
+
+    field: str = Field(description="Name of the field.")
+    detail: str = Field(description="What was wrong with it; it counts as missing.")
+
+
+class Prediction(BaseModel):
+    """The category of one product."""
+
+    product_id: str | int | None = Field(default=None, description="As given; absent when it was not.")
+    category: str = Field(
+        description="Category path, joined with ` > `; may stop at a parent when the leaf is unsure."
+    )
+    path: list[str] = Field(description="The levels of `category`, coarse to fine.")
+    confidence: float = Field(ge=0, le=1, description="Calibrated probability that `category` is right.")
+    decision: Literal["auto", "review", "abstain"] = Field(
+        description="`auto`: file it; `review`: have a person look; `abstain`: the model does not know."
+    )
+    probabilities: list[CategoryProbability] = Field(description="The likeliest leaves, best first.")
+    model_version: str = Field(description="Version of the model: the first 12 digits of its bundle's hash.")
+    degraded: bool = Field(description="True when the answer comes from less than the current model.")
+    degraded_reason: str | None = Field(default=None, description="Why; absent when not degraded.")
+    issues: list[FieldNote] | None = Field(
+        default=None, description="Fields that counted as missing; absent if none."
+    )
+    request_id: str = Field(description="The request's `X-Request-ID`, or one made for it.")
+
+
+class ItemProblem(BaseModel):
+    """Why one product cannot be classified."""
+
+    row: int = Field(ge=0, description="Position of the product in the request, from 0.")
+    line: int | None = Field(default=None, ge=1, description="Line of a CSV or NDJSON body, from 1.")
+    field: str | None = Field(default=None, description="The field at fault; absent when the whole item is.")
+    detail: str = Field(description="What is wrong.")
+
+
+class FailedItem(BaseModel):
+    """An item of a batch that has no prediction."""
+
+    product_id: str | int | None = Field(default=None, description="As given, where it could be read.")
+    error: ItemProblem
+
+
+class BatchAnswer(BaseModel):
+    """The answers to a batch, in its order."""
+
+    predictions: list[Prediction | FailedItem] = Field(description="One entry for each item of the request.")
+    rows: int = Field(ge=0, description="How many items the request had.")
+    failed: int = Field(ge=0, description="How many of them have an error in place of a prediction.")
+    model_version: str = Field(description="The one version that answered all of them.")
+    request_id: str = Field(description="The request's `X-Request-ID`, or one made for it.")
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="Kind of the error, stable for programs.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="HTTP status code.")
+    detail: str = Field(description="What went wrong, in one sentence.")
+    instance: str = Field(description="Path of the request.")
+    request_id: str = Field(description="Id under which the request is logged.")
+    errors: list[ItemProblem] | None = Field(
+        default=None, description="Row and field of each fault, for 422."
+    )
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Ready(BaseModel):
+    """A canary prediction works."""
+
+    status: Literal["ready"]
+    model_version: str
+
+
+class Identity(BaseModel):
+    """What this service is and where its parts are."""
+
+    service: str
+    version: str
+    model_version: str | None = Field(description="The live model; null when there is none yet.")
+    links: dict[str, str] = Field(description="Paths of the service by name.")
+
+
+class ModelState(BaseModel):
+    """The live model."""
+
+    name: str = Field(description="Registered model name.")
+    alias: str = Field(description="The alias or version that is followed.")
+    registry_version: str = Field(description="Version number in the registry.")
+    model_version: str = Field(description="First 12 digits of the bundle's hash.")
+    loaded_at: str = Field(description="When it went live in this replica, ISO 8601.")
+    categories: int = Field(description="How many categories it knows.")
+    degraded: bool
+    degraded_reason: str | None = None
+    previous_version: str | None = Field(description="Registry version that answered before it.")
+    last_error: str | None = Field(
+        description="Why a newer version is not live, or the registry not heard of."
+    )
+    manifest: dict[str, Any] = Field(description="The bundle's manifest: data hash, metrics, thresholds.")
+
+
+_MODELS = (
+    Product,
+    Prediction,
+    FailedItem,
+    BatchAnswer,
+    Problem,
+    Alive,
+    Ready,
+    Identity,
+    ModelState,
+)
+
+
+def components() -> dict[str, Any]:
+    """JSON schemas of all shapes by name, for the `components` of an OpenAPI document."""
+    _, definitions = models_json_schema(
+        [(model, "serialization") for model in _MODELS], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas
+
+
+def ref(model: type[BaseModel]) -> dict[str, str]:
+    """A reference to a shape in `components`."""
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

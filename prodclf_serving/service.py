@@ -1,0 +1,141 @@
+"""One replica's parts and how they work together, independent of the web framework and of Ray."""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prodclf_assets.registry import open_registry
+from prodclf_assets.settings import Settings
+from prodclf_serving.batcher import MicroBatcher
+from prodclf_serving.bodies import Record
+from prodclf_serving.cache import ModelCache
+from prodclf_serving.holder import ModelHolder
+from prodclf_serving.metrics import ServingMetrics
+from prodclf_serving.predictor import Answer, LoadedModel, answer_records
+from prodclf_serving.problems import ProblemError, no_model
+from prodclf_serving.request_log import RequestLog
+from prodclf_serving.settings import ServingSettings
+
+_CANARY: Record = {"title": "Canary: stainless steel water bottle 1 litre"}
+_STALLED_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """Everything a replica needs to know; made where the environment is read, sent to where the replica runs.
+
+    Attributes:
+        settings: the product's environment.
+        serving: the serving environment.
+        model_cache: absolute folder of fetched models.
+        request_log: absolute file of the request log; None for none.
+    """
+
+    settings: Settings
+    serving: ServingSettings
+    model_cache: Path
+    request_log: Path | None
+
+    @classmethod
+    def of(cls, settings: Settings, serving: ServingSettings) -> "ServiceConfig":
+        """The configuration with its paths made absolute, since a replica may run in another folder."""
+        absolute = settings.model_copy(
+            update={"home": settings.home.resolve(), "mlflow_uri": settings.tracking_uri}
+        )
+        return cls(absolute, serving, serving.model_cache(settings), serving.request_log_path(settings))
+
+
+class Service:
+    """Answers products with the live model.
+
+    Args:
+        config: how.
+        holder: the model; one that follows the configured registry when None.
+    """
+
+    def __init__(self, config: ServiceConfig, holder: ModelHolder | None = None) -> None:
+        serving = config.serving
+        self.config = config
+        self.replica = f"{socket.gethostname()}-{os.getpid()}"
+        self.metrics = ServingMetrics(self.replica)
+        self.holder = holder or ModelHolder(
+            lambda: open_registry(config.settings),
+            config.settings.model_alias,
+            ModelCache(config.model_cache, config.settings.model_name),
+            self.metrics.refresh,
+        )
+        self.batcher: MicroBatcher[LoadedModel, Record, Answer] = MicroBatcher(
+            self._answer_call,
+            max_rows=serving.micro_batch_rows,
+            max_pending_requests=serving.max_pending_requests,
+            max_pending_rows=serving.max_pending_rows,
+        )
+        self.log = RequestLog(config.request_log) if config.request_log else None
+        self.draining = False
+
+    def start(self) -> None:
+        """Load the model, if there is one, and begin to follow the alias and to write the request log."""
+        if self.log is not None:
+            self.log.start()
+        self.holder.start(self.config.serving.poll_seconds)
+
+    def stop(self) -> None:
+        """End all threads; what the request log has buffered is written."""
+        self.holder.stop()
+        self.batcher.close()
+        if self.log is not None:
+            self.log.stop()
+
+    def model(self) -> LoadedModel:
+        """The live model; a request asks once, so that one model answers all of it.
+
+        Raises:
+            ProblemError: 503 with Retry-After, when none has been loaded yet.
+        """
+        model = self.holder.current
+        if model is None:
+            raise no_model(self.holder.last_error or "no model has been loaded yet")
+        return model
+
+    async def answer(self, model: LoadedModel, records: Sequence[Record]) -> list[Answer]:
+        """Classify products, together with those of other requests that wait.
+
+        Raises:
+            ProblemError: 503 with Retry-After, when too many wait already.
+        """
+        with self.batcher.admission(len(records)):
+            answers = await self.batcher.submit(model, records)
+        self.metrics.answers(answers, degraded=model.degraded_reason is not None)
+        return answers
+
+    async def canary(self) -> LoadedModel:
+        """See the live model answer, through the same queue and thread as requests.
+
+        Raises:
+            ProblemError: 503, when there is no model or the service is stopping.
+        """
+        if self.draining:
+            raise ProblemError(
+                503, "draining", "the service is stopping; ask another replica", {}, {"Retry-After": "5"}
+            )
+        model = self.model()
+        await self.batcher.submit(model, [_CANARY])
+        return model
+
+    async def check_alive(self) -> None:
+        """See that predictions still come out; without a model there is nothing to see.
+
+        Raises:
+            RuntimeError: the prediction thread is stuck, or the live model fails on the canary.
+        """
+        stalled = self.batcher.stalled_seconds()
+        if stalled > _STALLED_SECONDS:
+            raise RuntimeError(f"a prediction call has been running for {stalled:.0f} s")
+        if self.holder.current is not None and self.batcher.pending_requests == 0:
+            await self.batcher.submit(self.holder.current, [_CANARY])
+
+    def _answer_call(self, model: LoadedModel, records: Sequence[Record]) -> list[Answer]:
+        self.metrics.call(len(records))
+        return answer_records(model, records, self.config.serving.top_k)

@@ -1,0 +1,108 @@
+"""The serving-only environment, typed and read once: every variable starts with `PRODCLF_SERVE_`."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from prodclf_assets.errors import ProdclfError
+from prodclf_assets.settings import Settings
+
+
+class ServingSettings(BaseSettings):
+    """How the HTTP service runs; every field is optional and the serving README lists them all."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PRODCLF_SERVE_", frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address that is listened on; 0.0.0.0 to answer other machines.",
+    )
+    port: int = Field(default=8000, ge=1, le=65535, description="TCP port of the HTTP service.")
+    replicas: int = Field(
+        default=1, ge=1, le=256, description="Processes that predict; each keeps the model in its own memory."
+    )
+    haproxy: bool = Field(
+        default=True,
+        description="Use Ray Serve's HAProxy ingress where its binary is found; the slower Python proxy otherwise.",
+    )
+    ray_address: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("RAY_ADDRESS", "ray_address"),
+        description="An existing Ray cluster to run on; a local Ray of its own when unset.",
+    )
+    object_store_mb: int = Field(
+        default=80,
+        ge=76,
+        description="Shared memory of a local Ray, in MiB; requests do not travel through it.",
+    )
+    drain_seconds: float = Field(
+        default=2.0,
+        ge=0.0,
+        le=600.0,
+        description="After a stop signal: how long `/ready` says no while requests are still answered.",
+    )
+    poll_seconds: float = Field(
+        default=2.0, gt=0.0, le=3600.0, description="Pause between two looks at the model alias."
+    )
+    cache: Path | None = Field(
+        default=None,
+        description="Folder of fetched models, for starts without a registry; `$PRODCLF_HOME/serving/models` when unset.",
+    )
+    top_k: int = Field(default=5, ge=1, le=50, description="Categories listed with their probabilities.")
+    max_batch_rows: int = Field(
+        default=10_000, ge=1, description="Products in one `/predict/batch`; more is answered 413."
+    )
+    max_body_bytes: int = Field(
+        default=16 * 1024 * 1024, ge=1024, description="Bytes of one request body; more is answered 413."
+    )
+    max_text_chars: int = Field(
+        default=20_000, ge=100, description="Characters of one text field; a product with more is refused."
+    )
+    micro_batch_rows: int = Field(
+        default=256, ge=1, description="Rows predicted in one vectorised call when requests have queued up."
+    )
+    max_pending_requests: int = Field(
+        default=512, ge=1, description="Requests of one replica waiting or running; beyond it 503."
+    )
+    max_pending_rows: int = Field(
+        default=50_000, ge=1, description="Products of one replica waiting or running; beyond it 503."
+    )
+    request_log: str | None = Field(
+        default=None,
+        description="File of the JSON request log (`/proc/1/fd/1` for a container's output), or `off`; "
+        "`$PRODCLF_HOME/serving/requests.jsonl` when unset.",
+    )
+
+    def model_cache(self, settings: Settings) -> Path:
+        """Absolute folder in which fetched models are kept."""
+        return (self.cache or settings.home / "serving" / "models").resolve()
+
+    def request_log_path(self, settings: Settings) -> Path | None:
+        """Absolute path of the request log; None when it is off."""
+        if self.request_log == "off":
+            return None
+        # Not resolved: `/proc/1/fd/1` must stay a link.
+        return Path(self.request_log or settings.home / "serving" / "requests.jsonl").absolute()
+
+
+@cache
+def get_serving_settings() -> ServingSettings:
+    """Read the serving environment, once per process.
+
+    Raises:
+        ProdclfError: a variable has a value that cannot be used; the sentence names it.
+    """
+    try:
+        return ServingSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        name = "RAY_ADDRESS" if field.upper() == "RAY_ADDRESS" else f"PRODCLF_SERVE_{field.upper()}"
+        raise ProdclfError(
+            f"environment variable {name} cannot be used: {first['msg']}; correct or unset it"
+        ) from error
