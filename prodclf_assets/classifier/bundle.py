@@ -1,0 +1,291 @@
+"""The model as one folder: LightGBM text, NumPy arrays and JSON, with a manifest that holds the hash of every file.
+
+The same bytes are evaluated, registered and served. Nothing in it can run code when it is loaded: arrays are read
+with pickling off. A bundle of another `format_version` is refused; it is raised whenever a reader of the old format
+would misread the new one.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.calibration import Calibrator
+from prodclf_assets.classifier.decision import ABSTAIN, AUTO, DECISIONS, Thresholds
+from prodclf_assets.classifier.encoder import Encoder
+from prodclf_assets.classifier.kernels import available_cores
+from prodclf_assets.classifier.labels import ancestors
+from prodclf_assets.classifier.predictions import Predictions
+from prodclf_assets.classifier.ranker import Ranker
+from prodclf_assets.errors import BundleError
+
+FORMAT_VERSION: Final = 1
+MANIFEST = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """What a bundle is and where it comes from.
+
+    Attributes:
+        format_version: of the files' layout.
+        files: SHA-256 (hex) of every other file, by name.
+        labels: how many categories it can answer.
+        data_hash: content hash of the rows it was trained and calibrated on.
+        git_commit: of the code that trained it, where known.
+        created_at: ISO 8601, UTC.
+        metrics: of the validation products it was calibrated on.
+        thresholds: least confidence of `auto`: common, per category, per branch.
+        training: every parameter of the training.
+        profile: how training inputs and validation answers were distributed, for drift measures.
+        library_versions: of what computed the numbers.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: Literal[1] = FORMAT_VERSION
+    files: dict[str, str]
+    labels: int
+    data_hash: str
+    git_commit: str | None
+    created_at: str
+    metrics: dict[str, float]
+    thresholds: dict[str, Any]
+    training: dict[str, Any]
+    profile: dict[str, Any]
+    library_versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the manifest says beside the model itself; fields as in `Manifest`."""
+
+    data_hash: str
+    git_commit: str | None
+    created_at: str
+    metrics: dict[str, float]
+    training: dict[str, Any]
+    profile: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model.
+
+    Attributes:
+        encoder: candidates and pair features.
+        ranker: the boosters.
+        calibrator: from ranker scores to probabilities.
+        thresholds: from probabilities to decisions.
+        provenance: where it comes from.
+        threads: how many one call of `predict` may use.
+    """
+
+    encoder: Encoder
+    ranker: Ranker
+    calibrator: Calibrator
+    thresholds: Thresholds
+    provenance: Provenance
+    threads: int = 1
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Every category it can answer; the position is the label's code."""
+        return list(self.encoder.tree.paths)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest, of a bundle that was saved or loaded.
+
+        Raises:
+            BundleError: the bundle is only in memory, so it has no files to speak of.
+        """
+        raise BundleError("a bundle has a manifest once it is saved; call Bundle.save first")
+
+    @cached_property
+    def version(self) -> str:
+        """First 12 hex digits of the hash over all files' hashes: equal for equal models."""
+        return _version(self.manifest.files)
+
+    def predict(self, products: ProductBatch, top_k: int = 5) -> Predictions:
+        """Answer products: the one way anything is ever predicted.
+
+        Args:
+            products: n products.
+            top_k: how many of the likeliest categories to list for each, at most the candidates considered.
+        """
+        labels, probabilities = self.rank(products)
+        n, k = labels.shape
+        keep = min(top_k, k)
+        tree = self.encoder.tree
+        best = labels[:, 0] if k else np.full(n, -1, np.int32)
+        confidence = probabilities[:, 0] if k else np.zeros(n)
+        decision = self.thresholds.decide(best, confidence)
+        silent = np.array([not title for title in products.title], np.bool_)
+        decision[silent] = ABSTAIN
+        top_labels, top_probabilities = labels[:, :keep].copy(), probabilities[:, :keep].copy()
+        top_labels[silent], top_probabilities[silent] = -1, 0.0
+        category = [
+            "" if mute else tree.paths[code]
+            for mute, code in zip(silent.tolist(), best.tolist(), strict=True)
+        ]
+        branch = [
+            path if choice == AUTO else "" if choice == ABSTAIN else self._branch(path, codes, row)
+            for path, choice, codes, row in zip(
+                category, decision.tolist(), labels, probabilities, strict=True
+            )
+        ]
+        return Predictions(
+            category,
+            np.where(silent, 0.0, confidence),
+            [DECISIONS[choice] for choice in decision.tolist()],
+            branch,
+            top_labels,
+            top_probabilities,
+        )
+
+    def rank(self, products: ProductBatch) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+        """All candidates of each product, the likeliest first: label codes int32[n, k], probabilities float64[n, k]."""
+        pairs = self.encoder.encode(products, self.threads)
+        probabilities = self.calibrator.apply(self.ranker.probabilities(pairs, self.threads))
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        return (
+            np.take_along_axis(pairs.candidates, order, axis=1),
+            np.take_along_axis(probabilities, order, axis=1),
+        )
+
+    def _branch(self, path: str, codes: npt.NDArray[np.int32], probabilities: npt.NDArray[np.float64]) -> str:
+        """The deepest branch above `path` whose candidates are sure enough together; "" for none."""
+        for branch in ancestors(path):
+            if (
+                branch_probability(self.encoder.tree.paths, branch, codes, probabilities)
+                >= self.thresholds.branch
+            ):
+                return branch
+        return ""
+
+    def save(self, folder: Path) -> Manifest:
+        """Write the bundle into a folder that is empty or absent; the manifest is written last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.encoder.save(folder)
+        self.ranker.save(folder)
+        decision = {"calibrator": asdict(self.calibrator), "thresholds": _thresholds_to_json(self.thresholds)}
+        (folder / "decision.json").write_text(json.dumps(decision, indent=1, sort_keys=True))
+        manifest = self._described(
+            {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+        )
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+        self.__dict__["manifest"] = manifest  # what a cached property holds, set as soon as it is known
+        return manifest
+
+    def _described(self, files: dict[str, str]) -> Manifest:
+        paths = self.encoder.tree.paths
+        own = {paths[code]: threshold for code, threshold in sorted(self.thresholds.own.items())}
+        return Manifest(
+            files=files,
+            labels=len(paths),
+            thresholds={**asdict(replace(self.thresholds, own={})), "own": own},
+            library_versions={
+                name: installed_version(name) for name in ("prodclf", "lightgbm", "numpy", "numba", "scipy")
+            },
+            **asdict(self.provenance),
+        )
+
+    @classmethod
+    def load(cls, folder: Path, threads: int | None = None) -> Self:
+        """Read a bundle, checking every hash.
+
+        Args:
+            folder: what `save` wrote.
+            threads: how many one call of `predict` may use; all cores of this process when None.
+
+        Raises:
+            BundleError: the folder is no bundle, a file is missing or altered, or the format is another.
+        """
+        manifest = read_manifest(folder)
+        for name, expected in manifest.files.items():
+            path = folder / name
+            if Path(name).name != name or not path.is_file():
+                raise BundleError(f"bundle {folder}: {name} is missing; fetch or train the model again")
+            if _sha256(path) != expected:
+                raise BundleError(
+                    f"bundle {folder}: {name} differs from its SHA-256 in {MANIFEST}; fetch or train the model again"
+                )
+        try:
+            decision = json.loads((folder / "decision.json").read_text())
+            bundle = cls(
+                Encoder.load(folder),
+                Ranker.load(folder),
+                Calibrator(**decision["calibrator"]),
+                _thresholds_from_json(decision["thresholds"]),
+                Provenance(**{key: getattr(manifest, key) for key in Provenance.__dataclass_fields__}),
+                available_cores() if threads is None else threads,
+            )
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise BundleError(
+                f"bundle {folder}: its files do not fit together ({error}); train the model again"
+            ) from error
+        bundle.__dict__["manifest"] = manifest
+        return bundle
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle's folder, without reading the model.
+
+    Raises:
+        BundleError: the folder has none, or one of another format.
+    """
+    try:
+        content = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"bundle {folder}: {MANIFEST} cannot be read ({error}); is this a model folder?"
+        ) from error
+    found = content.get("format_version") if isinstance(content, dict) else None
+    if found != FORMAT_VERSION:
+        raise BundleError(
+            f"bundle {folder}: format version {found!r}, but this prodclf reads version {FORMAT_VERSION}; "
+            "train the model again or install the version that wrote it"
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise BundleError(
+            f"bundle {folder}: field {where} of {MANIFEST} is malformed; train the model again"
+        ) from error
+
+
+def branch_probability(
+    paths: tuple[str, ...],
+    branch: str,
+    codes: npt.NDArray[np.int32],
+    probabilities: npt.NDArray[np.float64],
+) -> float:
+    """Summed probability of the candidates at or below a branch."""
+    inside = [paths[code] == branch or paths[code].startswith(f"{branch} > ") for code in codes.tolist()]
+    return float(probabilities[inside].sum())
+
+
+def _version(files: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _thresholds_to_json(thresholds: Thresholds) -> dict[str, Any]:
+    return {**asdict(thresholds), "own": sorted(thresholds.own.items())}
+
+
+def _thresholds_from_json(content: dict[str, Any]) -> Thresholds:
+    return Thresholds(**{**content, "own": {int(code): float(value) for code, value in content["own"]}})

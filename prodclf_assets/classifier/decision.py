@@ -1,0 +1,120 @@
+"""What is done with a prediction: filed without a person, shown to one, or not answered.
+
+`auto` keeps a stated precision: the threshold on the calibrated confidence is the lowest at which, on validation
+products, the lower confidence bound (Wilson 1927) of the precision reaches the target; a category that does worse than
+the target above it gets a higher threshold of its own.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Decision = Literal["auto", "review", "abstain"]
+AUTO, REVIEW, ABSTAIN = range(3)
+DECISIONS: Final[tuple[Decision, ...]] = ("auto", "review", "abstain")
+NEVER = 1.01
+"""A threshold no confidence reaches."""
+
+
+@dataclass(frozen=True)
+class DecisionConfig:
+    """The promise.
+
+    Attributes:
+        precision: share of `auto` answers that are right.
+        z: standard deviations of the lower confidence bound; 1.28 is one-sided 90%.
+        prior_rows: rows' worth of belief that a category keeps the precision the whole catalogue keeps.
+        abstain_below: confidence under which even a suggestion would mislead.
+    """
+
+    precision: float = 0.95
+    z: float = 1.0
+    prior_rows: float = 10.0
+    abstain_below: float = 0.1
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Least confidence for `auto`.
+
+    Attributes:
+        common: of every category that has none of its own.
+        own: of single categories, by label code.
+        branch: of a branch, on the summed probability of its candidates.
+        abstain_below: confidence under which nothing is answered.
+    """
+
+    common: float = NEVER
+    own: dict[int, float] = field(default_factory=dict)
+    branch: float = NEVER
+    abstain_below: float = 0.1
+
+    @classmethod
+    def fit(
+        cls,
+        labels: npt.NDArray[np.int32],
+        confidence: npt.NDArray[np.float64],
+        correct: npt.NDArray[np.bool_],
+        branch_confidence: npt.NDArray[np.float64],
+        branch_correct: npt.NDArray[np.bool_],
+        config: DecisionConfig,
+    ) -> "Thresholds":
+        """Choose the thresholds on validation products.
+
+        Args:
+            labels: int32[n], the best candidate.
+            confidence: float64[n], its calibrated probability.
+            correct: bool[n], whether it is the true label.
+            branch_confidence, branch_correct: the same of every branch above a best candidate.
+            config: the promise.
+        """
+        common = lowest_threshold(confidence, correct, config)
+        own: dict[int, float] = {}
+        for label in np.unique(labels[confidence >= common]).tolist():
+            mine = np.flatnonzero((labels == label) & (confidence >= common))
+            mine = mine[np.argsort(-confidence[mine], kind="stable")]
+            right = np.cumsum(correct[mine])
+            rows = np.arange(1, len(mine) + 1)
+            prior = config.prior_rows
+            kept = np.flatnonzero(
+                (right + prior * config.precision) / (rows + prior) >= config.precision - 0.005
+            )
+            if not len(kept):
+                own[label] = NEVER
+            elif kept[-1] < len(mine) - 1:
+                own[label] = float(confidence[mine[kept[-1]]])
+        branch = lowest_threshold(branch_confidence, branch_correct, config)
+        return cls(common, own, branch, config.abstain_below)
+
+    def decide(
+        self, labels: npt.NDArray[np.int32], confidence: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.int8]:
+        """int8[n]: positions in `DECISIONS`."""
+        needed = np.full(len(labels), self.common)
+        if self.own:
+            needed = np.array([self.own.get(label, self.common) for label in labels.tolist()])
+        decision = np.where(confidence >= needed, AUTO, REVIEW)
+        return np.where(confidence < self.abstain_below, ABSTAIN, decision).astype(np.int8)
+
+
+def lowest_threshold(
+    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], config: DecisionConfig
+) -> float:
+    """The lowest confidence above which the lower bound of the precision reaches the target; `NEVER` for none."""
+    order = np.argsort(-confidence, kind="stable")
+    rows = np.arange(1, len(order) + 1)
+    bound = wilson_lower(np.cumsum(correct[order]), rows, config.z)
+    kept = np.flatnonzero(bound >= config.precision)
+    return float(confidence[order[kept[-1]]]) if len(kept) else NEVER
+
+
+def wilson_lower(
+    right: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], z: float
+) -> npt.NDArray[np.float64]:
+    """Lower bound of a share of `right` out of `rows`, `z` standard deviations down (Wilson 1927)."""
+    share = right / rows
+    spread = z * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    result: npt.NDArray[np.float64] = (share + z**2 / (2 * rows) - spread) / (1 + z**2 / rows)
+    return result

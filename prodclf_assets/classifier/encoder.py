@@ -1,0 +1,181 @@
+"""From products to what the re-ranker sees: candidates and pair features, in and out of fold."""
+
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.labels import LabelTree
+from prodclf_assets.classifier.pair_features import (
+    FEATURES,
+    KEYS,
+    AffinityTable,
+    LabelStatistics,
+    ProductTraits,
+)
+from prodclf_assets.classifier.retrievers import Candidates, LabelWeights, Retriever, RetrieverConfig
+from prodclf_assets.classifier.text import SparseRows, TextConfig, Vocabulary
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Products and their candidate labels.
+
+    Attributes:
+        candidates: int32[n, k], label codes, the likeliest first.
+        features: float32[n * k, len(FEATURES)], the candidates of a product together.
+    """
+
+    candidates: npt.NDArray[np.int32]
+    features: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Everything fitted that comes before the re-ranker."""
+
+    tree: LabelTree
+    vocabulary: Vocabulary
+    retriever: Retriever
+    statistics: LabelStatistics
+
+    def encode(self, products: ProductBatch, threads: int = 1) -> Pairs:
+        """Candidates and pair features of each product."""
+        rows = self.vocabulary.transform(products, threads)
+        return _pairs(self.retriever, self.statistics, self.tree, rows, ProductTraits.of(products), threads)
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder into a folder as NumPy arrays and JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {"text": asdict(self.vocabulary.config), "retriever": asdict(self.retriever.config)}
+        (folder / "encoder.json").write_text(json.dumps(config, indent=1, sort_keys=True))
+        (folder / "labels.json").write_text(json.dumps(self.tree.paths, indent=0, ensure_ascii=False))
+        for name, array in self._arrays().items():
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Encoder":
+        """Read what `save` wrote."""
+        config = json.loads((folder / "encoder.json").read_text())
+        text = TextConfig(**{**config["text"], "channel_weights": tuple(config["text"]["channel_weights"])})
+
+        def array(name: str) -> npt.NDArray[np.generic]:
+            loaded: npt.NDArray[np.generic] = np.load(folder / f"{name}.npy", allow_pickle=False)
+            return loaded
+
+        def weights(name: str) -> LabelWeights:
+            return LabelWeights(*(array(f"{name}_{part}") for part in ("indptr", "labels", "weights")))  # type: ignore[arg-type]
+
+        def affinity(name: str) -> AffinityTable:
+            return AffinityTable(*(array(f"{name}_{part}") for part in ("ids", "indptr", "labels", "counts")))  # type: ignore[arg-type]
+
+        return cls(
+            LabelTree(tuple(json.loads((folder / "labels.json").read_text()))),
+            Vocabulary(text, array("vocabulary_slots"), array("vocabulary_idf")),  # type: ignore[arg-type]
+            Retriever(
+                RetrieverConfig(**config["retriever"]),
+                weights("one_pass"),
+                array("mass_bias"),  # type: ignore[arg-type]
+                weights("svm"),
+                array("svm_bias"),  # type: ignore[arg-type]
+            ),
+            LabelStatistics(
+                array("label_counts"),  # type: ignore[arg-type]
+                array("label_middle"),  # type: ignore[arg-type]
+                array("label_spread"),  # type: ignore[arg-type]
+                tuple(affinity(f"affinity_{key}") for key in KEYS),
+            ),
+        )
+
+    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        arrays: dict[str, npt.NDArray[np.generic]] = {
+            "vocabulary_slots": self.vocabulary.slots,
+            "vocabulary_idf": self.vocabulary.idf,
+            "mass_bias": self.retriever.mass_bias,
+            "svm_bias": self.retriever.svm_bias,
+            "label_counts": self.statistics.counts,
+            "label_middle": self.statistics.middle,
+            "label_spread": self.statistics.spread,
+        }
+        for name, table in (("one_pass", self.retriever.one_pass), ("svm", self.retriever.svm)):
+            arrays |= {f"{name}_{part}": getattr(table, part) for part in ("indptr", "labels", "weights")}
+        for key, affinity in zip(KEYS, self.statistics.affinities, strict=True):
+            parts = ("ids", "indptr", "labels", "counts")
+            arrays |= {f"affinity_{key}_{part}": getattr(affinity, part) for part in parts}
+        return arrays
+
+
+def fit_encoder(
+    products: ProductBatch,
+    groups: list[str],
+    tree: LabelTree,
+    labels: npt.NDArray[np.int32],
+    text: TextConfig,
+    retriever: RetrieverConfig,
+    folds: int,
+    threads: int,
+) -> tuple[Encoder, Pairs]:
+    """Fit an encoder, and encode its own training products out of fold.
+
+    Each product's pairs come from an encoder fitted without any product of its fold, so the re-ranker sees scores as
+    they will be on unseen products. Products of one group (title) share a fold.
+
+    Args:
+        products: the training products.
+        groups: a key per product; equal keys share a fold.
+        tree: the labels.
+        labels: int32[n], the label of each product.
+        text: what counts as a feature.
+        retriever: how the retrievers are fitted.
+        folds: how many parts the products are dealt into.
+        threads: how many may run at once.
+    """
+    vocabulary = Vocabulary.fit(products, text, threads)
+    rows = vocabulary.transform(products, threads)
+    names = vocabulary.transform(_titles(tree.names), threads)
+    traits = ProductTraits.of(products)
+
+    def fit(members: npt.NDArray[np.int64]) -> tuple[Retriever, LabelStatistics]:
+        own = labels[members]
+        return (
+            Retriever.fit(rows.take(members), own, names, len(vocabulary), retriever, threads),
+            LabelStatistics.fit(traits.take(members), own, len(tree)),
+        )
+
+    fold = np.array([zlib.crc32(group.encode()) % folds for group in groups])
+    width = min(retriever.candidates, len(tree))
+    candidates = np.empty((len(labels), width), np.int32)
+    features = np.empty((len(labels), width, len(FEATURES)), np.float32)
+    for part in range(folds):
+        held = np.flatnonzero(fold == part)
+        if not len(held):
+            continue
+        fitted = fit(np.flatnonzero(fold != part))
+        pairs = _pairs(*fitted, tree, rows.take(held), traits.take(held), threads)
+        candidates[held] = pairs.candidates
+        features[held] = pairs.features.reshape(len(held), width, -1)
+    encoder = Encoder(tree, vocabulary, *fit(np.arange(len(labels))))
+    return encoder, Pairs(candidates, features.reshape(-1, len(FEATURES)))
+
+
+def _pairs(
+    retriever: Retriever,
+    statistics: LabelStatistics,
+    tree: LabelTree,
+    rows: SparseRows,
+    traits: ProductTraits,
+    threads: int,
+) -> Pairs:
+    candidates: Candidates = retriever.retrieve(rows, threads)
+    return Pairs(candidates.labels, statistics.features(candidates, traits, tree, threads))
+
+
+def _titles(titles: list[str]) -> ProductBatch:
+    """Products that have a title and nothing else."""
+    empty = [""] * len(titles)
+    missing = np.full(len(titles), np.nan)
+    return ProductBatch(titles, empty, empty, empty, empty, missing, missing, missing, missing)

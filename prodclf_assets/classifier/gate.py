@@ -1,0 +1,123 @@
+"""Whether a new model replaces the one that answers now: both scored on the same rows, compared in pairs."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from prodclf_assets.classifier.evaluation import EvaluationReport
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """What a challenger has to show.
+
+    Attributes:
+        baseline_margin: accuracy it may lie below the linear baseline by chance.
+        most_ece: largest calibration error.
+        resamples: of the paired bootstrap.
+        significance: chance of a worse challenger below which the loss counts as real.
+        category_rows: a category with this many test rows may not lose more than `category_loss` of its recall.
+        category_loss: see above.
+        seed: of the bootstrap.
+    """
+
+    baseline_margin: float = 0.005
+    most_ece: float = 0.08
+    resamples: int = 2000
+    significance: float = 0.05
+    category_rows: int = 50
+    category_loss: float = 0.10
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class PromotionDecision:
+    """The outcome.
+
+    Attributes:
+        promote: whether the challenger becomes the champion.
+        reason: why, in one sentence.
+        numbers: what the decision rests on.
+    """
+
+    promote: bool
+    reason: str
+    numbers: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, JSON-able."""
+        return asdict(self)
+
+
+def decide(
+    report: EvaluationReport,
+    truth: list[str],
+    challenger: list[str],
+    champion: list[str] | None,
+    config: GateConfig | None = None,
+) -> PromotionDecision:
+    """Judge a challenger.
+
+    Args:
+        report: its evaluation.
+        truth: the category of each test product.
+        challenger: its answers to them.
+        champion: the present champion's answers to the same products; None when there is none.
+        config: what it has to show.
+    """
+    config = config or GateConfig()
+    numbers = {
+        "accuracy": report.accuracy,
+        "baseline_accuracy": report.baseline_accuracy,
+        "ece": report.ece,
+        "rows": float(report.rows),
+    }
+    if report.accuracy < report.baseline_accuracy - config.baseline_margin:
+        reason = (
+            f"accuracy {report.accuracy:.4f} is below the linear baseline's {report.baseline_accuracy:.4f}"
+        )
+        return PromotionDecision(False, reason, numbers)
+    if report.ece > config.most_ece:
+        reason = f"calibration error {report.ece:.4f} is above {config.most_ece}"
+        return PromotionDecision(False, reason, numbers)
+    if champion is None:
+        return PromotionDecision(True, "there is no champion yet, and the baseline is met", numbers)
+    expected = np.array(truth, object)
+    right, held = np.array(challenger, object) == expected, np.array(champion, object) == expected
+    gain = right.astype(np.float64) - held
+    low, high = paired_bootstrap(gain, config)
+    numbers |= {
+        "champion_accuracy": float(held.mean()),
+        "difference": float(gain.mean()),
+        "difference_low": low,
+        "difference_high": high,
+    }
+    if high < 0:
+        reason = f"it is worse than the champion by {-gain.mean():.4f} (95% interval {low:.4f} to {high:.4f}) on the same rows"
+        return PromotionDecision(False, reason, numbers)
+    for category in sorted(set(truth)):
+        own = expected == category
+        loss = -float(gain[own].mean())
+        if own.sum() >= config.category_rows and loss > config.category_loss:
+            reason = f"category {category!r} loses {loss:.3f} of its recall ({int(own.sum())} rows)"
+            return PromotionDecision(False, reason, {**numbers, "largest_category_loss": loss})
+    reason = (
+        f"no significant loss against the champion: {gain.mean():+.4f} (95% interval {low:.4f} to {high:.4f}) "
+        "on the same rows"
+    )
+    return PromotionDecision(True, reason, numbers)
+
+
+def paired_bootstrap(gain: npt.NDArray[np.float64], config: GateConfig) -> tuple[float, float]:
+    """Interval of the mean of paired differences (Efron 1979) that leaves `significance` outside.
+
+    The differences are -1, 0 or 1, so a resample is one draw from a multinomial over their three counts.
+    """
+    n = len(gain)
+    shares = np.array([(gain == value).sum() for value in (-1, 0, 1)], np.float64) / n
+    draws = np.random.default_rng(config.seed).multinomial(n, shares, size=config.resamples)
+    means = (draws[:, 2] - draws[:, 0]) / n
+    tail = config.significance / 2
+    return float(np.quantile(means, tail)), float(np.quantile(means, 1 - tail))

@@ -1,0 +1,305 @@
+# mypy: allow-untyped-defs
+"""Text to sparse features: words, word pairs and character n-grams, hashed straight from code points.
+
+A product's text becomes four channels, each weighted by sublinear term frequency and smoothed inverse document
+frequency and scaled to length 1 (Salton & Buckley 1988): words and word pairs of brand and title; character n-grams
+inside those words; words of the description; words of the seller's hint. Features are hashed (Weinberger et al. 2009)
+into 2**22 slots; the slots seen in training are numbered densely, so the models behind never see the hash space.
+"""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+
+from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.kernels import kernel, map_blocks
+
+SLOT_BITS = 22
+CHANNELS = ("words", "characters", "description", "hint")
+WORDS, CHARACTERS, DESCRIPTION, HINT = range(4)
+MAX_CODES = 4000
+"""Code points of one field that are read; what a longer text adds is noise and time."""
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Rows of a sparse matrix in compressed form: `ids[indptr[i]:indptr[i + 1]]` are the features of row i.
+
+    Attributes:
+        indptr: int64[n + 1].
+        ids: int32[nnz], ascending within a row.
+        values: float32[nnz].
+    """
+
+    indptr: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "SparseRows":
+        """The given rows, in the given order."""
+        lengths = np.diff(self.indptr)[rows]
+        indptr = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(lengths, out=indptr[1:])
+        position = np.arange(indptr[-1]) + np.repeat(self.indptr[rows] - indptr[:-1], lengths)
+        return SparseRows(indptr, self.ids[position], self.values[position])
+
+
+@cache
+def _word_characters() -> npt.NDArray[np.bool_]:
+    """bool[65536]: which code points of the basic plane are part of a word; marks join what they follow."""
+    return np.array([chr(c).isalnum() or 0x300 <= c < 0x370 for c in range(0x10000)], np.bool_)
+
+
+def _codes(texts: list[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Code points of all texts in lower case, one after the other, and where each begins."""
+    folded = [text[:MAX_CODES].casefold() for text in texts]
+    bounds = np.zeros(len(folded) + 1, np.int64)
+    np.cumsum([len(text) for text in folded], out=bounds[1:])
+    return np.frombuffer("".join(folded).encode("utf-32-le", "surrogatepass"), np.uint32), bounds
+
+
+@kernel
+def _mix(state: np.uint32, code: np.uint32) -> np.uint32:
+    """One step of a multiplicative hash (the finaliser of MurmurHash3 is applied in `_slot`)."""
+    return np.uint32((state ^ code) * np.uint32(0x9E3779B1) + (state >> np.uint32(15)))
+
+
+@kernel
+def _slot(state: np.uint32) -> np.uint32:
+    """Spread a hash over the slots: the 32-bit finaliser of MurmurHash3."""
+    state ^= state >> np.uint32(16)
+    state = np.uint32(state * np.uint32(0x85EBCA6B))
+    state ^= state >> np.uint32(13)
+    state = np.uint32(state * np.uint32(0xC2B2AE35))
+    state ^= state >> np.uint32(16)
+    return state >> np.uint32(32 - SLOT_BITS)
+
+
+@kernel
+def _scan(codes, start, stop, is_word, salt, low, high, words, n_words, grams, n_grams):
+    """Append the slots of a field's words and word pairs to `words`, of its n-grams of low..high to `grams`.
+
+    Characters n-grams stay inside a word and its two boundary spaces; high = 0 leaves them (and the pairs) out.
+    """
+    space = np.uint32(32)
+    position = start
+    before = np.uint32(0)
+    while position < stop:
+        if codes[position] < 0x10000 and not is_word[codes[position]]:
+            position += 1
+            continue
+        end = position
+        word = np.uint32(salt)
+        while end < stop and (codes[end] >= 0x10000 or is_word[codes[end]]):
+            word = _mix(word, codes[end])
+            end += 1
+        words[n_words] = _slot(word)
+        n_words += 1
+        if high and before:
+            words[n_words] = _slot(_mix(before, word))
+            n_words += 1
+        before = word
+        length = end - position + 2 if high else 0
+        for first in range(length - low + 1):
+            gram = np.uint32(salt + 1)
+            for place in range(first, min(first + high, length)):
+                edge = place == 0 or place == length - 1
+                gram = _mix(gram, space if edge else codes[position + place - 1])
+                if place - first + 1 >= low:
+                    grams[n_grams] = _slot(gram)
+                    n_grams += 1
+        position = end
+    return n_words, n_grams
+
+
+@kernel
+def _pack(buffer, size, slots, counts, at):
+    """Sort `buffer[:size]` and append its distinct values with their counts; returns where they end."""
+    found = buffer[:size]
+    found.sort()
+    for i in range(size):
+        if i and found[i] == found[i - 1]:
+            counts[at - 1] += 1
+        else:
+            slots[at] = found[i]
+            counts[at] = 1
+            at += 1
+    return at
+
+
+@kernel
+def _hash_rows(codes, bounds, rows, is_word, low, high):
+    """Distinct slots and counts of `rows` products, channel by channel.
+
+    `codes[bounds[3 * i + f]:bounds[3 * i + f + 1]]` is field f (title, description, hint) of row i.
+    """
+    room = 0
+    for i in range(rows):
+        titled = bounds[3 * i + 1] - bounds[3 * i]
+        room += (titled * 2 + 2) * (high - low + 2) + (bounds[3 * i + 3] - bounds[3 * i + 1]) + 4
+    slots = np.empty(room, np.uint32)
+    counts = np.empty(room, np.float32)
+    ends = np.zeros(4 * rows + 1, np.int64)
+    words = np.empty(2 * (MAX_CODES * 3 + 2), np.uint32)
+    grams = np.empty((2 * MAX_CODES * 3 + 2) * (high - low + 1), np.uint32)
+    at = 0
+    for i in range(rows):
+        n_words, n_grams = _scan(
+            codes, bounds[3 * i], bounds[3 * i + 1], is_word, 17, low, high, words, 0, grams, 0
+        )
+        at = _pack(words, n_words, slots, counts, at)
+        ends[4 * i + 1] = at
+        at = _pack(grams, n_grams, slots, counts, at)
+        ends[4 * i + 2] = at
+        for field in range(1, 3):
+            n_words, n_grams = _scan(
+                codes, bounds[3 * i + field], bounds[3 * i + field + 1], is_word, 17 + 2 * field, 1, 0,
+                words, 0, grams, 0,
+            )  # fmt: skip
+            at = _pack(words, n_words, slots, counts, at)
+            ends[4 * i + 2 + field] = at
+    return slots[:at], counts[:at], ends
+
+
+@kernel
+def _count_rows(slots, frequency):
+    """Add one to the document frequency of each slot listed (slots are distinct within a channel of a row)."""
+    for slot in slots:
+        frequency[slot] += 1
+
+
+@kernel
+def _weigh(slots, counts, ends, slot_id, idf, channel_weight):
+    """Weigh hashed rows: log term frequency times idf, each channel scaled to its weight; unknown slots go."""
+    rows = (len(ends) - 1) // 4
+    ids = np.empty(len(slots), np.int32)
+    values = np.empty(len(slots), np.float32)
+    indptr = np.zeros(rows + 1, np.int64)
+    at = 0
+    for row in range(rows):
+        for channel in range(4):
+            first = at
+            square = 0.0
+            for i in range(ends[4 * row + channel], ends[4 * row + channel + 1]):
+                feature = slot_id[slots[i]]
+                if feature < 0:
+                    continue
+                value = (1.0 + np.log(counts[i])) * idf[feature]
+                ids[at] = feature
+                values[at] = value
+                square += value * value
+                at += 1
+            if square > 0.0:
+                scale = channel_weight[channel] / np.sqrt(square)
+                for i in range(first, at):
+                    values[i] *= scale
+        indptr[row + 1] = at
+    return indptr, ids[:at].copy(), values[:at].copy()
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """What counts as a feature.
+
+    Attributes:
+        low, high: shortest and longest character n-gram.
+        min_rows: products a feature must occur in to be kept.
+        max_features: the most frequent features that are kept at the most.
+        channel_weights: length of each channel's vector, in the order of `CHANNELS`.
+    """
+
+    low: int = 2
+    high: int = 5
+    min_rows: int = 1
+    max_features: int = 1_000_000
+    channel_weights: tuple[float, float, float, float] = (1.0, 1.0, 0.7, 0.7)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The features seen in training.
+
+    Attributes:
+        config: what counts as a feature.
+        slots: uint32[features], ascending; the hash slot of each feature.
+        idf: float32[features], smoothed inverse document frequency.
+    """
+
+    config: TextConfig
+    slots: npt.NDArray[np.uint32]
+    idf: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    @classmethod
+    def fit(cls, products: ProductBatch, config: TextConfig, threads: int = 1) -> "Vocabulary":
+        """Count in how many products each slot occurs and keep the features that `config` asks for."""
+        frequency = np.zeros(1 << SLOT_BITS, np.int32)
+
+        def count(start: int, stop: int) -> None:
+            slots, _, _ = _hash(products, start, stop, config)
+            with lock:
+                _count_rows(slots, frequency)
+
+        lock = Lock()
+        map_blocks(count, len(products), threads)
+        kept = np.flatnonzero(frequency >= config.min_rows)
+        if len(kept) > config.max_features:
+            order = np.argsort(-frequency[kept], kind="stable")[: config.max_features]
+            kept = np.sort(kept[order])
+        idf = np.log((1 + len(products)) / (1 + frequency[kept])) + 1
+        return cls(config, kept.astype(np.uint32), idf.astype(np.float32))
+
+    def transform(self, products: ProductBatch, threads: int = 1) -> SparseRows:
+        """The weighted features of each product; features not seen in training are left out."""
+        weights = np.array(self.config.channel_weights, np.float32)
+
+        def weigh(start: int, stop: int) -> SparseRows:
+            slots, counts, ends = _hash(products, start, stop, self.config)
+            return SparseRows(*_weigh(slots, counts, ends, self._slot_id, self.idf, weights))
+
+        return concatenate(map_blocks(weigh, len(products), threads))
+
+    @cached_property
+    def _slot_id(self) -> npt.NDArray[np.int32]:
+        """int32[2**SLOT_BITS]: the feature of each slot, -1 where there is none."""
+        table = np.full(1 << SLOT_BITS, -1, np.int32)
+        table[self.slots] = np.arange(len(self.slots), dtype=np.int32)
+        return table
+
+
+def concatenate(parts: list[SparseRows]) -> SparseRows:
+    """The rows of all parts, one part after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    ends = [part.indptr[1:] for part in parts]
+    offsets = np.cumsum([0, *(len(part.ids) for part in parts)])
+    indptr = np.concatenate([[0], *(end + offset for end, offset in zip(ends, offsets, strict=False))])
+    return SparseRows(
+        indptr.astype(np.int64),
+        np.concatenate([part.ids for part in parts] or [np.empty(0, np.int32)]),
+        np.concatenate([part.values for part in parts] or [np.empty(0, np.float32)]),
+    )
+
+
+def _hash(
+    products: ProductBatch, start: int, stop: int, config: TextConfig
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Hashed rows `start` to `stop`: distinct slots, their counts, and where each row's channels end."""
+    fields: list[str] = []
+    for i in range(start, stop):
+        fields += (
+            f"{products.brand[i]} {products.title[i]}",
+            products.description[i],
+            products.subcategory[i],
+        )
+    codes, bounds = _codes(fields)
+    slots, counts, ends = _hash_rows(codes, bounds, stop - start, _word_characters(), config.low, config.high)
+    return slots, counts, ends

@@ -1,0 +1,291 @@
+"""Training, in two steps that are kept apart so that the second can be run again without the first.
+
+`fit_features` fits the retrievers and writes down what the re-ranker will learn from; `fit_model` trains the re-ranker
+and calibrates it on validation products.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.bundle import Bundle, Provenance, branch_probability
+from prodclf_assets.classifier.calibration import Calibrator, calibration_error
+from prodclf_assets.classifier.decision import DecisionConfig, Thresholds
+from prodclf_assets.classifier.encoder import Encoder, Pairs, fit_encoder
+from prodclf_assets.classifier.kernels import available_cores
+from prodclf_assets.classifier.labels import LabelTree, ancestors
+from prodclf_assets.classifier.pair_features import FEATURES
+from prodclf_assets.classifier.profile import profile_of
+from prodclf_assets.classifier.ranker import Ranker, RankerConfig
+from prodclf_assets.classifier.retrievers import RetrieverConfig
+from prodclf_assets.classifier.text import TextConfig
+from prodclf_assets.errors import LabelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Every parameter of the training.
+
+    Attributes:
+        text: what counts as a feature.
+        retriever: how the retrievers are fitted.
+        ranker: how the boosters are trained.
+        decision: the promise that `auto` keeps.
+        folds: parts of the training products; each is scored by retrievers that have not seen it.
+    """
+
+    text: TextConfig = field(default_factory=TextConfig)
+    retriever: RetrieverConfig = field(default_factory=RetrieverConfig)
+    ranker: RankerConfig = field(default_factory=RankerConfig)
+    decision: DecisionConfig = field(default_factory=DecisionConfig)
+    folds: int = 5
+
+    def to_dict(self) -> dict[str, Any]:
+        """All parameters, nested, JSON-able."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LabelledPairs:
+    """Pairs of products whose label is known.
+
+    Attributes:
+        pairs: the products' candidates and features.
+        labels: int32[n], the true label's code, -1 for one the model cannot answer.
+    """
+
+    pairs: Pairs
+    labels: npt.NDArray[np.int32]
+
+    def save(self, path: Path) -> None:
+        """Write as Parquet: one row per product and candidate."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        n, k = self.pairs.candidates.shape
+        columns: dict[str, Any] = {
+            "product": np.repeat(np.arange(n, dtype=np.int32), k),
+            "candidate": self.pairs.candidates.ravel(),
+            "label": np.repeat(self.labels, k),
+        }
+        columns |= {name: np.ascontiguousarray(self.pairs.features[:, i]) for i, name in enumerate(FEATURES)}
+        table = pa.table(columns).replace_schema_metadata({"candidates_per_product": str(k)})
+        pq.write_table(table, path, compression="zstd")
+
+    @classmethod
+    def load(cls, path: Path) -> "LabelledPairs":
+        """Read what `save` wrote."""
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path)
+        k = int(table.schema.metadata[b"candidates_per_product"])
+        features = np.empty((table.num_rows, len(FEATURES)), np.float32)
+        for i, name in enumerate(FEATURES):
+            features[:, i] = table.column(name).to_numpy()
+        candidates = table.column("candidate").to_numpy().reshape(-1, k)
+        return cls(Pairs(candidates, features), table.column("label").to_numpy().reshape(-1, k)[:, 0].copy())
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """What the re-ranker learns from.
+
+    Attributes:
+        encoder: the fitted retrievers and statistics, as they will be used on new products.
+        train: pairs of the training products, out of fold.
+        validation: pairs of the validation products.
+        profile: how the training inputs are distributed.
+        data_hash: content hash of the training and validation rows.
+        config: the parameters.
+    """
+
+    encoder: Encoder
+    train: LabelledPairs
+    validation: LabelledPairs
+    profile: dict[str, Any]
+    data_hash: str
+    config: dict[str, Any]
+
+    def save(self, folder: Path) -> None:
+        """Write into a folder: Parquet for the pairs, arrays and JSON for the rest."""
+        import orjson
+
+        self.encoder.save(folder / "encoder")
+        self.train.save(folder / "train_pairs.parquet")
+        self.validation.save(folder / "validation_pairs.parquet")
+        rest = {"profile": self.profile, "data_hash": self.data_hash, "config": self.config}
+        (folder / "features.json").write_bytes(
+            orjson.dumps(rest, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> "FeatureSet":
+        """Read what `save` wrote."""
+        import orjson
+
+        return cls(
+            Encoder.load(folder / "encoder"),
+            LabelledPairs.load(folder / "train_pairs.parquet"),
+            LabelledPairs.load(folder / "validation_pairs.parquet"),
+            **orjson.loads((folder / "features.json").read_bytes()),
+        )
+
+
+def fit_features(
+    train: "pd.DataFrame",
+    validation: "pd.DataFrame",
+    config: TrainingConfig,
+    threads: int | None = None,
+) -> FeatureSet:
+    """Fit the retrievers, and compute what the re-ranker learns from.
+
+    Args:
+        train: products frame with `category` and `title_key`.
+        validation: the same; may be empty.
+        config: the parameters.
+        threads: how many may run at once; all cores of this process when None.
+
+    Raises:
+        LabelError: the training products have fewer than two categories.
+    """
+    threads = threads or available_cores()
+    categories = train[LABEL_COLUMN].tolist()
+    tree = LabelTree.of(categories)
+    if len(tree) < 2:
+        only = tree.paths[0] if len(tree) else "none"
+        raise LabelError(
+            f"the training rows have fewer than two categories ({only}); "
+            "add products of another category or lower the depth of the label path"
+        )
+    labels = tree.encode(categories)
+    products = ProductBatch.from_frame(train)
+    logger.info("features: %d products, %d labels, %d folds", len(train), len(tree), config.folds)
+    encoder, pairs = fit_encoder(
+        products,
+        train[TITLE_KEY_COLUMN].tolist(),
+        tree,
+        labels,
+        config.text,
+        config.retriever,
+        config.folds,
+        threads,
+    )
+    held = ProductBatch.from_frame(validation)
+    return FeatureSet(
+        encoder,
+        LabelledPairs(pairs, labels),
+        LabelledPairs(encoder.encode(held, threads), tree.encode(validation[LABEL_COLUMN].tolist())),
+        profile_of(products),
+        data_hash(train, validation),
+        config.to_dict(),
+    )
+
+
+def fit_model(
+    features: FeatureSet,
+    config: TrainingConfig,
+    *,
+    git_commit: str | None = None,
+    threads: int | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Bundle:
+    """Train the re-ranker on the training pairs, calibrate and set thresholds on the validation pairs.
+
+    Args:
+        features: what `fit_features` gave.
+        config: the parameters.
+        git_commit: of this code, for the manifest.
+        threads: how many may run at once; all cores of this process when None.
+        now: the clock.
+    """
+    threads = threads or available_cores()
+    ranker = Ranker.fit(features.train.pairs, features.train.labels, config.ranker, threads)
+    held = features.validation
+    raw = ranker.probabilities(held.pairs, threads)
+    hits = held.pairs.candidates == held.labels[:, None]
+    calibrator = Calibrator.fit(raw, hits)
+    probabilities = calibrator.apply(raw)
+    rows = np.arange(len(raw))
+    best = probabilities.argmax(axis=1) if len(raw) else np.empty(0, np.int64)
+    labels = held.pairs.candidates[rows, best]
+    confidence, correct = probabilities[rows, best], hits[rows, best]
+    branch_confidence, branch_correct = _branches(features.encoder.tree, held, labels, probabilities)
+    thresholds = Thresholds.fit(
+        labels, confidence, correct, branch_confidence, branch_correct, config.decision
+    )
+    auto = thresholds.decide(labels, confidence) == 0
+    metrics = {
+        "validation_rows": float(len(raw)),
+        "validation_accuracy": float(correct.mean()) if len(raw) else 0.0,
+        "validation_recall_at_candidates": float(hits.any(axis=1).mean()) if len(raw) else 0.0,
+        "validation_ece": calibration_error(confidence, correct),
+        "validation_auto_share": float(auto.mean()) if len(raw) else 0.0,
+        "validation_auto_precision": float(correct[auto].mean()) if auto.any() else 0.0,
+    }
+    logger.info("model: %s", {name: round(value, 4) for name, value in metrics.items()})
+    provenance = Provenance(
+        data_hash=features.data_hash,
+        git_commit=git_commit,
+        created_at=now().isoformat(timespec="seconds"),
+        metrics=metrics,
+        training=config.to_dict(),
+        profile={**features.profile, **_answers(features.encoder.tree, labels, confidence)},
+    )
+    return Bundle(features.encoder, ranker, calibrator, thresholds, provenance, threads)
+
+
+def data_hash(*frames: "pd.DataFrame") -> str:
+    """SHA-256 (hex) over the content of frames: columns, values and row order, whatever the index."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        for column in frame.columns:
+            digest.update(f"\x1d{column}\x1e".encode())
+            values = frame[column]
+            if values.dtype.kind == "f":
+                digest.update(np.ascontiguousarray(values.to_numpy(np.float64)).tobytes())
+            else:
+                digest.update("\x1f".join(values.astype("string").fillna("\x00").tolist()).encode())
+    return digest.hexdigest()
+
+
+def _branches(
+    tree: LabelTree,
+    held: LabelledPairs,
+    best: npt.NDArray[np.int32],
+    probabilities: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Summed probability of every branch above each product's best candidate, and whether the true label is in it."""
+    confidence: list[float] = []
+    correct: list[bool] = []
+    for row, label in enumerate(best.tolist()):
+        truth = held.labels[row]
+        above = set(ancestors(tree.paths[truth])) if truth >= 0 else set()
+        for branch in ancestors(tree.paths[label]):
+            confidence.append(
+                branch_probability(tree.paths, branch, held.pairs.candidates[row], probabilities[row])
+            )
+            correct.append(branch in above)
+    return np.array(confidence, np.float64), np.array(correct, np.bool_)
+
+
+def _answers(
+    tree: LabelTree, labels: npt.NDArray[np.int32], confidence: npt.NDArray[np.float64]
+) -> dict[str, Any]:
+    """How validation answers are distributed: share of each label, and of confidence in tenths."""
+    shares = np.bincount(labels, minlength=len(tree)) / max(1, len(labels))
+    tenths = np.histogram(confidence, bins=10, range=(0, 1))[0] / max(1, len(labels))
+    return {"label_shares": shares.round(6).tolist(), "confidence_tenths": tenths.round(6).tolist()}
