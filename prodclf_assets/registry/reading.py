@@ -9,6 +9,9 @@ from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import Connection
 from prodclf_assets.registry.versions import RegisteredVersion, from_mlflow, hash_of_bundle
 
+# Versions asked for in one request; the most that MLflow's stores allow is 200,000.
+PAGE = 1000
+
 
 class RegistryReader:
     """The versions of one registered model, to be looked at and fetched.
@@ -52,7 +55,9 @@ class RegistryReader:
         with self._connection.explained(f"list the versions of {self.model_name!r}"):
             aliases = self._aliases()
             while token != "":
-                page = client.search_model_versions(f"name = '{self.model_name}'", page_token=token)
+                page = client.search_model_versions(
+                    f"name = '{self.model_name}'", max_results=PAGE, page_token=token
+                )
                 found += [from_mlflow(item, aliases) for item in page]
                 token = page.token or ""
         return sorted(found, key=lambda item: item.version, reverse=True)
