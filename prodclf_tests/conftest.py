@@ -3,10 +3,14 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from prodclf_tests.s3_server import S3Server, start_server
+
+if TYPE_CHECKING:
+    from prodclf_assets.classifier.bundle import Bundle
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +47,33 @@ def mlflow_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
     (tmp_path / "mlflow").mkdir()
     shutil.copyfile(empty_mlflow_database, tmp_path / "mlflow" / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def trained_bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved bundle, trained once a session on a small sample catalogue: 1,500 rows, 6 top categories, 48 leaves."""
+    import pandas as pd
+
+    from prodclf_assets.catalog.cleaning import clean_products
+    from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+    from prodclf_assets.catalog.sample import sample_catalogue
+    from prodclf_assets.catalog.splits import assign_splits, reframe_rare_labels
+    from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
+
+    products = clean_products(pd.concat(sample_catalogue(1_500, 6), ignore_index=True)).products
+    side = assign_splits(products[TITLE_KEY_COLUMN])
+    labels = reframe_rare_labels(products.loc[side == "train", LABEL_COLUMN]).apply(products[LABEL_COLUMN])
+    products = products.assign(**{LABEL_COLUMN: labels})
+    train, validation = (products[side == name].reset_index(drop=True) for name in ("train", "validation"))
+    config = TrainingConfig()
+    folder = tmp_path_factory.mktemp("trained") / "bundle"
+    fit_model(fit_features(train, validation, config), config).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_bundle(trained_bundle_folder: Path) -> "Bundle":
+    """The bundle of `trained_bundle_folder`, loaded."""
+    from prodclf_assets.classifier.bundle import Bundle
+
+    return Bundle.load(trained_bundle_folder)
