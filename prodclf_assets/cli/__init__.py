@@ -1,0 +1,52 @@
+"""The command line `prodclf`: each command calls what the assets call.
+
+Nothing but click is imported here or at the top of a command's module. pandas, Dagster, MLflow and Ray take seconds
+to load; `prodclf --help` must answer in less than half of one.
+"""
+
+from typing import IO, Any
+
+import click
+
+from prodclf_assets.cli import models, sample, score, serve, train
+from prodclf_assets.errors import ProdclfError
+
+__all__ = ["main"]
+
+
+class _UserError(click.ClickException):
+    """An error that is the user's to mend: one sentence, exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"error: {self.message}", err=True)
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ProdclfError as error:
+            raise _UserError(str(error)) from error
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="prodclf", message="prodclf %(version)s")
+def main() -> None:
+    """Keep every product of a catalogue in the right category.
+
+    \b
+      prodclf sample shop.parquet          a catalogue to try things on
+      prodclf train --source shop.parquet  read, train, evaluate, and promote the model if it is better
+      prodclf score new.csv filed.csv      file the products of another table
+      prodclf serve                        answer over HTTP
+      prodclf models list                  which models there are and which one answers
+
+    Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong use. Settings come from the
+    environment (PRODCLF_HOME, PRODCLF_SOURCE, …); the README lists them.
+    """
+
+
+for _command in (sample.sample, train.train, score.score, serve.serve, models.models):
+    main.add_command(_command)

@@ -1,0 +1,69 @@
+"""Where commands read tables from and write them to: files by suffix, or standard input and output."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from prodclf_assets.errors import ProdclfError, SourceError
+
+if TYPE_CHECKING:
+    from prodclf_assets.catalog.mapping import SourceConfig
+    from prodclf_assets.catalog.readers import SourceTable
+    from prodclf_assets.catalog.writers import Format, TableWriter
+
+STANDARD = "-"
+STANDARD_INPUT = "standard input"
+
+
+def output_format(out: str | Path, chosen: "Format | None") -> "Format":
+    """The format that the suffix names, else the one chosen; CSV on standard output. Neither is wrong use."""
+    from prodclf_assets.catalog.writers import format_of
+
+    if str(out) == STANDARD:
+        return chosen or "csv"
+    try:
+        return format_of(out)
+    except SourceError as error:
+        if chosen is not None:
+            return chosen
+        raise click.BadParameter(str(error), param_hint="OUT") from error
+
+
+def table_writer(out: str, format_: "Format") -> "AbstractContextManager[TableWriter]":
+    """Open a file that appears only when complete, or standard output."""
+    from prodclf_assets.catalog.writers import open_writer, stream_writer
+
+    if out == STANDARD:
+        return stream_writer(sys.stdout.buffer, format_)
+    return open_writer(out, format_)
+
+
+def read_table(source: str, config: "SourceConfig | None", format_: "Format | None") -> "SourceTable":
+    """Read products to be scored: a source as the graph knows them, or standard input."""
+    from prodclf_assets.catalog.readers import read_source
+
+    if source != STANDARD:
+        return read_source(source, config, require_labels=False)
+    with _standard_input_as_file(format_ or "csv") as path:
+        try:
+            table = read_source(str(path), config, require_labels=False)
+        except ProdclfError as error:
+            raise type(error)(str(error).replace(str(path), STANDARD_INPUT)) from error
+        faults = table.issues.table
+        faults["file"] = STANDARD_INPUT
+        return table
+
+
+@contextmanager
+def _standard_input_as_file(format_: "Format") -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="prodclf-") as folder:
+        path = Path(folder) / f"input.{format_}"
+        with path.open("wb") as file:
+            while block := sys.stdin.buffer.read(1 << 20):
+                file.write(block)
+        yield path

@@ -1,0 +1,145 @@
+"""`prodclf score`: file the products of a table."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prodclf_assets.cli import files
+from prodclf_assets.cli.terminal import Progress, json_option, print_json, tell
+
+if TYPE_CHECKING:
+    from prodclf_assets.catalog.readers import SourceTable
+    from prodclf_assets.catalog.writers import Format, TableWriter
+    from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_assets.classifier.scoring import ScoreCounts
+
+_PROBLEMS_SHOWN = 20
+
+
+@click.command()
+@click.argument("source", metavar="IN")
+@click.argument("out", metavar="OUT")
+@click.option("--source-config", help="YAML mapping of the columns of IN.  [default: inferred]")
+@click.option(
+    "--model", "ref", help="Alias, version number or bundle folder.  [default: PRODCLF_MODEL_ALIAS]"
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "csv.gz", "jsonl", "parquet"]),
+    help="Format of standard input and output, and of an OUT whose suffix does not say.  [default: csv]",
+)
+@click.option(
+    "--top-k", type=click.IntRange(1, 50), default=5, show_default=True, help="Alternatives listed a row."
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 when any row had a problem.")
+@json_option
+def score(
+    source: str,
+    out: str,
+    source_config: str | None,
+    ref: str | None,
+    format_: "Format | None",
+    top_k: int,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """File the products of IN and write them to OUT, row by row in the same order.
+
+    IN is a file, folder, glob or s3://… of CSV, CSV.GZ, JSONL or Parquet; OUT is one file, which appears only when it
+    is complete. `-` is standard input or output.
+
+    The columns of IN are kept as they were. Behind them come predicted_category, confidence, decision (auto, review or
+    abstain), branch (the deepest part of the path that is sure), alternatives (JSON), model_version, and issues: what
+    is wrong with the row, empty when nothing is. Every row is answered. One without a title has no predicted_category and the decision abstain. Problems are also printed
+    to standard error, with file and line.
+
+    \b
+    Exit codes:
+      0  done; rows with problems are reported and do not count as failure
+      1  failed, and nothing was written; or, with --strict, written but some row had a problem
+      2  wrong use
+
+    \b
+    Examples:
+      prodclf score new.csv filed.csv
+      prodclf score 'feeds/*.jsonl' filed.parquet --source-config mapping.yaml --strict
+      cat new.csv | prodclf score - - --model 4 > filed.csv
+    """
+    from prodclf_assets.catalog.mapping import load_source_config
+
+    started = time.monotonic()
+    format_out = files.output_format(out, format_)
+    mapping = load_source_config(source_config) if source_config else None
+    # Opened first: a place that cannot be written to is better known before a long reading than after.
+    with files.table_writer(out, format_out) as writer:
+        table = files.read_table(source, mapping, format_)
+        bundle, version = _model(ref)
+        counts = _score(table, bundle, version, top_k, writer)
+    _report_problems(table)
+    summary = {
+        **asdict(counts),
+        "model_version": version,
+        "output": out,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    if as_json:
+        issues = table.issues.to_dict(limit=_PROBLEMS_SHOWN)
+        print_json({**summary, "issues": issues}, err=out == files.STANDARD)
+    else:
+        tell(_sentence(summary))
+    if strict and len(table.issues):
+        raise click.exceptions.Exit(1)
+
+
+def _model(ref: str | None) -> tuple["Bundle", str]:
+    """The model to score with, and the version that rows are marked with."""
+    from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_assets.registry import open_registry
+    from prodclf_assets.settings import get_settings
+
+    settings = get_settings()
+    chosen = ref or settings.model_alias
+    if "/" in chosen or (Path(chosen) / "manifest.json").is_file():
+        bundle = Bundle.load(Path(chosen))
+        return bundle, bundle.version
+    registry = open_registry(settings)
+    found = registry.resolve(chosen)
+    return Bundle.load(registry.fetch(found, settings.home.resolve() / "models")), str(found.version)
+
+
+def _score(
+    table: "SourceTable", bundle: "Bundle", version: str, top_k: int, writer: "TableWriter"
+) -> "ScoreCounts":
+    from prodclf_assets.classifier.scoring import NOTHING_SCORED, score_table
+
+    total = NOTHING_SCORED
+    progress = Progress(len(table.products), "scored")
+    for chunk, counts in score_table(table, bundle, version, top_k=top_k):
+        writer.write(chunk)
+        total += counts
+        progress(total.rows)
+    return total
+
+
+def _report_problems(table: "SourceTable") -> None:
+    for sentence in table.issues.sentences(limit=_PROBLEMS_SHOWN):
+        tell(sentence)
+
+
+def _sentence(summary: dict[str, Any]) -> str:
+    decided = summary["decisions"]
+    text = (
+        f"scored {summary['rows']:,} rows with model {summary['model_version']}: {decided['auto']:,} auto, "
+        f"{decided['review']:,} review, {decided['abstain']:,} abstain"
+    )
+    problems = (
+        f"; {summary['problem_rows']:,} rows had problems, see the column issues"
+        if summary["problem_rows"]
+        else ""
+    )
+    where = "" if summary["output"] == files.STANDARD else f"; written to {summary['output']}"
+    return text + problems + where

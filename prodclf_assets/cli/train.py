@@ -1,0 +1,110 @@
+"""`prodclf train`: the whole graph, in this process."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prodclf_assets.errors import MappingError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, JobDefinition
+
+
+@click.command()
+@click.option(
+    "--source", help="Product files: path, folder, glob or s3://….  [default: PRODCLF_SOURCE, else a sample]"
+)
+@click.option(
+    "--source-config", help="YAML mapping of their columns.  [default: PRODCLF_SOURCE_CONFIG, else inferred]"
+)
+@click.option("--depth", type=click.IntRange(min=1), help="Levels of the category path that are the label.")
+@click.option(
+    "--sample-rows", type=click.IntRange(min=1), help="Rows of the sample catalogue, when there is no source."
+)
+def train(source: str | None, source_config: str | None, depth: int | None, sample_rows: int | None) -> None:
+    """Run the graph: read the catalogue, clean it, train, evaluate, and promote the model if it is better.
+
+    The same as materialising every asset in Dagster; `dagster dev` shows the run. A check that blocks, such as leakage
+    or a model no better than the linear one, fails the run: exit code 1, and nothing is promoted.
+
+    \b
+    Examples:
+      prodclf train
+      prodclf train --source 'feeds/*.csv.gz' --source-config mapping.yaml
+      prodclf train --source shop.parquet --depth 2
+    """
+    with _mapping_file(source_config, depth) as mapping:
+        chosen = {"source": source, "source_config": mapping, "sample_rows": sample_rows}
+        settings = {name: value for name, value in chosen.items() if value is not None}
+        if not _run_graph({"resources": {"catalogue_source": {"config": settings}}}):
+            raise click.exceptions.Exit(1)
+
+
+def graph() -> "JobDefinition":
+    """The job that makes every asset; by name, so that Dagster can build it again in another process."""
+    from prodclf_assets.definitions import defs
+
+    return defs().resolve_job_def("graph")
+
+
+def _run_graph(run_config: dict[str, Any]) -> bool:
+    """Run the job with the history that the settings name; True when every asset and blocking check is well."""
+    import dagster as dg
+
+    with _instance() as instance:
+        return dg.execute_job(dg.reconstructable(graph), instance=instance, run_config=run_config).success
+
+
+def _instance() -> "DagsterInstance":
+    """Dagster's own instance where DAGSTER_HOME says, or as `dagster.yaml` here says, or as ours would."""
+    from dagster import DagsterInstance
+    from dagster._core.instance.config import is_dagster_home_set
+    from dagster._core.instance.ref import InstanceRef
+
+    from prodclf_assets.settings import get_settings
+
+    if is_dagster_home_set():
+        return DagsterInstance.get()
+    home = get_settings().home.resolve() / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    if Path("dagster.yaml").is_file():
+        return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), config_dir=str(Path.cwd())))
+    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_OURS))
+
+
+# What `dagster.yaml` of the repository says, for an installed prodclf that runs anywhere.
+_OURS = {
+    "storage": {"custom": {"module": "prodclf_assets.defs.history", "class": "LocalHistory", "config": {}}},
+    "compute_logs": {"module": "prodclf_assets.defs.history", "class": "LocalComputeLogs", "config": {}},
+    "python_logs": {"python_log_level": "INFO"},
+    "telemetry": {"enabled": False},
+}
+
+
+@contextmanager
+def _mapping_file(source_config: str | None, depth: int | None) -> Iterator[str | None]:
+    """The mapping file to use: the given one, or a copy of it (or of none) with another depth."""
+    if depth is None:
+        yield source_config
+        return
+    from pydantic import ValidationError
+
+    from prodclf_assets.catalog.mapping import SourceConfig, load_source_config
+    from prodclf_assets.settings import get_settings
+
+    given = source_config or get_settings().source_config
+    mapping = load_source_config(given) if given else SourceConfig()
+    try:
+        # Built anew and not copied, so that it is checked.
+        deeper = SourceConfig(**{**mapping.model_dump(), "depth": depth})
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise MappingError(f"--depth {depth} does not fit {given}: {reason}") from error
+    with tempfile.TemporaryDirectory(prefix="prodclf-") as folder:
+        path = Path(folder) / "mapping.yaml"
+        path.write_text(deeper.to_yaml(), encoding="utf-8")
+        yield str(path)
