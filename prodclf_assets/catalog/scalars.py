@@ -10,7 +10,7 @@ from typing import Final
 
 from prodclf_assets.catalog.numbers_text import number_from_text
 
-MAX_TEXT_LENGTH: Final = 20_000
+MAX_TEXT_LENGTH: Final = 8_000
 """Characters of one text that are looked at; the rest of a longer text is cut off."""
 
 MISSING_TEXTS: Final = frozenset({"n/a", "#n/a", "nan", "<na>", "null", "(empty)", "-", "--", "—", "n.a."})

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.cleaning import Conflict, check_learnable, clean_products
@@ -153,6 +153,7 @@ ITEMS = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(ITEMS, min_size=1, max_size=14))
 def test_the_counts_add_up_and_cleaning_twice_changes_nothing(rows: list[dict[str, object]]) -> None:
     result = clean_products(products(*rows))
@@ -168,6 +169,7 @@ def test_the_counts_add_up_and_cleaning_twice_changes_nothing(rows: list[dict[st
     )
 
 
+@settings(max_examples=40)
 @given(st.lists(ITEMS, max_size=14).filter(bool))
 def test_each_product_is_one_row_with_the_label_a_plain_count_gives(rows: list[dict[str, object]]) -> None:
     votes: dict[tuple[str, str], Counter[str]] = {}

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
@@ -29,6 +29,7 @@ def assert_same(left: ProductBatch, right: ProductBatch) -> None:
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
 
 
+@settings(max_examples=50)
 @given(RECORDS)
 def test_frames_and_records_give_equal_batches(records: list[dict[str, str | None]]) -> None:
     columns = [*BATCH_TEXT_COLUMNS, *NUMERIC_COLUMNS]

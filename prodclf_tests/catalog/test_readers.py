@@ -1,18 +1,22 @@
 """Whole sources: every record is a row, every fault is named, and what cannot be used stops with the remedy."""
 
+import contextlib
 import gzip
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from prodclf_assets.catalog.mapping import SourceConfig
 from prodclf_assets.catalog.readers import SourceTable, read_source
 from prodclf_assets.catalog.schema import RawProducts, schema_failures
-from prodclf_assets.errors import LabelError, MappingError, SourceError
+from prodclf_assets.errors import LabelError, MappingError, ProdclfError, SourceError
 from prodclf_tests.s3_server import S3Server
 
 ROWS = [
@@ -312,3 +316,21 @@ def test_s3_sources_are_read_like_files(s3_bucket: str, s3_server: S3Server) -> 
         f"s3://{s3_bucket}/in/1.csv",
         f"s3://{s3_bucket}/in/2.csv.gz",
     ]
+
+
+BYTES = st.lists(
+    st.sampled_from(
+        [b"title", b"price", b",", b'"', b"\n", b"\r", b"{", b"}", b":", b"1", b"\xff", b"\x00", "é".encode()]
+    )
+)
+
+
+@settings(max_examples=60)
+@given(BYTES.map(b"".join) | st.binary(max_size=80), st.sampled_from(["x.csv", "x.jsonl", "x.parquet", "x"]))
+def test_any_bytes_are_read_or_refused_with_a_sentence(data: bytes, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = write(Path(folder), name, b"title,price\n" + data)
+        with contextlib.suppress(ProdclfError):
+            table = read_source(source, require_labels=False)
+            assert len(table.products) == len(table.original) > 0
+            assert schema_failures(table.products, RawProducts) == ()
