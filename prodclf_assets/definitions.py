@@ -2,9 +2,10 @@
 
 import dagster as dg
 
-from prodclf_assets.defs.assets import catalog, splits
+from prodclf_assets.defs.assets import catalog, evaluation, model, promotion, splits
 from prodclf_assets.defs.automation import graph_job
 from prodclf_assets.defs.checks import catalog as catalog_checks
+from prodclf_assets.defs.checks import evaluation as evaluation_checks
 from prodclf_assets.defs.checks import splits as split_checks
 from prodclf_assets.defs.executor import graph_executor
 from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
@@ -17,8 +18,8 @@ def defs() -> dg.Definitions:
     """Every asset, check, job and resource of the graph."""
     lake = LakeResource()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([catalog, splits]),
-        asset_checks=dg.load_asset_checks_from_modules([catalog_checks, split_checks]),
+        assets=dg.load_assets_from_modules([catalog, splits, model, evaluation, promotion]),
+        asset_checks=dg.load_asset_checks_from_modules([catalog_checks, split_checks, evaluation_checks]),
         jobs=[graph_job],
         executor=graph_executor,
         resources={
@@ -26,7 +27,8 @@ def defs() -> dg.Definitions:
             "catalogue_source": CatalogueSource(),
             "mlflow_run": MlflowRun(),
             "table_io": TableIOManager(lake=lake),
-            "folder_io": FolderIOManager(lake=lake),
+            "features_io": FolderIOManager(lake=lake, holds="prodclf_assets.classifier.training:FeatureSet"),
+            "bundle_io": FolderIOManager(lake=lake, holds="prodclf_assets.classifier.bundle:Bundle"),
             "report_io": ReportIOManager(lake=lake),
         },
     )

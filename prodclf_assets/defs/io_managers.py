@@ -9,6 +9,7 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from prodclf_assets.defs.failures import as_failure
 from prodclf_assets.defs.resources import LakeResource
@@ -68,7 +70,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """
         with as_failure():
             lake = self.lake.open()
-            version = resolve_version(lake, context)
+            version = resolve_version(lake, context.asset_key, context.instance, _reading_run(context))
             with lake.opened(version) as folder:
                 value = self.read(folder, context)
         context.log.debug(f"read {version.asset} version {version.id}")
@@ -111,10 +113,9 @@ class TableIOManager(LakeIOManager):
 
 
 class FolderIOManager(LakeIOManager):
-    """An object that knows `save(folder)` and, as a class, `load(folder)`: features, the model bundle.
+    """An object that knows `save(folder)` and, as a class, `load(folder)`: the features, the model bundle."""
 
-    The class to load is the annotation of the input.
-    """
+    holds: str = Field(description="The class of the objects, as `module:Class`.")
 
     def save(self, value: Any, folder: Path) -> Mapping[str, Any]:
         """Let the object write itself; show how many files and bytes it took."""
@@ -123,8 +124,10 @@ class FolderIOManager(LakeIOManager):
         return {"files": len(sizes), "bytes": sum(sizes)}
 
     def read(self, folder: Path, context: dg.InputContext) -> Any:
-        """Let the annotated class read the folder."""
-        return _annotation(context).load(folder)
+        """Let the class read the folder."""
+        # Named and not imported above: the classifier costs seconds to import, and definitions must load fast.
+        module, _, name = self.holds.partition(":")
+        return getattr(import_module(module), name).load(folder)
 
 
 class ReportIOManager(LakeIOManager):
@@ -140,8 +143,10 @@ class ReportIOManager(LakeIOManager):
         return json.loads((folder / "report.json").read_text(encoding="utf-8"))
 
 
-def resolve_version(lake: Lake, context: dg.InputContext) -> Version:
-    """Return the version of the input's asset that the reading run should see.
+def resolve_version(
+    lake: Lake, key: dg.AssetKey, instance: dg.DagsterInstance, run: dg.DagsterRun | None
+) -> Version:
+    """Return the version of an asset that a run should see.
 
     Another run may write a newer version meanwhile; mixing the two would train on one catalogue and evaluate on
     another. Outside a run, or when neither this run nor the ones it resumes wrote the asset, it is the latest.
@@ -149,13 +154,12 @@ def resolve_version(lake: Lake, context: dg.InputContext) -> Version:
     Raises:
         LakeError: the asset was never written.
     """
-    name = _lake_name(context.asset_key)
-    run = _reading_run(context)
+    name = _lake_name(key)
     while run is not None:
-        written = written_version(context.instance, run.run_id, context.asset_key)
+        written = written_version(instance, run.run_id, key)
         if written is not None:
             return lake.version(name, written)
-        run = context.instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+        run = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
     return lake.latest(name)
 
 

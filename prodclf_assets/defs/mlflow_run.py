@@ -9,14 +9,19 @@ exits. Here the run is opened in a thread of its own, which leaves nothing activ
 of the Dagster run, and the executor ends it once, when the outcome of the whole Dagster run is known.
 """
 
+import time
 import warnings
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from prodclf_assets.registry import open_registry, prepare_mlflow
+from prodclf_assets.registry import open_registry
+from prodclf_assets.registry.connection import Connection
+from prodclf_assets.registry.runs import log_facts
 from prodclf_assets.settings import get_settings
 
 MLFLOW_RUN_TAG = "prodclf/mlflow_run_id"
@@ -55,22 +60,69 @@ class MlflowRun(dg.ConfigurableResource[Any]):
             return opened
         return current.tags[MLFLOW_RUN_TAG]
 
+    def experiment_id(self) -> str:
+        """Return the id of the experiment that the runs belong to."""
+        return open_registry(get_settings()).ensure_experiment()
+
+    def log(
+        self,
+        *,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        artifacts: Mapping[str, Path] | None = None,
+    ) -> str:
+        """Write to this Dagster run's MLflow run, and return its id.
+
+        Args:
+            params: settings; one that is logged already must keep its value.
+            metrics: measurements.
+            tags: marks of the run.
+            artifacts: files and folders, by the name they get there.
+
+        Raises:
+            RegistryError: the tracking store cannot be reached.
+        """
+        run_id = self.open()
+        from mlflow.entities import Metric
+
+        connection = _connection()
+        now = int(time.time() * 1000)
+        with connection.explained(f"log to run {run_id}"):
+            log_facts(
+                connection.client,
+                run_id,
+                params=params or {},
+                tags=dict(tags or {}),
+                artifacts=artifacts or {},
+            )
+            measured = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
+            connection.client.log_batch(run_id, metrics=measured)
+        return run_id
+
 
 def end_mlflow_run(instance: dg.DagsterInstance, run_id: str, status: RunEnd) -> str | None:
     """End the MLflow run that a Dagster run opened, if it opened one.
 
     Returns:
         the id of the MLflow run, or None.
+
+    Raises:
+        RegistryError: the tracking store cannot be reached.
     """
     run = instance.get_run_by_id(run_id)
     mlflow_run_id = run.tags.get(MLFLOW_RUN_TAG) if run else None
     if mlflow_run_id is not None:
-        prepare_mlflow()
-        # MLflow costs seconds to import, and most Dagster runs of single assets never need it.
-        from mlflow import MlflowClient
-
-        MlflowClient(get_settings().tracking_uri).set_terminated(mlflow_run_id, status=status)
+        connection = _connection()
+        with connection.explained(f"end run {mlflow_run_id}"):
+            connection.client.set_terminated(mlflow_run_id, status=status)
     return mlflow_run_id
+
+
+def _connection() -> Connection:
+    """Return a connection that loads MLflow, which takes seconds, only when its client is asked for."""
+    registry = open_registry(get_settings())
+    return Connection(registry.tracking_uri, registry.experiment, registry.artifact_location)
 
 
 def _resumed_mlflow_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
@@ -114,3 +166,14 @@ def _open(context: dg.InitResourceContext, resumed: str | None) -> str:
     if active is None:
         raise dg.DagsterInvariantViolationError("dagster-mlflow opened no run")
     return str(active.info.run_id)
+
+
+def mlflow_link(run_id: str, experiment_id: str) -> dg.MetadataValue[Any]:
+    """Return where a person sees the run: its page on a server, or the command that shows the database."""
+    page = f"#/experiments/{experiment_id}/runs/{run_id}"
+    uri = get_settings().tracking_uri
+    if uri.startswith(("http://", "https://")):
+        return dg.MetadataValue.url(f"{uri.rstrip('/')}/{page}")
+    return dg.MetadataValue.md(
+        f"`mlflow ui --backend-store-uri {uri}`, then [run {run_id}](http://127.0.0.1:5000/{page})"
+    )

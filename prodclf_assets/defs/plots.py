@@ -51,14 +51,15 @@ def reliability(confidence: Sequence[float], accuracy: Sequence[float], rows: Se
     return _png(figure)
 
 
-def coverage_at_precision(precision: Sequence[float], coverage: Sequence[float], target: float) -> bytes:
-    """Plot the share of products that can be filed without a person, for each precision asked for."""
+def coverage_at_precision(coverage: Sequence[float], precision: Sequence[float], target: float) -> bytes:
+    """Plot how precise the most confident answers are, for each share of the products that they make up."""
     figure, axes = _canvas(4.2, 3.0)
-    axes.plot(precision, coverage, color=ACCENT, linewidth=1.6)
-    axes.axvline(target, color=FAINT, linewidth=1)
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("precision asked for")
-    axes.set_ylabel("share of products")
+    axes.plot(coverage, precision, color=ACCENT, linewidth=1.6)
+    axes.axhline(target, color=FAINT, linewidth=1)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(min(0.5, *precision), 1.005)
+    axes.set_xlabel("share of products, most confident first")
+    axes.set_ylabel("share correct")
     return _png(figure)
 
 

@@ -26,7 +26,7 @@ def summarise(instance: dg.DagsterInstance, run_id: str, outcome: Outcome) -> st
     lines = ["", f"prodclf: {_headline(outcome, shown)}", *_results(shown)]
     if outcome.end != "FINISHED":
         lines += [f"  stopped at   {reason}" for reason in _reasons(instance, run_id, outcome)]
-        if "promotion_decision" not in shown:
+        if not any(event.step_key == "promotion_decision" for event in outcome.failures):
             lines.append("  nothing was registered, and the champion, if there is one, was left as it is")
     lines += _where_to_look(outcome, shown)
     return "\n".join(lines)

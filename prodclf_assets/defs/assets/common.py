@@ -1,6 +1,7 @@
 """What the assets have in common: who owns them, and which code made them."""
 
 import hashlib
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -23,3 +24,13 @@ def code_version(*rooms: str) -> str:
         digest.update(path.relative_to(PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def git_commit() -> str | None:
+    """Return the commit of the code that runs, marked `-dirty` when files differ from it; None where git knows none."""
+    command = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

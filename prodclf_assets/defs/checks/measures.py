@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 MISSING = "\0missing"
+# With eight rows in ten on the training side, ten rows all miss it once in ten million categories.
+CERTAIN_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -91,39 +93,38 @@ class LabelChanges:
         appeared: new categories that rows of the catalogue carry.
         vanished: categories that no row carries any more.
         reframed: categories now too rare to learn, with the one they count as.
+        thinned: categories with so few rows left that the split gave none of them to training.
         unexplained: differences for which the data give no reason.
     """
 
     appeared: tuple[str, ...]
     vanished: tuple[str, ...]
     reframed: Mapping[str, str]
+    thinned: tuple[str, ...]
     unexplained: tuple[str, ...]
-
-    @property
-    def count(self) -> int:
-        """Differences altogether."""
-        return len(self.appeared) + len(self.vanished) + len(self.reframed) + len(self.unexplained)
 
 
 def label_changes(
-    previous: Sequence[str], current: Sequence[str], catalogue: Sequence[str], reframed: Mapping[str, str]
+    previous: Sequence[str], current: Sequence[str], catalogue: Mapping[str, int], reframed: Mapping[str, str]
 ) -> LabelChanges:
     """Explain how the labels of this training differ from those of the previous model.
 
     Args:
         previous: labels of the previous model.
         current: labels of this training.
-        catalogue: distinct categories of the cleaned catalogue.
+        catalogue: rows of each category of the cleaned catalogue.
         reframed: categories too rare to learn, and what they count as now.
     """
-    old, new, known = set(previous), set(current), set(catalogue)
-    legitimate = known | set(reframed.values())
-    gone, come = old - new, new - old
+    come, gone = set(current) - set(previous), set(previous) - set(current)
+    legitimate = set(catalogue) | set(reframed.values())
+    left = {label: catalogue.get(label, 0) for label in gone if label not in reframed}
+    lost = {label for label, rows in left.items() if rows >= CERTAIN_ROWS}
     return LabelChanges(
         appeared=tuple(sorted(come & legitimate)),
-        vanished=tuple(sorted(label for label in gone - known if label not in reframed)),
+        vanished=tuple(sorted(label for label, rows in left.items() if rows == 0)),
         reframed={label: reframed[label] for label in sorted(gone) if label in reframed},
-        unexplained=tuple(sorted((come - legitimate) | (gone & known - set(reframed)))),
+        thinned=tuple(sorted(label for label, rows in left.items() if 0 < rows < CERTAIN_ROWS)),
+        unexplained=tuple(sorted((come - legitimate) | lost)),
     )
 
 

@@ -1,14 +1,18 @@
 """Checks of the split: nothing a model must not know may have reached the side it learns from."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, TITLE_KEY_COLUMN
-from prodclf_assets.defs.checks.measures import majority_share, overlaps, single_input_guesses
+from prodclf_assets.defs.checks.measures import label_changes, majority_share, overlaps, single_input_guesses
 from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.io_managers import NotedTable
 from prodclf_assets.defs.metadata import records_table
+from prodclf_assets.defs.resources import LakeResource
+from prodclf_assets.lake import Lake
 
 # A title is the product itself and cannot be held against it; every other input is tried.
 INPUTS = ("subcategory", "brand", "seller_id", "description", *NUMERIC_COLUMNS)
@@ -46,6 +50,19 @@ def no_split_leakage(
 def no_target_leakage(train_split: pd.DataFrame, validation: pd.DataFrame) -> dg.AssetCheckResult:
     """No single input, looked up in the training rows, gives the category of 98% of the validation rows."""
     return check_target_leakage(train_split, validation)
+
+
+@dg.asset_check(
+    asset="train_split",
+    blocking=True,
+    additional_ins={"clean_products": dg.AssetIn(metadata={"columns": [LABEL_COLUMN]})},
+)
+@user_errors
+def labels_unchanged_or_explained(
+    train_split: NotedTable, clean_products: pd.DataFrame, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """The categories are those of the previous model, or the data say why they are not."""
+    return check_labels(train_split, clean_products, previous_labels(lake.open()))
 
 
 def check_split_leakage(sides: Mapping[str, pd.DataFrame]) -> dg.AssetCheckResult:
@@ -105,3 +122,52 @@ def check_target_leakage(train: pd.DataFrame, validation: pd.DataFrame) -> dg.As
             ),
         },
     )
+
+
+def check_labels(
+    train: NotedTable, catalogue: pd.DataFrame, previous: Sequence[str] | None
+) -> dg.AssetCheckResult:
+    """Judge the categories of a training against those of the previous model.
+
+    A category that appeared because rows carry it, vanished because none does, or became too rare and counts as its
+    parent, is explained. One that rows of the catalogue still carry and that is no longer learnt is not.
+    """
+    current = train.frame[LABEL_COLUMN].unique().tolist()
+    if previous is None:
+        return dg.AssetCheckResult(
+            passed=True,
+            description=f"{len(current):,} categories; there is no previous model to compare with",
+            metadata={"categories": len(current)},
+        )
+    counts = {str(label): int(rows) for label, rows in catalogue[LABEL_COLUMN].value_counts().items()}
+    changes = label_changes(previous, current, counts, train.notes["reframed"])
+    lost = ", ".join(repr(label) for label in changes.unexplained[:3])
+    rare = len(changes.reframed) + len(changes.thinned)
+    return dg.AssetCheckResult(
+        passed=not changes.unexplained,
+        description=f"{len(changes.appeared)} categories appeared, {len(changes.vanished)} vanished from the data, "
+        f"{rare} are now too rare to learn"
+        if not changes.unexplained
+        else f"{len(changes.unexplained)} categories differ from the previous model's without a reason in the data: "
+        f"{lost}; materialise clean_products and the splits again, from one source",
+        metadata={
+            "categories": len(current),
+            "previous_categories": len(previous),
+            "appeared": dg.MetadataValue.json(list(changes.appeared)),
+            "vanished": dg.MetadataValue.json(list(changes.vanished)),
+            "reframed": dg.MetadataValue.json(dict(changes.reframed)),
+            "too_few_rows": dg.MetadataValue.json(list(changes.thinned)),
+            "unexplained": dg.MetadataValue.json(list(changes.unexplained)),
+        },
+    )
+
+
+def previous_labels(lake: Lake) -> list[str] | None:
+    """Return the labels of the latest model in the lake, or None when there is none.
+
+    Raises:
+        LakeError: the lake cannot be read.
+    """
+    version = lake.find_latest("model")
+    # The bundle keeps its labels in a file of their own; loading all of it would cost seconds.
+    return None if version is None else list(json.loads(lake.read_bytes(version, "labels.json")))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from prodclf_assets.defs.checks.measures import (
     Filled,
+    LabelChanges,
     calibration_noise,
     filled_cells,
     label_changes,
@@ -64,25 +65,26 @@ def test_majority_share_is_what_always_answering_the_largest_category_gives() ->
 
 def test_label_changes_come_with_their_reason() -> None:
     changes = label_changes(
-        previous=["kept", "gone", "rare > leaf", "lost"],
+        previous=["kept", "gone", "rare > leaf", "lost", "thin"],
         current=["kept", "new", "rare"],
-        catalogue=["kept", "new", "rare > leaf", "lost"],
+        catalogue={"kept": 90, "new": 3, "rare > leaf": 1, "lost": 10, "thin": 9},
         reframed={"rare > leaf": "rare"},
     )
     assert changes.appeared == ("new", "rare")
     assert changes.vanished == ("gone",)
     assert changes.reframed == {"rare > leaf": "rare"}
-    assert changes.unexplained == ("lost",), "its rows are there, yet it is no longer learnt"
-    assert changes.count == 5
+    assert changes.thinned == ("thin",), "the split may well have given all of nine rows to the other sides"
+    assert changes.unexplained == ("lost",), "ten rows are there, yet it is no longer learnt"
 
 
 def test_a_label_out_of_nowhere_is_unexplained() -> None:
-    assert label_changes(["a"], ["a", "b"], ["a"], {}).unexplained == ("b",)
+    assert label_changes(["a"], ["a", "b"], {"a": 5}, {}).unexplained == ("b",)
 
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, unique=True))
 def test_equal_label_sets_never_change(labels: list[str]) -> None:
-    assert label_changes(labels, labels, labels, {}).count == 0
+    changes = label_changes(labels, labels, dict.fromkeys(labels, 20), {})
+    assert changes == LabelChanges(appeared=(), vanished=(), reframed={}, thinned=(), unexplained=())
 
 
 def test_calibration_noise_shrinks_with_rows_and_matches_a_direct_simulation() -> None:

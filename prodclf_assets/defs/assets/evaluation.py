@@ -1,0 +1,131 @@
+"""The evaluation as an asset."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandas as pd
+
+from prodclf_assets.defs import plots
+from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
+from prodclf_assets.defs.automation import MODEL_FRESHNESS
+from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.metadata import records_table
+from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
+
+# As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
+if TYPE_CHECKING:
+    from prodclf_assets.classifier.bundle import Bundle
+else:
+    Bundle = Any
+
+SHOWN = (
+    "model_version",
+    "labels",
+    "unknown_label_rows",
+    "accuracy",
+    "macro_f1",
+    "top_5_accuracy",
+    "baseline_accuracy",
+    "baseline_macro_f1",
+    "majority_accuracy",
+    "ece",
+    "auto_share",
+    "auto_precision",
+)
+PROMISED_PRECISION = 0.95
+
+
+@dg.asset(
+    group_name="classifier",
+    owners=[DATA_OWNER, CATALOGUE_OWNER],
+    kinds={"json", "mlflow"},
+    tags={"stage": "report"},
+    code_version=code_version("classifier"),
+    freshness_policy=MODEL_FRESHNESS,
+    io_manager_key="report_io",
+)
+@user_errors
+def evaluation_report(
+    context: dg.AssetExecutionContext,
+    model: Bundle,
+    train_split: pd.DataFrame,
+    validation_split: pd.DataFrame,
+    test_split: pd.DataFrame,
+    mlflow_run: MlflowRun,
+) -> dict[str, Any]:
+    """How good the model is on products it has not seen, beside a tuned linear SVM trained on the same rows."""
+    from prodclf_assets.classifier.baseline import fit_baseline
+    from prodclf_assets.classifier.evaluation import evaluate
+    from prodclf_assets.classifier.training import data_hash
+
+    report = evaluate(model, fit_baseline(train_split, validation_split), test_split).to_dict()
+    drawn = draw(report)
+    run_id = _log(mlflow_run, report, drawn, data_hash(test_split))
+    context.log.info(
+        f"accuracy {report['accuracy']:.4f}, macro-F1 {report['macro_f1']:.4f}; "
+        f"linear SVM {report['baseline_accuracy']:.4f}, {report['baseline_macro_f1']:.4f}"
+    )
+    context.add_output_metadata(
+        {
+            **{name: report[name] for name in SHOWN},
+            "test_rows": report["rows"],
+            **{name: plots.inline(png, name.replace("_", " ")) for name, png in drawn.items()},
+            "largest_categories": records_table(
+                [_rounded(row) for row in report["per_category"][:20]],
+                {
+                    "category": "string",
+                    "rows": "int",
+                    "precision": "float",
+                    "recall": "float",
+                    "f1": "float",
+                    "auto_share": "float",
+                },
+            ),
+            "commonest_confusions": records_table(
+                report["confusions"], {"true": "string", "predicted": "string", "rows": "int"}
+            ),
+            "mlflow_run": mlflow_link(run_id, mlflow_run.experiment_id()),
+        }
+    )
+    return report
+
+
+def draw(report: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the plots of a report as PNGs, by name."""
+    bins, curve = report["reliability"], report["coverage_curve"]
+    return {
+        "confusion_matrix": plots.confusion_matrix(report["top_categories"], report["confusion_matrix"]),
+        "reliability": plots.reliability(
+            [part["confidence"] for part in bins],
+            [part["accuracy"] for part in bins],
+            [int(part["rows"]) for part in bins],
+        ),
+        "coverage_at_precision": plots.coverage_at_precision(
+            [point["coverage"] for point in curve],
+            [point["precision"] for point in curve],
+            PROMISED_PRECISION,
+        ),
+        "top_features": plots.feature_importance(report["feature_importance"]),
+    }
+
+
+def _log(mlflow_run: MlflowRun, report: Mapping[str, Any], drawn: Mapping[str, bytes], test_hash: str) -> str:
+    """Write measurements and plots to the MLflow run."""
+    metrics = {
+        name: float(value)
+        for name, value in report.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    with tempfile.TemporaryDirectory(prefix="prodclf-plots-") as scratch:
+        files = {}
+        for name, png in drawn.items():
+            files[f"plots/{name}.png"] = Path(scratch) / f"{name}.png"
+            files[f"plots/{name}.png"].write_bytes(png)
+        return mlflow_run.log(metrics=metrics, tags={"test_data_hash": test_hash}, artifacts=files)
+
+
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}

@@ -1,0 +1,97 @@
+"""The classifier as assets: what it learns from, and the model."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandas as pd
+
+from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version, git_commit
+from prodclf_assets.defs.automation import MODEL_FRESHNESS
+from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
+
+# Dagster evaluates annotations when definitions load, and the classifier costs three seconds to import; the assets
+# that use it import it when they run.
+if TYPE_CHECKING:
+    from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_assets.classifier.training import FeatureSet
+else:
+    Bundle = FeatureSet = Any
+
+
+@dg.asset(
+    group_name="classifier",
+    owners=[DATA_OWNER],
+    kinds={"numpy", "parquet"},
+    tags={"stage": "prepared"},
+    code_version=code_version("classifier"),
+    io_manager_key="features_io",
+)
+@user_errors
+def features(
+    context: dg.AssetExecutionContext, train_split: pd.DataFrame, validation_split: pd.DataFrame
+) -> FeatureSet:
+    """What the re-ranker learns from: fitted retrievers, and out-of-fold pairs of product and candidate category."""
+    from prodclf_assets.classifier.pair_features import FEATURES
+    from prodclf_assets.classifier.training import TrainingConfig, fit_features
+
+    found = fit_features(train_split, validation_split, TrainingConfig())
+    products, candidates = found.train.pairs.candidates.shape
+    context.log.info(f"{products:,} products, {candidates} candidates each, {len(FEATURES)} features a pair")
+    context.add_output_metadata(
+        {
+            "products": products,
+            "candidates_per_product": candidates,
+            "features": dg.MetadataValue.json(list(FEATURES)),
+            "categories": len(found.encoder.tree),
+            "data_hash": found.data_hash,
+        }
+    )
+    return found
+
+
+@dg.asset(
+    group_name="classifier",
+    owners=[DATA_OWNER, CATALOGUE_OWNER],
+    kinds={"lightgbm", "mlflow"},
+    tags={"stage": "model"},
+    code_version=code_version("classifier"),
+    freshness_policy=MODEL_FRESHNESS,
+    io_manager_key="bundle_io",
+)
+@user_errors
+def model(context: dg.AssetExecutionContext, features: FeatureSet, mlflow_run: MlflowRun) -> Bundle:
+    """The model as one folder of text, arrays and JSON: re-ranker, calibration and decision thresholds."""
+    from prodclf_assets.classifier.training import TrainingConfig, fit_model
+
+    commit = git_commit()
+    bundle = fit_model(features, TrainingConfig(), git_commit=commit)
+    origin = bundle.provenance
+    run_id = mlflow_run.log(
+        params=flat(origin.training),
+        metrics=origin.metrics,
+        tags={"data_hash": origin.data_hash, "git_commit": commit or "unknown"},
+    )
+    context.log.info(f"trained on {len(features.train.labels):,} products, {len(bundle.labels):,} categories")
+    context.add_output_metadata(
+        {
+            "categories": len(bundle.labels),
+            "data_hash": origin.data_hash,
+            "git_commit": commit or "unknown",
+            "mlflow_run": mlflow_link(run_id, mlflow_run.experiment_id()),
+            **origin.metrics,
+        }
+    )
+    return bundle
+
+
+def flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Return nested parameters under dotted names; a sequence reads the same before and after it went through JSON."""
+    named: dict[str, object] = {}
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            named |= flat(value, f"{prefix}{key}.")
+        else:
+            named[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
+    return named

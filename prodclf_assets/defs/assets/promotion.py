@@ -1,0 +1,176 @@
+"""The gate: register the model, compare it with the champion on the same rows, and promote it or say why not."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandas as pd
+
+from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
+from prodclf_assets.defs.assets.model import flat
+from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.io_managers import NotedTable, resolve_version
+from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
+from prodclf_assets.defs.model_card import model_card
+from prodclf_assets.defs.resources import LakeResource
+from prodclf_assets.errors import BundleError, ProdclfError
+from prodclf_assets.lake import Lake, Version
+from prodclf_assets.registry import CHALLENGER, CHAMPION, RegisteredVersion, Registry, open_registry
+from prodclf_assets.settings import get_settings
+
+# As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
+if TYPE_CHECKING:
+    from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_assets.classifier.gate import PromotionDecision
+else:
+    Bundle = Any
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that stands for promotion: its bundle, the version it has in the lake, and its evaluation."""
+
+    bundle: "Bundle"
+    stored: Version
+    report: Mapping[str, Any]
+
+
+@dg.asset(
+    group_name="registry",
+    owners=[DATA_OWNER, CATALOGUE_OWNER],
+    kinds={"mlflow", "json"},
+    tags={"stage": "decision"},
+    code_version=code_version("classifier", "registry"),
+    io_manager_key="report_io",
+    ins={"raw_products": dg.AssetIn(metadata={"columns": ["title"]})},
+)
+@user_errors
+def promotion_decision(
+    context: dg.AssetExecutionContext,
+    model: Bundle,
+    evaluation_report: dict[str, Any],
+    test_split: pd.DataFrame,
+    raw_products: NotedTable,
+    lake: LakeResource,
+    mlflow_run: MlflowRun,
+) -> dict[str, Any]:
+    """Whether the new model becomes the champion that serving follows, and why; it is registered either way."""
+    if evaluation_report["model_version"] != model.version:
+        raise ProdclfError(
+            f"evaluation_report measures model {evaluation_report['model_version']}, but the model is "
+            f"{model.version}: materialise evaluation_report and promotion_decision together"
+        )
+    opened, registry = lake.open(), open_registry(get_settings())
+    stored = resolve_version(opened, dg.AssetKey("model"), context.instance, context.run)
+    candidate = Candidate(model, stored, evaluation_report)
+    source = str(raw_products.notes["source"])
+    version, is_new = _registered(candidate, registry, opened, mlflow_run, test_split, source)
+    decision = _judge(candidate, version, registry, test_split)
+    if decision.promote:
+        registry.promote(version.version, decision.reason, opened, numbers=decision.numbers, automatic=True)
+    outcome = "promoted" if decision.promote else "kept the champion"
+    context.log.info(f"version {version.version}: {outcome}: {decision.reason}")
+    shown = {
+        "decision": f"{outcome} (version {version.version})",
+        "reason": decision.reason,
+        "model_version": model.version,
+        "registered_model": version.name,
+        "registered_version": version.version,
+        "registered_now": is_new,
+    }
+    context.add_output_metadata({**shown, **decision.numbers, **_run_link(version, mlflow_run)})
+    return {**shown, **decision.to_dict(), "bundle_hash": version.bundle_hash}
+
+
+def _registered(
+    candidate: Candidate,
+    registry: Registry,
+    lake: Lake,
+    mlflow_run: MlflowRun,
+    test: pd.DataFrame,
+    source: str,
+) -> tuple[RegisteredVersion, bool]:
+    """Return the registered version of the candidate's very bytes, and whether it was registered just now."""
+    for known in registry.list_versions():
+        if known.bundle_hash == candidate.stored.content_hash:
+            return known, False
+    manifest = candidate.bundle.manifest
+    with lake.opened(candidate.stored) as folder, tempfile.TemporaryDirectory(prefix="prodclf-") as scratch:
+        card = model_card(candidate.report, source, manifest.data_hash, manifest.git_commit)
+        card_file = Path(scratch) / "model_card.md"
+        card_file.write_text(card, encoding="utf-8")
+        version = registry.log_and_register(
+            folder,
+            run_id=mlflow_run.open(),
+            params=flat(manifest.training),
+            metrics=_measurements(candidate.report),
+            tags={
+                "model_version": candidate.bundle.version,
+                "data_hash": manifest.data_hash,
+                "git_commit": manifest.git_commit or "unknown",
+                "source": source,
+                "lake_version": candidate.stored.id,
+            },
+            artifacts={"model_card.md": card_file},
+            input_example=test.head(5),
+            description=card,
+        )
+    registry.set_alias(CHALLENGER, version.version)
+    return version, True
+
+
+def _judge(
+    candidate: Candidate, version: RegisteredVersion, registry: Registry, test: pd.DataFrame
+) -> "PromotionDecision":
+    """Decide by the gate, except where the registry already has the answer."""
+    from prodclf_assets.classifier.evaluation import EvaluationReport
+    from prodclf_assets.classifier.gate import PromotionDecision, decide
+
+    if CHAMPION in version.aliases:
+        return PromotionDecision(False, "these very bytes are the champion already", {})
+    if version.bundle_hash is not None and registry.was_rolled_back(version.bundle_hash):
+        reason = (
+            f"it was rolled back; a person may promote it with `prodclf models promote {version.version}`"
+        )
+        return PromotionDecision(False, reason, {})
+    products = ProductBatch.from_frame(test)
+    return decide(
+        EvaluationReport(**candidate.report),
+        test[LABEL_COLUMN].tolist(),
+        candidate.bundle.predict(products).category,
+        _champions_answers(registry, products),
+    )
+
+
+def _champions_answers(registry: Registry, products: ProductBatch) -> list[str] | None:
+    """Return what the present champion answers, or None when there is none that can answer."""
+    from prodclf_assets.classifier.bundle import Bundle as Loaded
+
+    champion = next((item for item in registry.list_versions() if CHAMPION in item.aliases), None)
+    if champion is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="prodclf-champion-") as scratch:
+        folder = registry.fetch(champion, Path(scratch))
+        try:
+            return list(Loaded.load(folder).predict(products).category)
+        except BundleError as error:
+            # Its bytes are what was registered, `fetch` has seen to that, so this version of prodclf cannot read it.
+            dg.get_dagster_logger().warning(
+                f"champion version {champion.version} cannot be compared: {error}"
+            )
+            return None
+
+
+def _measurements(report: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in report.items() if isinstance(value, int | float)}
+
+
+def _run_link(version: RegisteredVersion, mlflow_run: MlflowRun) -> dict[str, Any]:
+    if version.run_id is None:
+        return {}
+    return {"mlflow_run": mlflow_link(version.run_id, mlflow_run.experiment_id())}

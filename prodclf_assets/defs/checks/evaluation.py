@@ -1,0 +1,83 @@
+"""Checks of a trained model: whether it is worth registering at all."""
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from prodclf_assets.defs.checks.measures import calibration_noise
+from prodclf_assets.defs.failures import user_errors
+
+# One-sided 5%: a model as good as the baseline is stopped by bad luck in one run of twenty at most.
+NORMAL_95 = 1.645
+CALIBRATION_LIMIT = 0.05
+
+
+@dg.asset_check(asset="evaluation_report", blocking=True)
+@user_errors
+def at_or_above_linear_baseline(evaluation_report: dict[str, Any]) -> dg.AssetCheckResult:
+    """The model is not worse than the linear SVM on the same held-out rows, beyond what chance allows."""
+    return check_baseline(evaluation_report)
+
+
+@dg.asset_check(asset="evaluation_report", blocking=True)
+@user_errors
+def calibration(evaluation_report: dict[str, Any]) -> dg.AssetCheckResult:
+    """Stated confidence is within 5 points of the share that is right, beyond what chance allows."""
+    return check_calibration(evaluation_report)
+
+
+def check_baseline(report: Mapping[str, Any]) -> dg.AssetCheckResult:
+    """Compare model and baseline in pairs: only rows that one of them alone got right tell them apart.
+
+    With `a` such rows for the model and `b` for the baseline out of `n`, chance moves the difference of accuracies
+    by `sqrt(a + b) / n` (McNemar).
+    """
+    rows, ours, theirs = report["rows"], report["model_better"], report["baseline_better"]
+    difference = (ours - theirs) / rows
+    noise = NORMAL_95 * sqrt(ours + theirs) / rows
+    passed = difference >= -noise
+    verdict = (
+        "at or above it"
+        if difference >= 0
+        else "below it within chance"
+        if passed
+        else "below it beyond chance"
+    )
+    return dg.AssetCheckResult(
+        passed=passed,
+        description=f"accuracy {report['accuracy']:.4f}, linear SVM {report['baseline_accuracy']:.4f}: {verdict} "
+        f"({ours} rows right for the model alone, {theirs} for the SVM alone)"
+        + ("" if passed else "; look at commonest_confusions and at the data quality before training again"),
+        metadata={
+            "accuracy": report["accuracy"],
+            "baseline_accuracy": report["baseline_accuracy"],
+            "macro_f1": report["macro_f1"],
+            "baseline_macro_f1": report["baseline_macro_f1"],
+            "difference": difference,
+            "chance": noise,
+        },
+    )
+
+
+def check_calibration(report: Mapping[str, Any]) -> dg.AssetCheckResult:
+    """Judge the calibration error against the limit and what a perfect model would show on as few rows.
+
+    Thresholds promise a precision on the strength of these probabilities, so a model that fails here would file
+    products wrongly and stop the run; few rows must not look like a bad model.
+    """
+    bins = report["reliability"]
+    noise = calibration_noise(
+        np.array([part["confidence"] for part in bins]), np.array([int(part["rows"]) for part in bins])
+    )
+    allowed = CALIBRATION_LIMIT + noise
+    passed = report["ece"] <= allowed
+    return dg.AssetCheckResult(
+        passed=passed,
+        description=f"calibration error {report['ece']:.4f}, allowed {allowed:.4f} ({CALIBRATION_LIMIT} and "
+        f"{noise:.4f} for chance on {report['rows']:,} rows)"
+        + ("" if passed else "; the validation side may be too small or unlike the test side"),
+        metadata={"ece": report["ece"], "limit": CALIBRATION_LIMIT, "chance": noise, "rows": report["rows"]},
+    )
