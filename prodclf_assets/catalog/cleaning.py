@@ -198,16 +198,22 @@ def _codes(columns: Sequence[pd.Series]) -> npt.NDArray[np.int64]:
 
 def _majority(product: npt.NDArray[np.int64], labels: pd.Series) -> tuple[pd.Series, int, int]:
     """Return each row's label by majority of its product, how many rows changed, and how many products disagreed."""
-    table = pd.DataFrame({"product": product, "label": labels.to_numpy(dtype=object)})
-    pairs = table.groupby(["product", "label"], sort=False).size().reset_index(name="rows")
-    disputed = pairs[pairs["product"].duplicated(keep=False)]
-    ranked = disputed.sort_values(["product", "rows", "label"], ascending=[True, False, True])
-    winners = ranked.drop_duplicates("product").set_index("product")["label"]
-    if winners.empty:
-        return labels, 0, 0
-    decided = table["product"].map(winners).astype(TEXT_DTYPE)
-    voted = decided.where(decided.notna(), labels)
-    return voted, int((voted != labels).sum()), len(winners)
+    # Sorted codes, so that the lower code is the first label by name.
+    codes, names = pd.factorize(labels, sort=True)
+    pairs, rows = np.unique(product * max(len(names), 1) + codes, return_counts=True)
+    products, choices = np.divmod(pairs, max(len(names), 1))
+    disputed = np.isin(products, products[1:][products[1:] == products[:-1]])
+    products, choices, rows = products[disputed], choices[disputed], rows[disputed]
+    best_last = np.lexsort((-choices, rows, products))
+    winners = np.full(product.max(initial=-1) + 1, -1)
+    winners[products[best_last]] = choices[best_last]
+    voted = np.where(winners[product] >= 0, winners[product], codes)
+    changed = int((voted != codes).sum())
+    return (
+        (pd.Series(names[voted], dtype=TEXT_DTYPE) if changed else labels),
+        changed,
+        len(np.unique(products)),
+    )
 
 
 def _conflicts(frame: pd.DataFrame, votes: pd.Series, examples: dict[str, tuple[Any, ...]]) -> int:

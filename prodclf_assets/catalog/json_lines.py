@@ -1,6 +1,5 @@
 """JSON lines as they are found: one object a line, a bad line kept as an empty record and reported."""
 
-import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,8 @@ from prodclf_assets.catalog.issues import FileIssue
 from prodclf_assets.catalog.parsing import TEXT_DTYPE
 
 _PIECE = 10_000
+_Parsed = tuple[int, Any, str | None]
+"""Line (in an array: number), value, and what is wrong with it."""
 
 
 def read_json_lines(data: bytes) -> Records:
@@ -22,18 +23,18 @@ def read_json_lines(data: bytes) -> Records:
     columns: dict[str, list[Any]] = {}
     lines: list[int] = []
     issues: list[FileIssue] = []
-    parsed = _parsed(data)
     # Piece by piece, for a million dictionaries at once would keep the garbage collector busy longer than the parsing takes.
-    while piece := list(itertools.islice(parsed, _PIECE)):
+    for piece in _pieces(data):
         rows: list[dict[str, Any]] = []
         for line, item, fault in piece:
             if fault is not None or not isinstance(item, dict):
                 message = fault or f"a {type(item).__name__} is not an object; the row is kept without values"
                 issues.append(FileIssue(line, len(lines) + len(rows), "broken line", str(item), message))
                 item = {}
+            if not item.keys() <= columns.keys():
+                for name in item:
+                    columns.setdefault(name, [None] * len(lines))
             rows.append(item)
-        for name in dict.fromkeys(name for row in rows for name in row):
-            columns.setdefault(name, [None] * len(lines))
         for name, values in columns.items():
             values += [row.get(name) for row in rows]
         lines += [line for line, _, _ in piece]
@@ -41,18 +42,27 @@ def read_json_lines(data: bytes) -> Records:
     return Records(frame, np.array(lines, dtype=np.int64), issues)
 
 
-def _parsed(data: bytes) -> Iterator[tuple[int, Any, str | None]]:
-    """Yield each record's line (in an array: its number), its value, and what is wrong with it."""
+def _pieces(data: bytes) -> Iterator[list[_Parsed]]:
     if data.lstrip()[:1] == b"[" and (items := _array(data)) is not None:
-        yield from ((number, item, None) for number, item in enumerate(items, start=1))
+        yield [(number, item, None) for number, item in enumerate(items, start=1)]
         return
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line or line.isspace():
-            continue
+    lines = data.split(b"\n")
+    for start in range(0, len(lines), _PIECE):
+        piece = lines[start : start + _PIECE]
         try:
-            yield number, orjson.loads(line), None
+            yield [(number, item, None) for number, item in enumerate(map(orjson.loads, piece), start + 1)]
         except orjson.JSONDecodeError:
-            yield number, *_lenient(line)
+            # A blank line or a bad one: look at each.
+            numbered = enumerate(piece, start + 1)
+            yield [(number, *_parse(line)) for number, line in numbered if line and not line.isspace()]
+
+
+def _parse(line: bytes) -> tuple[Any, str | None]:
+    """Return a line's value, or its text and what is wrong with it."""
+    try:
+        return orjson.loads(line), None
+    except orjson.JSONDecodeError:
+        return _lenient(line)
 
 
 def _array(data: bytes) -> list[Any] | None:

@@ -31,7 +31,7 @@ TEXT_DTYPE = pd.StringDtype("pyarrow")
 """The dtype of text columns: one buffer instead of one Python object per cell; missing is `pd.NA`."""
 
 # Texts that may differ from their normal form; all others, nearly all of a clean catalogue, are left as they are.
-_NEEDS_WORK = r"[^\x20-\x7e]|&|  |^ | $|^.{1000}"
+_NEEDS_WORK = r"[^\x20-\x7e]|&[#A-Za-z]|  |^ | $|^.{1000}"
 _NOTHING = pa.scalar(None, pa.large_string())
 _KEY_BYTES = bytes(
     ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256)

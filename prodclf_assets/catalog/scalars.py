@@ -37,7 +37,8 @@ def normalise_text(text: str) -> str:
     lone surrogates go, Unicode is composed (NFKC), white space collapses to single spaces, ends are stripped and
     anything beyond `MAX_TEXT_LENGTH` characters is cut off.
     """
-    if text.isascii() and text.isprintable() and "&" not in text and len(text) <= MAX_TEXT_LENGTH:
+    plain = text.isascii() and text.isprintable() and len(text) <= MAX_TEXT_LENGTH
+    if plain and ("&" not in text or not _ENTITY.search(text)):
         return " ".join(text.split())
     for _ in range(_PASSES):
         before, text = text, _normalise_once(text)
