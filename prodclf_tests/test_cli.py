@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -153,6 +155,18 @@ def test_sample_writes_the_generators_rows(home: Path) -> None:
     expected = next(sample_catalogue(300, 3, seed=9))
     assert pd.read_csv("shop.csv")["title"].tolist() == expected["title"].tolist()
     assert "300 products" in run("sample", "shop.csv", "--rows", 300).stderr
+
+
+def test_progress_is_shown_on_a_terminal_only(home: Path) -> None:
+    command = [*PRODCLF, "sample", "shop.csv", "--rows", "150", "--categories", "2"]
+    ours, theirs = os.openpty()
+    try:
+        subprocess.run(command, stderr=theirs, check=True)
+        assert b"\rwrote 150 of 150 rows" in os.read(ours, 4096)
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    assert "wrote 150" not in subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
 
 # score
@@ -365,6 +379,37 @@ def test_train_refuses_a_depth_that_the_mapping_lacks(home: Path) -> None:
     result = run("train", "--source-config", "map.yaml", "--depth", 3)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: --depth 3 does not fit map.yaml")
+
+
+def test_train_learns_at_the_depth_asked_and_serves_scoring(home: Path) -> None:
+    assert run("sample", "shop.parquet", "--rows", 1000, "--categories", 3).exit_code == 0
+    result = run("train", "--source", "shop.parquet", "--depth", 1)
+    assert result.exit_code == 0, result.output
+    assert "prodclf: done" in result.stdout
+    assert (home / "home" / "dagster" / "storage").is_dir()
+    assert run("score", "shop.parquet", "filed.parquet").exit_code == 0
+    filed = pd.read_parquet("filed.parquet")
+    assert set(filed["predicted_category"]) <= {"Electronics", "Home & Kitchen", "Beauty"}
+    right = filed["predicted_category"] == filed["category"].str.split(" > ").str[0]
+    assert right.mean() > 0.8
+
+
+@pytest.mark.parametrize("place", ["anywhere", "repository", "DAGSTER_HOME"])
+def test_history_of_training_lies_where_the_settings_say(
+    home: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prodclf_assets.cli.train import _instance
+
+    expected = home / "home"
+    if place == "repository":
+        shutil.copy(Path(__file__).parents[1] / "dagster.yaml", home)
+    if place == "DAGSTER_HOME":
+        monkeypatch.setenv("DAGSTER_HOME", str(home / "other"))
+        (home / "other").mkdir()
+        expected = home / "other"
+    with _instance() as instance:
+        assert instance.get_runs() == []
+    assert [path.is_relative_to(expected) for path in home.rglob("runs.db")] == [True]
 
 
 def test_serve_passes_a_taken_port_on_as_an_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
