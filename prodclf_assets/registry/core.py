@@ -17,7 +17,7 @@ from prodclf_assets.registry.versions import (
     PROMOTED,
     ROLLED_BACK,
     RegisteredVersion,
-    hash_of_bundle,
+    hashes_of,
 )
 from prodclf_assets.settings import Settings
 
@@ -59,12 +59,12 @@ class Registry(RegistryReader):
             input_example: a few products; columns that are not a product's are left out.
             description: the model card, shown with the version.
         """
-        bundle_hash = hash_of_bundle(bundle_dir)
+        hashes = hashes_of(bundle_dir)
         if run_id is not None:
             for known in self.list_versions():
-                if known.run_id == run_id and known.bundle_hash == bundle_hash:
+                if known.run_id == run_id and known.bundle_hash == hashes[BUNDLE_HASH]:
                     return known
-        marks = {BUNDLE_HASH: bundle_hash, **{key: str(value) for key, value in (tags or {}).items()}}
+        marks = {**hashes, **{key: str(value) for key, value in (tags or {}).items()}}
         experiment_id, client = self.ensure_experiment(), self._connection.client
         with (
             self._connection.explained(f"register {self.model_name!r}"),

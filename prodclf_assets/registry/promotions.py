@@ -28,7 +28,7 @@ def promotion_record(
         version: the version that is champion from now on.
         previous: the version that was champion until now, if there was one.
         reason: why, as a person would say it.
-        bundle_hash: SHA-256 (hex) of the new champion's bundle.
+        bundle_hash: SHA-256 (hex) of the new champion's model.
         numbers: measurements behind the decision.
     """
     return {

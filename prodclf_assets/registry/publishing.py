@@ -21,6 +21,7 @@ OUTPUTS = {
     "predicted_category": "string",
     "confidence": "double",
     "decision": "string",
+    "branch": "string",
     "alternatives": "string",
 }
 

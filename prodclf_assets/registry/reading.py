@@ -2,12 +2,13 @@
 
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import Connection
-from prodclf_assets.registry.versions import RegisteredVersion, from_mlflow, hash_of_bundle
+from prodclf_assets.registry.versions import RegisteredVersion, from_mlflow, holds
 
 # Versions asked for in one request; the most that MLflow's stores allow is 200,000.
 PAGE = 1000
@@ -51,15 +52,9 @@ class RegistryReader:
         """Return every registered version, newest first; none when nothing was ever registered."""
         if self._connection.is_empty:
             return []
-        client, found, token = self._connection.client, [], None
         with self._connection.explained(f"list the versions of {self.model_name!r}"):
             aliases = self._aliases()
-            while token != "":
-                page = client.search_model_versions(
-                    f"name = '{self.model_name}'", max_results=PAGE, page_token=token
-                )
-                found += [from_mlflow(item, aliases) for item in page]
-                token = page.token or ""
+            found = [from_mlflow(item, aliases) for item in self._search()]
         return sorted(found, key=lambda item: item.version, reverse=True)
 
     def resolve(self, ref: str | int) -> RegisteredVersion:
@@ -77,43 +72,54 @@ class RegistryReader:
         raise self._unknown(ref)
 
     def was_rolled_back(self, bundle_hash: str) -> bool:
-        """Say whether a bundle with these bytes was champion and was rolled back."""
+        """Say whether a model equal to this one was champion and was rolled back."""
         return any(item.rolled_back and item.bundle_hash == bundle_hash for item in self.list_versions())
 
     def fetch(self, version: RegisteredVersion, into: Path) -> Path:
         """Return the bundle of a version in a folder of its own below `into`, verified against its hash.
 
-        The folder is named after the bundle's hash, appears whole or not at all, and is used again when it is
+        The folder is named after the model and its files, appears whole or not at all, and is used again when it is
         already there; any number of processes may fetch into one place.
 
         Raises:
             RegistryError: the bundle cannot be downloaded, or differs from what was registered.
         """
-        if version.bundle_hash is None:
+        if version.bundle_hash is None or version.files_hash is None:
             raise RegistryError(
                 f"version {version.version} of {version.name!r} was not registered by prodclf and holds no bundle"
             )
-        target = into / version.bundle_hash[:16]
-        if target.is_dir() and hash_of_bundle(target) == version.bundle_hash:
+        target = into / f"{version.bundle_hash[:12]}-{version.files_hash[:8]}"
+        if holds(target, version):
             return target
         aside = into / f".{target.name}-{uuid.uuid4().hex}"
         try:
             bundle = self._download(version, aside)
-            if hash_of_bundle(bundle) != version.bundle_hash:
+            if not holds(bundle, version):
                 raise RegistryError(
                     f"the bundle of {version.name!r} version {version.version} differs from what was "
                     "registered: restore its artifacts or register it again"
                 )
-            _move_in(bundle, target)
+            _move_in(bundle, target, version)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return target
+
+    def _search(self) -> Iterator[Any]:
+        """Yield what MLflow knows of every version, page by page."""
+        named, token = f"name = '{self.model_name}'", None
+        while True:
+            page = self._connection.client.search_model_versions(named, max_results=PAGE, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def _find(self, number: str) -> Any:
         """Return what MLflow knows of a version, or None when there is no such version."""
         from mlflow.exceptions import MlflowException
 
-        if not number.isdecimal():
+        # Databases refuse numbers that do not fit their integers.
+        if not number.isdecimal() or int(number) >= 2**31:
             return None
         try:
             return self._connection.client.get_model_version(self.model_name, number)
@@ -168,13 +174,13 @@ class RegistryReader:
             )
 
 
-def _move_in(bundle: Path, target: Path) -> None:
+def _move_in(bundle: Path, target: Path, version: RegisteredVersion) -> None:
     """Put a verified bundle in its place, where another process may have put the same one meanwhile."""
-    if target.exists() and hash_of_bundle(target) != hash_of_bundle(bundle):
+    if target.exists() and not holds(target, version):
         # Damaged since it was fetched; moved away in one step so that no reader sees it half gone.
         target.rename(bundle.with_name("damaged"))
     try:
         bundle.rename(target)
     except OSError:
-        if not target.is_dir():
+        if not holds(target, version):
             raise

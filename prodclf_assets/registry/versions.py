@@ -1,5 +1,7 @@
 """A registered version, and the marks that prodclf leaves on it."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +14,9 @@ from prodclf_assets.lake import entries_of, hash_of
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 BUNDLE_HASH = "prodclf.bundle_hash"
+FILES_HASH = "prodclf.files_hash"
 ROLLED_BACK = "prodclf.rolled_back"
+MANIFEST = "manifest.json"
 PROMOTED = "prodclf.promoted"
 
 
@@ -30,8 +34,16 @@ class RegisteredVersion:
 
     @property
     def bundle_hash(self) -> str | None:
-        """SHA-256 (hex) over the bundle's files, or None when something else registered this version."""
+        """SHA-256 (hex) of the model: equal for equal models, whenever they were trained.
+
+        Its first 12 digits are the `model_version` of every answer. None when prodclf did not register this.
+        """
         return self.tags.get(BUNDLE_HASH)
+
+    @property
+    def files_hash(self) -> str | None:
+        """SHA-256 (hex) over all files of the bundle, its manifest with the time of training included."""
+        return self.tags.get(FILES_HASH)
 
     @property
     def rolled_back(self) -> str | None:
@@ -53,8 +65,8 @@ def from_mlflow(found: Any, aliases: Mapping[str, int]) -> RegisteredVersion:
     )
 
 
-def hash_of_bundle(folder: Path) -> str:
-    """Return the SHA-256 (hex) over the files of a bundle.
+def hashes_of(folder: Path) -> dict[str, str]:
+    """Return the two hashes of a bundle's folder, by the tag that keeps each.
 
     Raises:
         RegistryError: there is no file.
@@ -62,4 +74,12 @@ def hash_of_bundle(folder: Path) -> str:
     files = entries_of(folder)
     if not files:
         raise RegistryError(f"there is no bundle to register in {folder}: train a model first")
-    return hash_of(files)
+    # As the classifier counts its versions; the manifest is left out because it holds the time of training.
+    model = {name: entry.sha256 for name, entry in files.items() if name != MANIFEST}
+    identity = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()
+    return {BUNDLE_HASH: identity, FILES_HASH: hash_of(files)}
+
+
+def holds(folder: Path, version: RegisteredVersion) -> bool:
+    """Say whether a folder holds exactly the files that were registered as a version."""
+    return hash_of(entries_of(folder)) == version.files_hash

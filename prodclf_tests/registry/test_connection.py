@@ -75,20 +75,12 @@ def test_the_module_loads_without_mlflow() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_no_telemetry_and_nothing_in_the_working_directory(tmp_path: Path, mlflow_uri: str) -> None:
-    # In a test or on CI MLflow sends nothing anyway, so this runs as a user's process would.
-    program = (
-        "import sys\n"
-        "from prodclf_assets.registry import Registry\n"
-        "Registry(sys.argv[1], 'm').ensure_experiment()\n"
-        "from mlflow.telemetry import get_telemetry_client\n"
-        "sys.exit(get_telemetry_client() is not None)\n"
-    )
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    working = tmp_path / "working"
-    working.mkdir()
-    subprocess.run([sys.executable, "-c", program, mlflow_uri], check=True, cwd=working, env=environment)
-    assert list(working.iterdir()) == []
+def test_a_store_that_is_not_there_yet_is_not_made_by_asking(tmp_path: Path) -> None:
+    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", "m")
+    with pytest.raises(RegistryError, match=r"no version of 'm' is registered in .*: run `prodclf train`"):
+        registry.resolve("champion")
+    assert not registry.was_rolled_back("any")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_absent_database_is_made_by_the_first_of_many(tmp_path: Path) -> None:

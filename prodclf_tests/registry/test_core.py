@@ -165,6 +165,20 @@ def test_what_is_not_there_is_answered_with_what_is(registry: Registry, bundle: 
         registry.set_alias(CHAMPION, 7)
 
 
+def test_a_name_that_mlflow_refuses_is_said(mlflow_uri: str, bundle: Path) -> None:
+    registry = Registry(mlflow_uri, "bad/name")
+    with pytest.raises(RegistryError, match=r"cannot list the versions of 'bad/name' in .*Invalid"):
+        registry.list_versions()
+    with pytest.raises(RegistryError, match=r"cannot register 'bad/name' in .*Invalid"):
+        registry.log_and_register(bundle)
+
+
+def test_a_number_beyond_any_version_is_no_version(registry: Registry, bundle: Path) -> None:
+    registry.log_and_register(bundle)
+    with pytest.raises(RegistryError, match="no version 99999999999999999999: the newest is 1"):
+        registry.resolve("99999999999999999999")
+
+
 def test_fetch_gives_the_very_bytes_that_were_registered(
     registry: Registry, bundle: Path, other_bundle: Path, tmp_path: Path
 ) -> None:
