@@ -18,6 +18,7 @@ from prodclf_assets.catalog.issues import FileIssue
 from prodclf_assets.catalog.parsing import TEXT_DTYPE
 
 _DELIMITERS = ",;\t|"
+_NO_DELIMITER = "\x1f"
 _BLOCK = 8 << 20
 _LONGEST_HEADER = 1 << 20
 _LONE_RETURN = re.compile(r"\r(?!\n)")
@@ -54,9 +55,17 @@ def read_csv(data: bytes) -> Records:
 
 
 def _delimiter(data: bytes) -> str:
-    head = data.lstrip(b"\r\n").split(b"\n", 1)[0].decode(errors="replace")
-    outside_quotes = "".join(head.split('"')[::2])
-    return max(_DELIMITERS, key=outside_quotes.count)
+    """Choose, of the marks in the header, the one that the next lines have as often, then the one it has most."""
+    head = data[:_LONGEST_HEADER].decode(errors="replace").splitlines()[:20]
+    lines = ["".join(line.split('"')[::2]) for line in head if line.strip()]
+    marks = [mark for mark in _DELIMITERS if lines and mark in lines[0]]
+
+    def fitness(mark: str) -> tuple[int, int]:
+        first, *others = (line.count(mark) for line in lines)
+        return sum(count == first for count in others), first
+
+    # A file of one column: whatever stands in a line is its value.
+    return max(marks, key=fitness) if marks else _NO_DELIMITER
 
 
 def _header(data: bytes, delimiter: str) -> tuple[list[str], int]:

@@ -68,6 +68,7 @@ def number_from_text(text: str) -> tuple[float, bool]:
     """
     if _PLAIN.fullmatch(text):
         return _finite(float(text))
+    text = text.strip()
     if len(text) > _MAX_LENGTH:
         return math.nan, True
     if common := _COMMON.fullmatch(text):

@@ -46,6 +46,11 @@ def test_commas_in_a_quoted_header_do_not_choose_the_delimiter() -> None:
     assert list(read('"a, b, c, d";e\n1;2\n').frame.columns) == ["a, b, c, d", "e"]
 
 
+def test_a_comma_in_a_plain_header_does_not_choose_the_delimiter_either() -> None:
+    records = read("price (EUR, net);title\n1;Tea, green, loose\n2;Milk\n")
+    assert rows_of(records) == [["1", "Tea, green, loose"], ["2", "Milk"]]
+
+
 def test_a_line_cut_short_keeps_what_it_has_and_its_neighbours() -> None:
     records = read("a,b,c\n1,2,3\n4,5\n7,8,9\n")
     assert rows_of(records) == [["1", "2", "3"], ["4", "5", None], ["7", "8", "9"]]
@@ -78,6 +83,12 @@ def test_a_quote_cut_open_in_the_middle_does_not_swallow_what_follows(following:
     assert rows[3] == ["9", "10", "eleven"]
     assert records.lines.tolist() == [2, 3, 4, 5]
     assert [issue.line for issue in records.issues] == [3]
+
+
+def test_an_open_quote_with_no_other_in_the_file_takes_its_own_line_only() -> None:
+    records = read('a,b,c\n4,"five, and\n6,7,8\n9,10,11\n')
+    assert rows_of(records) == [["4", "five, and", None], ["6", "7", "8"], ["9", "10", "11"]]
+    assert [issue.line for issue in records.issues] == [2]
 
 
 def test_too_many_fields_keep_the_first_and_are_reported() -> None:
@@ -131,8 +142,10 @@ def test_a_file_without_records_gives_none(text: str) -> None:
     assert records.lines.tolist() == []
 
 
-def test_one_column() -> None:
-    assert rows_of(read("title\nTea\nx,y\n")) == [["Tea"], ["x"]]
+def test_in_a_file_of_one_column_a_line_is_a_value() -> None:
+    records = read('title\nTea\nTea, green; loose\n"Tea, ""black"""\n')
+    assert rows_of(records) == [["Tea"], ["Tea, green; loose"], ['Tea, "black"']]
+    assert records.issues == []
 
 
 def test_a_field_beyond_the_csv_modules_limit_does_not_stop_the_file() -> None:

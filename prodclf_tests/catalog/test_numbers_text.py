@@ -14,6 +14,7 @@ from prodclf_assets.catalog.numbers_text import _number_as_written, number_from_
     [
         ("329", 329.0),
         ("329.5", 329.5),
+        (" " * 100 + "7\n", 7.0),
         ("1e5", 100000.0),
         ("-5", -5.0),
         ("5.", 5.0),
