@@ -152,19 +152,14 @@ def _map_some(texts: pa.Array, chosen: pa.Array, function: Callable[[str], str])
 
 
 def _as_text(value: object) -> str | None:
-    """Write a cell that is not a text as one: whole numbers without `.0`; None when it is missing or a container."""
+    """Write a cell that is not a text as one: whole numbers without `.0`; None when it is missing or says nothing."""
     if isinstance(value, str):
         return text_value(value)
-    if (
-        value is None
-        or value is pd.NA
-        or isinstance(value, (list, dict, tuple, set, np.ndarray))
-        or value != value
-    ):
+    if value is None or value is pd.NA or isinstance(value, (bool, list, dict, tuple, set, np.ndarray)):
         return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return str(value) if value == value else None
 
 
 def _as_series(texts: pa.Array, like: pd.Series) -> pd.Series:

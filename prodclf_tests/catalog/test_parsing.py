@@ -88,7 +88,7 @@ def test_normalise_texts_of_every_text_dtype(dtype: object) -> None:
     assert normal.index.tolist() == list(range(5, 11))
 
 
-def test_normalise_texts_writes_numbers_as_texts_and_drops_containers() -> None:
+def test_normalise_texts_writes_numbers_as_texts_and_drops_what_says_nothing() -> None:
     values = pd.Series([12, 12.0, 12.5, "é\ud800", None, ["x"], {"a": 1}, np.nan, pd.NA, True], dtype=object)
     assert normalise_texts(values).tolist() == [
         "12",
@@ -100,7 +100,7 @@ def test_normalise_texts_writes_numbers_as_texts_and_drops_containers() -> None:
         pd.NA,
         pd.NA,
         pd.NA,
-        "True",
+        pd.NA,
     ]
     assert normalise_texts(pd.Series([7, 8])).tolist() == ["7", "8"]
 

@@ -14,8 +14,17 @@ from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, FieldIssue, ProductBatch
 from prodclf_assets.catalog.schema import conform
 
-VALUES = st.none() | st.sampled_from(
-    ["₹1,299", "abc", " Tea &amp; Coffee ", "N/A", "12", "café", "-1", "-", "a  b"]
+TEXTS = st.sampled_from(
+    ["₹1,299", "abc", " Tea &amp; Coffee ", "N/A", "12", "café", "-1", "-", "a  b", "\ud800x"]
+)
+VALUES = (
+    st.none()
+    | TEXTS
+    | st.integers(-5, 10**13)
+    | st.floats()
+    | st.booleans()
+    | st.just([1])
+    | st.just({"a": 1})
 )
 RECORDS = st.lists(
     st.fixed_dictionaries({}, optional=dict.fromkeys((*BATCH_TEXT_COLUMNS, *NUMERIC_COLUMNS), VALUES))
@@ -31,7 +40,7 @@ def assert_same(left: ProductBatch, right: ProductBatch) -> None:
 
 @settings(max_examples=50)
 @given(RECORDS)
-def test_frames_and_records_give_equal_batches(records: list[dict[str, str | None]]) -> None:
+def test_frames_and_records_give_equal_batches(records: list[dict[str, object]]) -> None:
     columns = [*BATCH_TEXT_COLUMNS, *NUMERIC_COLUMNS]
     frame = pd.DataFrame(
         [[record.get(name) for name in columns] for record in records], columns=columns, dtype=object
