@@ -50,7 +50,7 @@ def score(
     """File the products of IN and write them to OUT, row by row in the same order.
 
     IN is a file, folder, glob or s3://… of CSV, CSV.GZ, JSONL or Parquet; OUT is one file, which appears only when it
-    is complete. `-` is standard input or output.
+    is complete. `-` is standard input or output. IN is read whole, at about 1 GB of memory for a million rows.
 
     The columns of IN are kept as they were. Behind them come predicted_category, confidence, decision (auto, review or
     abstain), branch (the deepest part of the path that is sure), alternatives (JSON), model_version, and issues: what
