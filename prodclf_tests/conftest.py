@@ -11,6 +11,7 @@ from prodclf_tests.s3_server import S3Server, start_server
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_tests.trained import TrainedModel
 
 
 @pytest.fixture(scope="session")
@@ -50,30 +51,40 @@ def mlflow_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def trained_bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved bundle, trained once a session on a small sample catalogue: 1,500 rows, 6 top categories, 48 leaves."""
+def trained_model(tmp_path_factory: pytest.TempPathFactory) -> "TrainedModel":
+    """A model trained once a session on a small sample catalogue: 1,500 rows, 6 top categories, 48 leaves."""
     import pandas as pd
 
     from prodclf_assets.catalog.cleaning import clean_products
     from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
     from prodclf_assets.catalog.sample import sample_catalogue
     from prodclf_assets.catalog.splits import assign_splits, reframe_rare_labels
+    from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
+    from prodclf_tests.trained import TrainedModel
 
-    products = clean_products(pd.concat(sample_catalogue(1_500, 6), ignore_index=True)).products
+    products = clean_products(pd.concat(sample_catalogue(1_500, 6, seed=7), ignore_index=True)).products
     side = assign_splits(products[TITLE_KEY_COLUMN])
     labels = reframe_rare_labels(products.loc[side == "train", LABEL_COLUMN]).apply(products[LABEL_COLUMN])
     products = products.assign(**{LABEL_COLUMN: labels})
-    train, validation = (products[side == name].reset_index(drop=True) for name in ("train", "validation"))
+    train, validation, test = (
+        products[side == name].reset_index(drop=True) for name in ("train", "validation", "test")
+    )
     config = TrainingConfig()
     folder = tmp_path_factory.mktemp("trained") / "bundle"
-    fit_model(fit_features(train, validation, config), config).save(folder)
-    return folder
+    # One thread: on a busy machine a second one makes LightGBM wait for it at every split.
+    features = fit_features(train, validation, config, threads=1)
+    fit_model(features, config, threads=1).save(folder)
+    return TrainedModel(Bundle.load(folder, threads=1), folder, features, train, validation, test)
 
 
 @pytest.fixture(scope="session")
-def trained_bundle(trained_bundle_folder: Path) -> "Bundle":
-    """The bundle of `trained_bundle_folder`, loaded."""
-    from prodclf_assets.classifier.bundle import Bundle
+def trained_bundle_folder(trained_model: "TrainedModel") -> Path:
+    """The folder of the saved bundle; to be read and not changed."""
+    return trained_model.folder
 
-    return Bundle.load(trained_bundle_folder)
+
+@pytest.fixture(scope="session")
+def trained_bundle(trained_model: "TrainedModel") -> "Bundle":
+    """The bundle of `trained_bundle_folder`, loaded."""
+    return trained_model.bundle
