@@ -93,13 +93,14 @@ class RegistryReader:
             return target
         aside = into / f".{target.name}-{uuid.uuid4().hex}"
         try:
-            bundle = self._download(version, aside)
-            if not holds(bundle, version):
-                raise RegistryError(
-                    f"the bundle of {version.name!r} version {version.version} differs from what was "
-                    "registered: restore its artifacts or register it again"
-                )
-            _move_in(bundle, target, version)
+            with self._connection.explained(f"fetch version {version.version} of {version.name!r}"):
+                bundle = self._download(version, aside)
+                if not holds(bundle, version):
+                    raise RegistryError(
+                        f"the bundle of {version.name!r} version {version.version} differs from what was "
+                        "registered: restore its artifacts or register it again"
+                    )
+                _move_in(bundle, target, version)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return target
@@ -161,17 +162,15 @@ class RegistryReader:
     def _download(self, version: RegisteredVersion, aside: Path) -> Path:
         from mlflow.artifacts import download_artifacts
 
-        client = self._connection.client
-        with self._connection.explained(f"fetch version {version.version} of {version.name!r}"):
-            source = client.get_model_version_download_uri(version.name, str(version.version))
-            return Path(
-                download_artifacts(
-                    artifact_uri=f"{source}/artifacts/bundle",
-                    dst_path=str(aside),
-                    tracking_uri=self.tracking_uri,
-                    registry_uri=self.tracking_uri,
-                )
+        source = self._connection.client.get_model_version_download_uri(version.name, str(version.version))
+        return Path(
+            download_artifacts(
+                artifact_uri=f"{source}/artifacts/bundle",
+                dst_path=str(aside),
+                tracking_uri=self.tracking_uri,
+                registry_uri=self.tracking_uri,
             )
+        )
 
 
 def _move_in(bundle: Path, target: Path, version: RegisteredVersion) -> None:

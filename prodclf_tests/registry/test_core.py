@@ -221,6 +221,15 @@ def test_a_bundle_damaged_in_the_store_is_refused(registry: Registry, bundle: Pa
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_place_that_cannot_be_fetched_into_is_said(
+    registry: Registry, bundle: Path, tmp_path: Path
+) -> None:
+    version = registry.log_and_register(bundle)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(RegistryError, match=r"cannot fetch version 1 of 'product_classifier' .*file"):
+        registry.fetch(version, tmp_path / "file")
+
+
 def test_many_may_fetch_at_once(registry: Registry, bundle: Path, tmp_path: Path) -> None:
     version = registry.log_and_register(bundle)
     with ThreadPoolExecutor(6) as pool:
