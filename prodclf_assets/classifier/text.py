@@ -7,6 +7,7 @@ inside those words; words of the description; words of the seller's hint. Featur
 into 2**22 slots; the slots seen in training are numbered densely, so the models behind never see the hash space.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from functools import cache, cached_property
 from threading import Lock
@@ -30,7 +31,7 @@ class SparseRows:
 
     Attributes:
         indptr: int64[n + 1].
-        ids: int32[nnz], ascending within a row.
+        ids: int32[nnz], in no order that may be relied on; one may come up twice in a row (in two channels).
         values: float32[nnz].
     """
 
@@ -52,8 +53,13 @@ class SparseRows:
 
 @cache
 def _word_characters() -> npt.NDArray[np.bool_]:
-    """bool[65536]: which code points of the basic plane are part of a word; marks join what they follow."""
-    return np.array([chr(c).isalnum() or 0x300 <= c < 0x370 for c in range(0x10000)], np.bool_)
+    """bool[65536]: which code points of the basic plane are part of a word: letters, numbers, marks and joiners.
+
+    Vowel signs are marks: without them most words of Indic scripts would fall apart at each.
+    """
+    is_word = np.array([unicodedata.category(chr(c))[0] in "LMN" for c in range(0x10000)], np.bool_)
+    is_word[[0x200C, 0x200D]] = True
+    return is_word
 
 
 def _codes(texts: list[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
@@ -240,7 +246,7 @@ class Vocabulary:
 
     @classmethod
     def fit(cls, products: ProductBatch, config: TextConfig, threads: int = 1) -> "Vocabulary":
-        """Count in how many products each slot occurs and keep the features that `config` asks for."""
+        """Count in how many products (in how many of their channels) each slot occurs; keep what `config` asks for."""
         frequency = np.zeros(1 << SLOT_BITS, np.int32)
 
         def count(start: int, stop: int) -> None:
