@@ -31,9 +31,9 @@ class RankerConfig:
         seed: of row and column sampling.
     """
 
-    rounds: int = 250
+    rounds: int = 120
     leaves: int = 31
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     min_leaf: int = 40
     max_products: int = 200_000
     seed: int = 7
