@@ -186,6 +186,8 @@ def test_a_local_lake_never_loads_boto3(tmp_path: Path) -> None:
 
 def test_a_bucket_that_may_only_be_read_says_so(scripted: ScriptedServer, store: S3Store) -> None:
     scripted.script = [(403, "AccessDenied")]
-    with pytest.raises(LakeError, match=r"S3 refused access to s3://bucket/prefix/a .*permissions on the bucket"):
+    with pytest.raises(
+        LakeError, match=r"S3 refused access to s3://bucket/prefix/a .*permissions on the bucket"
+    ):
         store.create("a", b"1")
     assert scripted.requests == ["PUT"]
