@@ -76,7 +76,7 @@ def _add_operation_routes(app: FastAPI, service: Service) -> None:
             {
                 "service": "prodclf",
                 "version": app.version,
-                "model_version": model.bundle.version if model else None,
+                "model_version": model.version if model else None,
                 "links": _LINKS,
             }
         )
@@ -88,7 +88,7 @@ def _add_operation_routes(app: FastAPI, service: Service) -> None:
     @app.get("/ready", **_described("A canary prediction works", schemas.Ready, may_be_absent=True))
     async def ready() -> Response:
         model = await service.canary()
-        return JSONResponse({"status": "ready", "model_version": model.bundle.version})
+        return JSONResponse({"status": "ready", "model_version": model.version})
 
     @app.get("/model", **_described("The live model", schemas.ModelState, may_be_absent=True))
     async def model() -> Response:
@@ -109,8 +109,8 @@ def _model_state(service: Service) -> dict[str, Any]:
     return {
         "name": service.config.settings.model_name,
         "alias": model.alias,
-        "registry_version": model.version,
-        "model_version": model.bundle.version,
+        "model_version": model.version,
+        "bundle_version": model.bundle.version,
         "loaded_at": datetime.fromtimestamp(model.loaded_at, UTC).isoformat(timespec="seconds"),
         "categories": len(model.bundle.labels),
         "degraded": model.degraded_reason is not None,

@@ -107,7 +107,7 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         loop = asyncio.get_running_loop()
         try:
             while jobs := self._take():
-                outcomes = await loop.run_in_executor(self._executor, self._run, jobs)
+                outcomes = await self._outcomes(loop, jobs)
                 for job, outcome in zip(jobs, outcomes, strict=True):
                     if job.future.done():
                         continue  # its client has gone
@@ -117,6 +117,15 @@ class MicroBatcher(Generic[Model, Item, Answer]):
                         job.future.set_result(outcome)
         finally:
             self._pump_task = None
+
+    async def _outcomes(
+        self, loop: asyncio.AbstractEventLoop, jobs: list[_Job[Model, Item, Answer]]
+    ) -> "list[list[Answer] | BaseException]":
+        try:
+            return await loop.run_in_executor(self._executor, self._run, jobs)
+        except RuntimeError as error:
+            # The thread takes no more work, since the service is closed: who waits must be told.
+            return [error] * len(jobs)
 
     def _take(self) -> list[_Job[Model, Item, Answer]]:
         """The longest run of waiting jobs that share a model and fit in one call; at least one."""

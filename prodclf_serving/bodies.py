@@ -1,18 +1,17 @@
 """Request bodies into products: read within a byte limit, parsed as JSON, CSV or NDJSON, bad items told apart."""
 
-import csv
-import io
 import json
 import math
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
 from starlette.requests import Request
 
-from prodclf_assets.catalog.mapping import SourceConfig, infer_source_config
+from prodclf_assets.catalog.csv_text import read_csv
+from prodclf_assets.catalog.encoding import to_utf8
+from prodclf_assets.catalog.mapping import infer_source_config
 from prodclf_assets.errors import ProdclfError
 from prodclf_serving.problems import (
     ItemError,
@@ -34,9 +33,6 @@ MEDIA_TYPES: dict[str, Format] = {
     "application/ndjson": "ndjson",
     "application/jsonl": "ndjson",
 }
-
-# A cell may be as long as a body, whose size is limited before it is parsed.
-csv.field_size_limit(sys.maxsize)
 
 
 @dataclass(frozen=True)
@@ -60,11 +56,13 @@ class ParsedBatch:
         items: records by field name, or errors.
         lines: line of each item in the body, from 1; None for a JSON array, which has none.
         table: the cells of a CSV body; None for other formats.
+        broken: what was wrong with the line of an item that could be read in part, by its row.
     """
 
     items: list[Record | ItemError]
     lines: list[int] | None = None
     table: Table | None = None
+    broken: Mapping[int, str] = field(default_factory=dict)
 
 
 def content_type(request: Request) -> tuple[str, str]:
@@ -169,58 +167,45 @@ def _parse_ndjson(body: bytes, max_rows: int) -> ParsedBatch:
 
 
 def _parse_csv(body: bytes, charset: str, max_rows: int) -> ParsedBatch:
+    """Read by the reader that files are read by, which loses no row: of a broken line it keeps what is there."""
+    records = read_csv(_as_utf8(body, charset))
+    header = [str(name) for name in records.frame.columns]
+    if not header:
+        raise malformed_body("the CSV body is empty; its first line must name the columns, title among them")
+    columns = _column_map(header)
+    if len(records.lines) > max_rows:
+        raise batch_too_large(len(records.lines), max_rows)
+    cells = [records.frame[name].astype(object).where(records.frame[name].notna(), None) for name in header]
+    rows = list(zip(*(column.tolist() for column in cells), strict=True))
+    items: list[Record | ItemError] = [{field: row[at] for field, at in columns} for row in rows]
+    broken = {issue.record: issue.message for issue in records.issues if issue.record is not None}
+    table = Table(header, [["" if cell is None else cell for cell in row] for row in rows])
+    return ParsedBatch(items, records.lines.tolist(), table, broken)
+
+
+def _as_utf8(body: bytes, charset: str) -> bytes:
+    if charset in ("utf-8", "utf8"):
+        return to_utf8(body)[0]
     try:
-        text = body.decode("utf-8-sig" if charset in ("utf-8", "utf8") else charset)
-    except (UnicodeDecodeError, LookupError) as error:
+        return body.decode(charset).encode()
+    except (UnicodeError, LookupError) as error:
         raise malformed_body(
             f"the CSV body is not {charset} text ({error}); send UTF-8, or name its charset in Content-Type"
         ) from error
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = next((cells for cells in reader if cells), None)
-    if header is None:
-        raise malformed_body("the CSV body is empty; its first line must name the columns, title among them")
-    columns = _column_map(header)
-    cells_of: list[list[str]] = []
-    lines: list[int] = []
-    start = reader.line_num + 1
-    for cells in reader:
-        if cells:
-            if len(cells_of) == max_rows:
-                raise batch_too_large(max_rows + sum(1 for rest in reader if rest) + 1, max_rows)
-            cells_of.append(cells)
-            lines.append(start)
-        start = reader.line_num + 1
-    width = len(header)
-    items: list[Record | ItemError] = [
-        {name: cells[at] for name, at in columns}
-        if len(cells) == width
-        else ItemError(row, None, f"the line has {len(cells)} of {width} cells", lines[row])
-        for row, cells in enumerate(cells_of)
-    ]
-    rows = [cells if len(cells) == width else (cells + [""] * width)[:width] for cells in cells_of]
-    return ParsedBatch(items, lines, Table(header, rows))
 
 
-def _column_map(header: Sequence[str]) -> list[tuple[str, int]]:
+def _column_map(header: list[str]) -> list[tuple[str, int]]:
     """Which column of a CSV file is which field, by the same inference as for files.
 
     Raises:
         ProblemError: 422 when no column is a title.
     """
     try:
-        config: SourceConfig = infer_source_config(list(header))
+        config = infer_source_config(header, file="the CSV body")
     except ProdclfError as error:
-        raise ProblemError(422, "no-title-column", str(error), {"columns": list(header)[:100]}) from error
-    positions = {name: at for at, name in reversed(list(enumerate(header)))}
-    columns = [(field, positions[name]) for field, name in config.columns.items() if name in positions]
-    if not any(field == "title" for field, _ in columns):
-        raise ProblemError(
-            422,
-            "no-title-column",
-            "no column holds titles; name one of them title",
-            {"columns": list(header)[:100]},
-        )
-    return columns
+        raise ProblemError(422, "no-title-column", str(error), {"columns": header[:100]}) from error
+    positions = {name: at for at, name in enumerate(header)}
+    return [(field, positions[name]) for field, name in config.columns.items()]
 
 
 def _as_item(row: int, value: Any, line: int | None) -> Record | ItemError:

@@ -1,6 +1,7 @@
 """The Ray Serve deployment, and the application builder that `serve run` and `serve_config.yaml` name."""
 
 import logging
+import sys
 from typing import Any
 
 from fastapi import FastAPI
@@ -27,8 +28,7 @@ class Classifier:
     """One replica: a service and its HTTP application."""
 
     def __init__(self, config: ServiceConfig) -> None:
-        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-        logging.getLogger("prodclf").setLevel(logging.INFO)
+        _log_to_stderr()
         self._service = Service(config)
         # In the constructor, so that a new replica gets requests only once its model is loaded.
         self._service.start()
@@ -44,9 +44,22 @@ class Classifier:
         """Say no to `/ready` from now on, while requests are still answered."""
         self._service.draining = True
 
-    async def __del__(self) -> None:
-        self._service.stop()
-        await super().__del__()  # type: ignore[misc]  # the wrapper that Ray Serve makes has one
+    def __del__(self) -> None:
+        # Ray calls this when a replica stops; a constructor that failed has left no service.
+        if hasattr(self, "_service"):
+            self._service.stop()
+
+
+def _log_to_stderr() -> None:
+    """Show what the service says of its model; Ray passes a replica's standard error on to `prodclf serve`."""
+    own = logging.getLogger("prodclf")
+    if not own.handlers:
+        # Ray Serve puts a logger of its own, which keeps warnings only, in the place of sys.stderr.
+        handler = logging.StreamHandler(sys.__stderr__)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        own.addHandler(handler)
+    own.setLevel(logging.INFO)
+    own.propagate = False
 
 
 def application(serving: ServingSettings) -> Application:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from prodclf_assets.classifier.bundle import Bundle
-
 from prodclf_assets.errors import BundleError
 from prodclf_assets.registry import RegisteredVersion
 from prodclf_serving.cache import LastGood, ModelCache
@@ -129,7 +128,9 @@ class ModelHolder:
         Raises:
             BundleError: its bytes, its format or its answer to the canary are wrong.
         """
-        model = LoadedModel(Bundle.load(folder), version, self._alias, folder, time.time(), degraded_reason)
+        model = LoadedModel(
+            Bundle.load(folder, threads=1), version, self._alias, folder, time.time(), degraded_reason
+        )
         (answer,) = answer_records(model, _CANARY, top_k=1)
         total = sum(entry["probability"] for entry in answer.probabilities)
         if not answer.probabilities or not math.isfinite(total + answer.confidence):

@@ -35,14 +35,14 @@ s/^  bind \*:\([0-9]*\)$/  bind 127.0.0.1:\1/
 /^    errorfile 50[234] /d
 /^    option abortonclose$/a\
     timeout http-request {header_seconds}s\
-    errorfile 400 {folder}/400.http\
-    errorfile 408 {folder}/408.http\
     errorfile 502 {folder}/503.http\
     errorfile 503 {folder}/503.http\
     errorfile 504 {folder}/503.http
+# Ray would have the replicas listen where the service does; they stay on loopback, and only this door opens wider.
 # A body that is declared too long never reaches a replica, and every request has an id. Predictions are too short to
 # be worth watching each client for a disconnect, which would make Ray read bodies without bound.
 /^frontend http_frontend$/,/^    bind /{{
+s/^    bind .*/    bind {address}/
 /^    bind /a\
     unique-id-format %[uuid]\
     http-request set-header x-request-id %[unique-id] unless {{ req.hdr(x-request-id) -m found }}\
@@ -50,20 +50,11 @@ s/^  bind \*:\([0-9]*\)$/  bind 127.0.0.1:\1/
     http-request set-header x-request-disconnect-disabled ?1
 }}
 # Before the application is deployed.
-s|^    http-request return status 404 .*$|    http-request return status 503 content-type application/problem+json hdr Retry-After 2 lf-string "{no_application}"|
+s|^    http-request return status 404 .*$|    http-request return status 503 content-type application/problem+json hdr Retry-After {retry_seconds} lf-string "{no_application}"|
 """
 
-_ERRORS = {
-    400: ("Bad Request", "malformed-request", "the request is not valid HTTP", ""),
-    408: ("Request Timeout", "request-timeout", "the request's headers did not arrive in time", ""),
-    503: (
-        "Service Unavailable",
-        "no-replica",
-        "no replica can answer at the moment; try again in 2 s",
-        "Retry-After: 2\r\n",
-    ),
-}
 _HEADER_SECONDS = 10
+_RETRY_SECONDS = 2
 
 
 def find_haproxy() -> str | None:
@@ -84,17 +75,28 @@ def write_launcher(binary: str, folder: Path, serving: ServingSettings) -> Path:
         folder: a private folder that stays as long as the service runs.
         serving: limits to enforce.
     """
-    for status, (phrase, slug, detail, headers) in _ERRORS.items():
-        body = json.dumps(_problem(status, phrase, slug, detail))
-        (folder / f"{status}.http").write_text(
-            f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\n{headers}"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}",
-            newline="",
+    unavailable = json.dumps(
+        _problem(
+            503,
+            "Service Unavailable",
+            "no-replica",
+            f"no replica can answer at the moment; try again in {_RETRY_SECONDS} s",
         )
+    )
+    (folder / "503.http").write_text(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+        f"Retry-After: {_RETRY_SECONDS}\r\nContent-Length: {len(unavailable)}\r\nConnection: close\r\n\r\n"
+        f"{unavailable}",
+        newline="",
+    )
     limit = serving.max_body_bytes
     edits = _EDITS.format(
         header_seconds=_HEADER_SECONDS,
+        retry_seconds=_RETRY_SECONDS,
         folder=folder,
+        address=f"[{serving.host}]:{serving.port}"
+        if ":" in serving.host
+        else f"{serving.host}:{serving.port}",
         max_body_bytes=limit,
         too_large=_log_format(
             {
@@ -108,7 +110,12 @@ def write_launcher(binary: str, folder: Path, serving: ServingSettings) -> Path:
             }
         ),
         no_application=_log_format(
-            _problem(503, "Service Unavailable", "starting", "the service is starting; try again in 2 s")
+            _problem(
+                503,
+                "Service Unavailable",
+                "starting",
+                f"the service is starting; try again in {_RETRY_SECONDS} s",
+            )
         ),
     )
     (folder / "haproxy-edits.sed").write_text(edits)

@@ -19,6 +19,8 @@ _SECURITY_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 ]
+# FastAPI notes the route it has matched in the scope; for these, which are Starlette's, nobody does.
+PLAIN_ROUTES = frozenset({"/predict", "/predict/batch"})
 _QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
 _CLIENT_GONE = 499
 
@@ -84,8 +86,7 @@ class Observer:
             self._record(scope, status or _CLIENT_GONE, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        # The template of the path, not the path: a scanner must not make a metric series of each guess.
-        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        route = _route(scope)
         self._service.metrics.request(route, scope["method"], status, seconds)
         if self._service.log is not None and (route not in _QUIET_ROUTES or status >= 400):
             self._service.log.write(
@@ -99,3 +100,10 @@ class Observer:
                     **scope[_NOTES],
                 }
             )
+
+
+def _route(scope: Scope) -> str:
+    """The template of the path, not the path: a scanner must not make a metric series of each guess."""
+    if scope["path"] in PLAIN_ROUTES:
+        return str(scope["path"])
+    return getattr(scope.get("route"), "path", None) or "unmatched"

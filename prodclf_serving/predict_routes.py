@@ -4,12 +4,14 @@ FastAPI would read, validate and serialise around these handlers, which here alr
 """
 
 import asyncio
+from dataclasses import replace
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from prodclf_assets.catalog.product import FieldIssue
 from prodclf_serving.bodies import (
     MEDIA_TYPES,
     ParsedBatch,
@@ -43,7 +45,7 @@ def predict_routes(service: Service) -> list[Route]:
         if answer.error is not None:
             service.metrics.item_errors(1)
             raise invalid_items([ItemError(0, answer.error.field, answer.error.message)])
-        note(request.scope, decision=answer.decision, model_version=model.bundle.version)
+        note(request.scope, decision=answer.decision, model_version=model.version)
         sent = prediction(model, record, answer, request_id_of(request.scope))
         return Response(orjson.dumps(sent), media_type="application/json")
 
@@ -59,7 +61,7 @@ def predict_routes(service: Service) -> list[Route]:
         parsed = parse_batch(*arguments) if small else await asyncio.to_thread(parse_batch, *arguments)
         outcomes = await _outcomes(service, model, parsed)
         batch = AnsweredBatch(parsed, outcomes, model, request_id_of(request.scope))
-        note(request.scope, rows=len(outcomes), failed=batch.failed, model_version=model.bundle.version)
+        note(request.scope, rows=len(outcomes), failed=batch.failed, model_version=model.version)
         if batch.failed:
             service.metrics.item_errors(batch.failed)
         wanted = answer_format(request.headers.get("accept", ""), format_)
@@ -76,15 +78,18 @@ async def _outcomes(service: Service, model: LoadedModel, parsed: ParsedBatch) -
     """Answer the items that could be read; the others, and those without a title, keep their error."""
     readable = [item for item in parsed.items if isinstance(item, dict)]
     answers = iter(await service.answer(model, readable) if readable else [])
-    outcomes: list[Answer | ItemError] = []
-    for row, item in enumerate(parsed.items):
-        if isinstance(item, ItemError):
-            outcomes.append(item)
-            continue
-        answer = next(answers)
-        if answer.error is None:
-            outcomes.append(answer)
-        else:
-            line = parsed.lines[row] if parsed.lines else None
-            outcomes.append(ItemError(row, answer.error.field, answer.error.message, line))
-    return outcomes
+    return [
+        item if isinstance(item, ItemError) else _outcome(parsed, row, next(answers))
+        for row, item in enumerate(parsed.items)
+    ]
+
+
+def _outcome(parsed: ParsedBatch, row: int, answer: Answer) -> Answer | ItemError:
+    """An answer with what was wrong with its line, or the error it amounts to."""
+    broken = parsed.broken.get(row)
+    if answer.error is not None:
+        line = parsed.lines[row] if parsed.lines else None
+        return ItemError(row, answer.error.field, broken or answer.error.message, line)
+    if broken is None:
+        return answer
+    return replace(answer, issues=[FieldIssue(row, "", broken), *answer.issues])

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
-
-from prodclf_assets.classifier.bundle import Bundle
+from typing import Any, TypedDict
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.catalog.product import FieldIssue, ProductBatch
+from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.classifier.decision import Decision
 from prodclf_serving.bodies import Record
-
-Decision = Literal["auto", "review", "abstain"]
 
 
 class Probability(TypedDict):
@@ -47,9 +45,10 @@ class Answer:
     """What the model says about one product, or why it says nothing.
 
     Attributes:
-        category: the answered path, joined with ` > `; may be a parent of the likeliest leaf.
+        category: the likeliest leaf's path, joined with ` > `; "" where nothing can be said.
         confidence: calibrated probability of `category`.
         decision: whether to file it, have a person look, or neither.
+        branch: the deepest part of the path that is sure enough to be filed without a person; "" for none.
         probabilities: the likeliest leaves, best first.
         issues: fields that could not be used and counted as missing.
         error: set when the product cannot be classified; the other parts are then empty.
@@ -58,6 +57,7 @@ class Answer:
     category: str
     confidence: float
     decision: Decision
+    branch: str
     probabilities: list[Probability]
     issues: list[FieldIssue]
     error: FieldIssue | None = None
@@ -88,7 +88,7 @@ def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) ->
         found = by_row.get(row, [])
         if not title:
             missing = next(issue for issue in found if issue.field == "title")
-            answers.append(Answer("", 0.0, "abstain", [], found, missing))
+            answers.append(Answer("", 0.0, "abstain", "", [], found, missing))
             continue
         probabilities: list[Probability] = [
             {"category": labels[label], "probability": probability}
@@ -97,7 +97,12 @@ def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) ->
         ]
         answers.append(
             Answer(
-                predictions.category[row], confidences[row], predictions.decision[row], probabilities, found
+                predictions.category[row],
+                confidences[row],
+                predictions.decision[row],
+                predictions.branch[row],
+                probabilities,
+                found,
             )
         )
     return answers
@@ -110,8 +115,9 @@ def prediction(model: LoadedModel, record: Record, answer: Answer, request_id: s
         "path": answer.category.split(PATH_SEPARATOR) if answer.category else [],
         "confidence": answer.confidence,
         "decision": answer.decision,
+        "branch": answer.branch,
         "probabilities": answer.probabilities,
-        "model_version": model.bundle.version,
+        "model_version": model.version,
         "degraded": model.degraded_reason is not None,
         "request_id": request_id,
     }

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
+from prodclf_assets.classifier.scoring import SCORE_COLUMNS, renamed_columns
 from prodclf_serving.bodies import MEDIA_TYPES, Format, ParsedBatch, Record
 from prodclf_serving.predictor import Answer, LoadedModel, prediction
 from prodclf_serving.problems import ItemError
@@ -18,7 +19,6 @@ ANSWER_MEDIA_TYPES: dict[Format, str] = {
     "csv": "text/csv; charset=utf-8",
     "ndjson": "application/x-ndjson",
 }
-CSV_COLUMNS = ("predicted_category", "confidence", "decision", "alternatives", "model_version", "error")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def render(batch: AnsweredBatch, format_: Format) -> bytes:
             "predictions": entries,
             "rows": len(entries),
             "failed": batch.failed,
-            "model_version": batch.model.bundle.version,
+            "model_version": batch.model.version,
             "request_id": batch.request_id,
         }
     )
@@ -85,24 +85,32 @@ def _entry(batch: AnsweredBatch, item: Record | ItemError, outcome: Answer | Ite
 
 
 def _csv(batch: AnsweredBatch) -> bytes:
+    """The table that `prodclf score` would write."""
     header, rows = _input_cells(batch)
-    kept = [at for at, name in enumerate(header) if name not in CSV_COLUMNS]
+    renamed = renamed_columns(header)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([header[at] for at in kept] + list(CSV_COLUMNS))
-    version = batch.model.bundle.version
+    writer.writerow([renamed.get(name, name) for name in header] + list(SCORE_COLUMNS))
     for cells, outcome in zip(rows, batch.outcomes, strict=True):
-        writer.writerow([cells[at] for at in kept] + _answer_cells(outcome, version))
-    return text.getvalue().encode("utf-8", "replace")
+        writer.writerow([*cells, *_answer_cells(outcome, batch.model.version)])
+    return text.getvalue().encode()
 
 
 def _answer_cells(outcome: Answer | ItemError, version: str) -> list[Any]:
+    """The cells below `SCORE_COLUMNS`."""
     if isinstance(outcome, ItemError):
-        where = f"{outcome.field}: " if outcome.field else ""
-        return ["", "", "", "", "", where + outcome.detail]
+        return ["", "0.0", "abstain", "", "[]", version, outcome.detail]
     alternatives = orjson.dumps(outcome.probabilities).decode()
-    notes = "; ".join(f"{issue.field}: {issue.message}" for issue in outcome.issues)
-    return [outcome.category, repr(outcome.confidence), outcome.decision, alternatives, version, notes]
+    issues = "; ".join(issue.message for issue in outcome.issues)
+    return [
+        outcome.category,
+        repr(outcome.confidence),
+        outcome.decision,
+        outcome.branch,
+        alternatives,
+        version,
+        issues,
+    ]
 
 
 def _input_cells(batch: AnsweredBatch) -> tuple[list[str], Sequence[Sequence[Any]]]:

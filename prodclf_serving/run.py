@@ -41,7 +41,7 @@ def main(host: str | None = None, port: int | None = None) -> None:
         from ray import serve
 
         try:
-            _deploy(serving)
+            _deploy(serving, behind_haproxy)
             _announce(serving, stop)
             stop.wait()
             _say("stopping: finishing what was accepted")
@@ -73,7 +73,7 @@ def _ray(serving: ServingSettings) -> Iterator[None]:
         ray.shutdown()
 
 
-def _deploy(serving: ServingSettings) -> None:
+def _deploy(serving: ServingSettings, behind_haproxy: bool) -> None:
     """Start Ray Serve's proxy and our replicas side by side; one after the other takes half as long again."""
     import ray
     from ray import serve
@@ -81,10 +81,12 @@ def _deploy(serving: ServingSettings) -> None:
 
     from prodclf_serving import deployment
 
+    # Replicas listen on this address too; the launcher of HAProxy opens the service's own.
+    host = "127.0.0.1" if behind_haproxy and not serving.ray_address else serving.host
     with ThreadPoolExecutor(1) as pool:
         started = pool.submit(
             serve.start,
-            http_options={"host": serving.host, "port": serving.port},
+            http_options={"host": host, "port": serving.port},
             logging_config=deployment.LOGGING,
         )
         while not started.done():

@@ -69,7 +69,7 @@ class CategoryProbability(BaseModel):
 class FieldNote(BaseModel):
     """A field that could not be used."""
 
-    field: str = Field(description="Name of the field.")
+    field: str = Field(description="Name of the field; empty when the line as a whole is meant.")
     detail: str = Field(description="What was wrong with it; it counts as missing.")
 
 
@@ -77,16 +77,17 @@ class Prediction(BaseModel):
     """The category of one product."""
 
     product_id: str | int | None = Field(default=None, description="As given; absent when it was not.")
-    category: str = Field(
-        description="Category path, joined with ` > `; may stop at a parent when the leaf is unsure."
-    )
+    category: str = Field(description="The likeliest category: its path, joined with ` > `.")
     path: list[str] = Field(description="The levels of `category`, coarse to fine.")
     confidence: float = Field(ge=0, le=1, description="Calibrated probability that `category` is right.")
     decision: Literal["auto", "review", "abstain"] = Field(
         description="`auto`: file it; `review`: have a person look; `abstain`: the model does not know."
     )
+    branch: str = Field(
+        description="The part of the path that is sure enough to be filed without a person; empty when none is."
+    )
     probabilities: list[CategoryProbability] = Field(description="The likeliest leaves, best first.")
-    model_version: str = Field(description="Version of the model: the first 12 digits of its bundle's hash.")
+    model_version: str = Field(description="Version number of the model in the registry.")
     degraded: bool = Field(description="True when the answer comes from less than the current model.")
     degraded_reason: str | None = Field(default=None, description="Why; absent when not degraded.")
     issues: list[FieldNote] | None = Field(
@@ -164,8 +165,8 @@ class ModelState(BaseModel):
 
     name: str = Field(description="Registered model name.")
     alias: str = Field(description="The alias or version that is followed.")
-    registry_version: str = Field(description="Version number in the registry.")
-    model_version: str = Field(description="First 12 digits of the bundle's hash.")
+    model_version: str = Field(description="Version number in the registry.")
+    bundle_version: str = Field(description="First 12 digits of the bundle's hash.")
     loaded_at: str = Field(description="When it went live in this replica, ISO 8601.")
     categories: int = Field(description="How many categories it knows.")
     degraded: bool

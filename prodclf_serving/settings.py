@@ -60,9 +60,6 @@ class ServingSettings(BaseSettings):
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024, ge=1024, description="Bytes of one request body; more is answered 413."
     )
-    max_text_chars: int = Field(
-        default=20_000, ge=100, description="Characters of one text field; a product with more is refused."
-    )
     micro_batch_rows: int = Field(
         default=256, ge=1, description="Rows predicted in one vectorised call when requests have queued up."
     )

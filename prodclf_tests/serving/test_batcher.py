@@ -175,3 +175,14 @@ def test_an_empty_request_is_answered_without_a_call():
         batcher.close()
 
     asyncio.run(scenario())
+
+
+def test_after_closing_nobody_waits_for_ever():
+    async def scenario() -> None:
+        batcher = _batcher(_Worker())
+        batcher.close()
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                await asyncio.wait_for(batcher.submit("m", ["a"]), 5)
+
+    asyncio.run(scenario())

@@ -182,17 +182,20 @@ def test_csv_lines_are_those_a_text_editor_shows():
     parsed = parse_batch(body, "csv", "utf-8", 10)
     assert parsed.lines == [2, 5, 6, 7]
     assert parsed.items[0] == {"title": "two\nlines", "price": "1"}
-    assert parsed.items[1] == ItemError(1, None, "the line has 1 of 2 cells", 5)
-    assert parsed.items[2] == ItemError(2, None, "the line has 3 of 2 cells", 6)
+    assert parsed.items[1] == {"title": "cut short", "price": None}
+    assert parsed.items[2] == {"title": "b", "price": "2"}
+    assert set(parsed.broken) == {1, 2}
+    assert "1 of 2" in parsed.broken[1]
     assert parsed.table is not None
-    assert [len(row) for row in parsed.table.rows] == [2, 2, 2, 2]
+    assert parsed.table.rows[1] == ["cut short", ""]
 
 
 def test_csv_in_another_charset_is_read_when_it_is_named():
     body = "title\nCafé crème\n".encode("latin-1")
     assert parse_batch(body, "csv", "latin-1", 10).items == [{"title": "Café crème"}]
-    assert _status(parse_batch, body, "csv", "utf-8", 10) == 400
+    assert parse_batch(body, "csv", "utf-8", 10).items == [{"title": "Café crème"}]
     assert _status(parse_batch, body, "csv", "klingon", 10) == 400
+    assert _status(parse_batch, body, "csv", "ascii", 10) == 400
 
 
 def test_csv_without_a_title_column_or_without_anything_is_refused():

@@ -1,0 +1,219 @@
+"""Real Ray Serve behind real HAProxy over HTTP: what cannot be seen in one process."""
+
+import http.client
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from prodclf_serving.ingress import find_haproxy
+from prodclf_tests.serving.live import LiveService, descendants, wait_for
+
+RICE = {"title": "Basmati rice 5 kg", "price": "₹499"}
+
+
+def _listening(pids: set[int]) -> set[tuple[str, int]]:
+    """Addresses (hex) and ports that processes listen on, from /proc."""
+    inodes = set()
+    for pid in pids:
+        try:
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                target = str(descriptor.readlink())
+                if target.startswith("socket:["):
+                    inodes.add(target[8:-1])
+        except OSError:
+            continue
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                address, port = fields[1].split(":")
+                found.add((address, int(port, 16)))
+    return found
+
+
+def test_it_is_ready_and_answers(live_service: LiveService):
+    assert wait_for(live_service).json()["model_version"]
+    answer = httpx.post(f"{live_service.url}/predict", json=RICE, headers={"x-request-id": "mine"})
+    assert answer.status_code == 200
+    assert answer.json()["request_id"] == "mine"
+    assert answer.headers.get_list("x-request-id") == ["mine"]
+
+
+def test_a_request_without_an_id_gets_one(live_service: LiveService):
+    answer = httpx.post(f"{live_service.url}/predict", json=RICE)
+    assert answer.headers.get_list("x-request-id") == [answer.json()["request_id"]]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_the_limit_is_a_413_that_names_it(live_service: LiveService, chunked):
+    size = 17 * 1024 * 1024
+    body = (b"x" * 65_536 for _ in range(size // 65_536)) if chunked else b"x" * size
+    headers = {"content-type": "application/json"}
+    answer = httpx.post(f"{live_service.url}/predict", content=body, headers=headers, timeout=30)
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["limit_bytes"] == 16 * 1024 * 1024
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+def test_what_is_not_http_is_refused(live_service: LiveService):
+    with socket.create_connection(("127.0.0.1", live_service.port), timeout=10) as connection:
+        connection.sendall(b"NONSENSE\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 400")
+
+
+def test_only_loopback_and_token_guarded_ports_listen(live_service: LiveService):
+    wait_for(live_service)
+    open_to_all = {
+        port
+        for address, port in _listening(descendants(live_service.process.pid))
+        if not address.endswith("0100007F") and address != "00000000000000000000000001000000"
+    }
+    # One remains that Ray binds to all addresses: the replica's own, which answers only those who have the token.
+    assert len(open_to_all) <= 1
+    for port in open_to_all:
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+
+
+def test_a_batch_of_thousands_comes_back_in_order(live_service: LiveService):
+    rows = "".join(f"{number},Cotton towel {number},{number}\n" for number in range(3_000))
+    body = ("product_id,title,price\n" + rows).encode()
+    headers = {"content-type": "text/csv", "accept": "application/json"}
+    answer = httpx.post(f"{live_service.url}/predict/batch", content=body, headers=headers, timeout=60).json()
+    assert [entry["product_id"] for entry in answer["predictions"]] == [
+        str(number) for number in range(3_000)
+    ]
+
+
+def test_promotion_and_refusal_under_load_lose_no_request(
+    live_service: LiveService, trained_bundle_folder: Path, tmp_path: Path
+):
+    registry = live_service.registry
+    first = httpx.get(f"{live_service.url}/model").json()["model_version"]
+    second = registry.log_and_register(trained_bundle_folder)
+    (tmp_path / "not-a-bundle").mkdir()
+    (tmp_path / "not-a-bundle" / "notes.txt").write_text("no model in here")
+    broken = registry.log_and_register(tmp_path / "not-a-bundle")
+    with _Load(live_service.port) as load:
+        registry.set_alias("champion", second.version)
+        _until_model(live_service, str(second.version))
+        registry.set_alias("champion", broken.version)
+        state = _until(live_service, lambda state: state["last_error"] is not None)
+        assert state["model_version"] == str(second.version)
+        assert f"version {broken.version} is refused" in state["last_error"]
+        registry.set_alias("champion", first)
+        _until_model(live_service, first)
+    assert set(load.outcomes) == {200}, load.outcomes
+    assert load.versions >= {first, str(second.version)}
+    assert str(broken.version) not in load.versions
+
+
+def test_haproxy_is_in_front(live_service: LiveService):
+    if find_haproxy() is None:
+        pytest.skip("no HAProxy on this platform")
+    names = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in descendants(live_service.process.pid)}
+    assert "haproxy" in names
+
+
+def test_stopping_finishes_what_was_accepted_and_leaves_nothing_behind(live_service: LiveService):
+    # The last test of the shared service, since a second start of Ray would cost as much as all the others.
+    wait_for(live_service)
+    _until_logged(
+        live_service, f"ready at http://localhost:{live_service.port} with model 1", "version 1 (", "is live"
+    )
+    processes = descendants(live_service.process.pid)
+    assert len(processes) > 5
+    with _Load(live_service.port) as load:
+        time.sleep(0.5)
+        assert live_service.stop() == 0
+    assert load.outcomes[200] > 0
+    assert set(load.outcomes) <= {200, "refused"}, load.outcomes
+    assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
+    assert "Traceback" not in live_service.log.read_text()
+
+
+def _until_logged(service: LiveService, *texts: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        log = service.log.read_text()
+        if all(text in log for text in texts):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{texts} not within a minute in:\n{log}")
+
+
+def _until(service: LiveService, wanted) -> dict:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        state = httpx.get(f"{service.url}/model").json()
+        if wanted(state):
+            return state
+        time.sleep(0.1)
+    raise AssertionError(f"not within a minute; the model is {state}")
+
+
+def _until_model(service: LiveService, version: str) -> None:
+    _until(service, lambda state: state["model_version"] == version)
+
+
+class _Load:
+    """A few clients that ask without pause, and count what they are told."""
+
+    def __init__(self, port: int, clients: int = 4) -> None:
+        self._port = port
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+        self._lock = threading.Lock()
+        self.outcomes: Counter = Counter()
+        self.versions: set[str] = set()
+
+    def __enter__(self) -> "_Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        connection: http.client.HTTPConnection | None = None
+        while not self._stop.is_set():
+            try:
+                if connection is None:
+                    connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+                    connection.connect()
+            except OSError:
+                connection = None
+                self._count("refused")
+                time.sleep(0.05)
+                continue
+            try:
+                connection.request(
+                    "POST", "/predict", b'{"title": "Rice"}', {"content-type": "application/json"}
+                )
+                response = connection.getresponse()
+                body = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self._count(repr(error))
+                connection = None
+                continue
+            self._count(response.status, body)
+            if response.will_close:
+                connection = None
+
+    def _count(self, outcome: int | str, body: bytes = b"") -> None:
+        with self._lock:
+            self.outcomes[outcome] += 1
+            found = re.search(rb'"model_version":"(\d+)"', body)
+            if found:
+                self.versions.add(found[1].decode())

@@ -1,0 +1,94 @@
+"""The document describes exactly what is answered, and its examples run as they are."""
+
+import json
+
+import pytest
+from pydantic import TypeAdapter
+
+from prodclf_serving import schemas
+from prodclf_serving.settings import ServingSettings
+
+
+@pytest.fixture(scope="module")
+def described(send):
+    return send("GET", "/openapi.json").json()
+
+
+def _references(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def test_every_route_is_described(described):
+    assert set(described["paths"]) == {
+        "/",
+        "/health",
+        "/ready",
+        "/model",
+        "/metrics",
+        "/predict",
+        "/predict/batch",
+    }
+    assert described["openapi"].startswith("3.1")
+
+
+def test_every_reference_leads_somewhere(described):
+    known = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    assert set(_references(described)) <= known
+
+
+def test_every_example_of_a_body_is_answered(described, send):
+    count = 0
+    for path in ("/predict", "/predict/batch"):
+        for media_type, body in described["paths"][path]["post"]["requestBody"]["content"].items():
+            example = body["example"]
+            content = example if isinstance(example, str) else json.dumps(example)
+            response = send("POST", path, content=content.encode(), headers={"content-type": media_type})
+            assert response.status_code == 200, response.text
+            count += 1
+    assert count == 4
+
+
+def test_answers_fit_their_schemas_strictly(send):
+    strict = {"extra": "forbid"}
+    prediction = send("POST", "/predict", json=schemas.PRODUCT_EXAMPLE).json()
+    schemas.Prediction.model_validate(prediction, **strict)
+    batch = send("POST", "/predict/batch", json=schemas.BATCH_EXAMPLE).json()
+    schemas.BatchAnswer.model_validate(batch, **strict)
+    schemas.ModelState.model_validate(send("GET", "/model").json(), **strict)
+    schemas.Identity.model_validate(send("GET", "/", headers={"accept": "application/json"}).json(), **strict)
+
+
+def test_the_limits_in_the_document_are_those_in_force(described, service):
+    serving = service.config.serving
+    responses = described["paths"]["/predict/batch"]["post"]["responses"]
+    assert str(serving.max_body_bytes) in responses["413"]["description"]
+    array = described["paths"]["/predict/batch"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert array["maxItems"] == serving.max_batch_rows != ServingSettings().max_batch_rows
+
+
+def test_every_error_is_described_as_a_problem(described):
+    for path in ("/predict", "/predict/batch"):
+        for status, response in described["paths"][path]["post"]["responses"].items():
+            if status != "200":
+                assert list(response["content"]) == ["application/problem+json"]
+    assert "Retry-After" in described["paths"]["/predict"]["post"]["responses"]["503"]["headers"]
+
+
+def test_the_product_example_is_a_product():
+    TypeAdapter(list[schemas.Product]).validate_python([schemas.PRODUCT_EXAMPLE, *schemas.BATCH_EXAMPLE])
+
+
+def test_docs_and_redoc_show_the_document(send):
+    for path in ("/docs", "/redoc"):
+        response = send("GET", path)
+        assert response.status_code == 200
+        assert "/openapi.json" in response.text

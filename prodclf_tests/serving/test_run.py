@@ -1,0 +1,94 @@
+"""The parts of `prodclf serve` that run without Ray; `test_live` runs the whole."""
+
+import json
+import os
+import signal
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from prodclf_assets.errors import ProdclfError
+from prodclf_serving import run
+from prodclf_serving.settings import ServingSettings
+
+
+@pytest.fixture
+def answering():
+    """A server that gives each of the queued answers once, the last one again and again."""
+    answers: list[tuple[int, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers.pop(0) if len(answers) > 1 else answers[0]
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port, answers
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_it_says_where_and_with_which_model_once_it_is_ready(answering, capsys):
+    port, answers = answering
+    answers += [
+        (503, b'{"type": "urn:prodclf:problem:starting"}'),
+        (500, b"not json"),
+        (200, b'{"status": "ready", "model_version": "7"}'),
+    ]
+    run._announce(ServingSettings(port=port), threading.Event())
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"ready at http://localhost:{port} with model 7" in said.err
+
+
+def test_it_says_that_there_is_no_model_yet(answering, capsys):
+    port, answers = answering
+    problem = {"type": "urn:prodclf:problem:no-model", "detail": "run `prodclf train`"}
+    answers.append((503, json.dumps(problem).encode()))
+    run._announce(ServingSettings(host="0.0.0.0", port=port), threading.Event())
+    assert "not ready: run `prodclf train`" in capsys.readouterr().err
+
+
+def test_a_service_that_never_answers_is_a_failure(answering, monkeypatch):
+    port, answers = answering
+    answers.append((500, b"{}"))
+    monkeypatch.setattr(run, "_FIRST_ANSWER_SECONDS", 0.0)
+    with pytest.raises(ProdclfError, match="does not answer"):
+        run._announce(ServingSettings(port=port), threading.Event())
+
+
+def test_nobody_listening_is_status_zero():
+    assert run._ask("http://127.0.0.1:1/ready") == (0, {})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_to_stop_and_the_second_ends_it(number):
+    stop = threading.Event()
+    before = signal.getsignal(number)
+    with run._stopping(stop):
+        os.kill(os.getpid(), number)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+
+
+def test_stopping_before_it_is_ready_says_nothing(capsys):
+    stop = threading.Event()
+    stop.set()
+    run._announce(ServingSettings(port=1), stop)
+    assert capsys.readouterr().err == ""
+
+
+def test_haproxy_processes_are_told_by_their_configuration(tmp_path):
+    assert run._haproxy_processes(tmp_path) == []
+    run._finish_haproxy(tmp_path)
