@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
+from dagster._core.execution.stats import StepEventStatus
 from pydantic import PrivateAttr
 
 from prodclf_assets.registry import open_registry
@@ -26,6 +27,7 @@ from prodclf_assets.settings import get_settings
 
 MLFLOW_RUN_TAG = "prodclf/mlflow_run_id"
 ASSET_RESUME_TAG = "dagster/is_asset_resume_retry"
+SUCCEEDED = StepEventStatus.SUCCESS
 RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
 
 
@@ -130,7 +132,7 @@ def _resumed_mlflow_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str
     while run.parent_run_id:
         parent = instance.get_run_by_id(run.parent_run_id)
         # A re-execution of everything trains anew and would contradict the parameters already logged.
-        if parent is None or not parent.is_failure_or_canceled or not _is_partial(run):
+        if parent is None or not parent.is_failure_or_canceled or not _goes_on(instance, run, parent):
             return None
         if MLFLOW_RUN_TAG in parent.tags:
             return parent.tags[MLFLOW_RUN_TAG]
@@ -138,8 +140,12 @@ def _resumed_mlflow_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str
     return None
 
 
-def _is_partial(run: dg.DagsterRun) -> bool:
-    return run.step_keys_to_execute is not None or run.tags.get(ASSET_RESUME_TAG) == "true"
+def _goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun, parent: dg.DagsterRun) -> bool:
+    """Say whether a run takes up where another stopped and repeats nothing that succeeded there."""
+    if run.tags.get(ASSET_RESUME_TAG) == "true":
+        return True
+    done = {step.step_key for step in instance.get_run_step_stats(parent.run_id) if step.status == SUCCEEDED}
+    return run.step_keys_to_execute is not None and done.isdisjoint(run.step_keys_to_execute)
 
 
 def _open(context: dg.InitResourceContext, resumed: str | None) -> str:

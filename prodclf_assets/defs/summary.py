@@ -76,6 +76,7 @@ def _results(shown: Metadata) -> list[str]:
     decision = shown.get("promotion_decision")
     if decision:
         lines.append(f"  decision     {decision['decision']}: {decision['reason']}")
+        lines.append(f"  champion     {decision['champion']}")
     return lines
 
 
@@ -108,6 +109,6 @@ def _where_to_look(outcome: Outcome, shown: Metadata) -> list[str]:
         # A server has its own page; only a database needs one started over it.
         command = store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
         lines.append(f"               {command}    run {outcome.mlflow_run_id}")
-    if "promotion_decision" in shown:
+    if shown.get("promotion_decision", {}).get("champion", "none") != "none":
         lines.append("               prodclf serve    answers for the champion on http://127.0.0.1:8000")
     return lines

@@ -1,5 +1,6 @@
 """One MLflow run per Dagster run, ended once and rightly: in one process, across processes, and when resumed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,21 @@ from mlflow.entities import Run
 
 from prodclf_assets.defs.executor import ClosingExecutor
 from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG
+from prodclf_assets.lake import open_lake
 from prodclf_assets.settings import Settings
 from prodclf_tests.defs.drill import drill_job
 
-MULTIPROCESS = {"execution": {"config": {"multiprocess": {}}}}
+# Not the fork server that is the default: it would live on in this process, with this test's environment.
+MULTIPROCESS = {"execution": {"config": {"multiprocess": {"start_method": {"spawn": {}}}}}}
 
 
 def _run(instance: dg.DagsterInstance, **kwargs: Any) -> dg.JobExecutionResult:
     return dg.execute_job(dg.reconstructable(drill_job), instance=instance, **kwargs)
+
+
+def _stored(settings: Settings, asset: str) -> dict[str, Any]:
+    lake = open_lake(settings.lake)
+    return dict(json.loads(lake.read_bytes(lake.latest(asset), "report.json")))
 
 
 def _mlflow_runs(settings: Settings) -> list[Run]:
@@ -32,7 +40,7 @@ def test_a_graph_that_succeeds_leaves_one_finished_run(
 ) -> None:
     with _run(instance) as result:
         assert result.success
-        judged = result.output_for_node("judged")
+    judged = _stored(settings, "judged")
     (run,) = _mlflow_runs(settings)
     assert run.info.status == "FINISHED"
     assert run.info.run_id == judged["mlflow_run"] == judged["fitted_in"]
@@ -72,7 +80,7 @@ def test_a_step_failing_in_its_own_process_marks_the_one_run_failed_and_a_resume
     options = dg.ReexecutionOptions.from_failure(failed.run_id, instance)
     with _run(instance, run_config={}, reexecution_options=options) as resumed:
         assert resumed.success
-        judged = resumed.output_for_node("judged")
+    judged = _stored(settings, "judged")
     (again,) = _mlflow_runs(settings)
     assert again.info.run_id == run.info.run_id == judged["mlflow_run"] == judged["fitted_in"]
     assert again.info.status == "FINISHED"

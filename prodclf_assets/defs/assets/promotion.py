@@ -73,7 +73,8 @@ def promotion_decision(
     decision = _judge(candidate, version, registry, test_split)
     if decision.promote:
         registry.promote(version.version, decision.reason, opened, numbers=decision.numbers, automatic=True)
-    outcome = "promoted" if decision.promote else "kept the champion"
+    champion = next((item.version for item in registry.list_versions() if CHAMPION in item.aliases), None)
+    outcome = "promoted" if decision.promote else "not promoted"
     context.log.info(f"version {version.version}: {outcome}: {decision.reason}")
     shown = {
         "decision": f"{outcome} (version {version.version})",
@@ -82,6 +83,7 @@ def promotion_decision(
         "registered_model": version.name,
         "registered_version": version.version,
         "registered_now": is_new,
+        "champion": "none" if champion is None else f"version {champion}",
     }
     context.add_output_metadata({**shown, **decision.numbers, **_run_link(version, mlflow_run)})
     return {**shown, **decision.to_dict(), "bundle_hash": version.bundle_hash}
