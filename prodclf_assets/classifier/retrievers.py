@@ -5,8 +5,8 @@ The first four come from one table of summed features per label, kept by feature
 lists of its own features and nothing else:
 
 - multinomial naive Bayes and complement naive Bayes (Rennie et al. 2003), on weighted features;
-- the cosine to the label's centroid (Rocchio);
-- the cosine to the text of the label's own name.
+- the projection on the label's centroid (Rocchio), and on the text of the label's own name: cosines, but for the
+  product's own length, which is the same for all labels.
 
 The fifth is a one-versus-rest linear SVM with squared hinge loss, solved by dual coordinate descent (Hsieh et al.
 2008) over each label's own products and the products for which the first four shortlist it. Training then costs
@@ -119,15 +119,14 @@ class Retriever:
         """
         one_pass, mass_bias = _fit_one_pass(rows, labels, names, features, config)
         size = min(config.shortlist, len(names))
-        shortlists = np.concatenate(
-            map_blocks(
-                lambda a, b: _shortlist(
-                    rows.indptr[a : b + 1], rows.ids, rows.values, one_pass.indptr, one_pass.labels,
-                    one_pass.weights, mass_bias, SHARPNESS, size,
-                ),
-                len(rows), threads,
-            )
+        found = map_blocks(
+            lambda a, b: _shortlist(
+                rows.indptr[a : b + 1], rows.ids, rows.values, one_pass.indptr, one_pass.labels,
+                one_pass.weights, mass_bias, SHARPNESS, size,
+            ),
+            len(rows), threads,
         )  # fmt: skip
+        shortlists = np.concatenate([np.empty((0, size), np.int32), *found])
         svm, svm_bias = _fit_svm(rows, labels, shortlists, len(names), features, config, threads)
         return cls(config, one_pass, mass_bias, svm, svm_bias)
 
@@ -168,12 +167,14 @@ def _fit_one_pass(
     name = _matrix(names, features).T.tocsr()
     # One pattern for all scorers: adding a zero of the other's entries makes the two line up entry by entry.
     sums, name = _aligned(sums, name)
-    by_feature = np.asarray(sums.sum(axis=1), np.float64).ravel()
-    by_label = np.asarray(sums.sum(axis=0), np.float64).ravel()
-    feature = np.repeat(np.arange(features), np.diff(sums.indptr))
-    length = np.sqrt(np.asarray(sums.multiply(sums).sum(axis=0)).ravel()) + 1e-9
-    name_length = np.sqrt(np.asarray(name.multiply(name).sum(axis=0)).ravel()) + 1e-9
+    feature = _row_numbers(sums)
+    # Summed by NumPy, in float64: SciPy adds in float32, which stops counting ones at 16.7 million.
+    by_feature = np.bincount(feature, sums.data, features)
+    by_label = np.bincount(sums.indices, sums.data, count)
+    length = np.sqrt(np.bincount(sums.indices, np.square(sums.data, dtype=np.float64), count)) + 1e-9
+    name_length = np.sqrt(np.bincount(name.indices, np.square(name.data, dtype=np.float64), count)) + 1e-9
     alpha, complement_alpha = config.naive_bayes_alpha, config.complement_alpha
+    smoothed = max(features, 1)  # without a single feature the logarithms below would be infinite
     weights = np.empty((sums.nnz, len(ONE_PASS)), np.float32)
     weights[:, NAIVE_BAYES] = np.log1p(sums.data / alpha)
     weights[:, COMPLEMENT] = -np.log1p(-sums.data / (complement_alpha + by_feature[feature]))
@@ -181,8 +182,8 @@ def _fit_one_pass(
     weights[:, NAME] = name.data / name_length[name.indices]
     mass_bias = np.stack(
         [
-            -np.log(alpha * features + by_label),
-            np.log(complement_alpha * features + by_label.sum() - by_label),
+            -np.log(alpha * smoothed + by_label),
+            np.log(complement_alpha * smoothed + by_label.sum() - by_label),
         ],
         axis=1,
     )
