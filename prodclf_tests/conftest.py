@@ -11,6 +11,7 @@ from prodclf_tests.s3_server import S3Server, start_server
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_tests.serving.live import LiveService
     from prodclf_tests.trained import TrainedModel
 
 
@@ -88,3 +89,16 @@ def trained_bundle_folder(trained_model: "TrainedModel") -> Path:
 def trained_bundle(trained_model: "TrainedModel") -> "Bundle":
     """The bundle of `trained_bundle_folder`, loaded."""
     return trained_model.bundle
+
+
+@pytest.fixture(scope="session")
+def live_service(
+    tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path, trained_bundle_folder: Path
+) -> Iterator["LiveService"]:
+    """A real service in a process of its own, started once a session; wait for it with `wait_for`."""
+    from prodclf_tests.serving.live import prepare_home, start_live_service
+
+    home = tmp_path_factory.mktemp("live")
+    service = start_live_service(home, prepare_home(home, empty_mlflow_database, trained_bundle_folder))
+    yield service
+    service.stop()

@@ -18,6 +18,11 @@ from prodclf_tests.serving.live import prepare_home
 Send = Callable[..., httpx.Response]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the test that stops the session's live service run after all that use it, in whatever room they are."""
+    items.sort(key=lambda item: item.name.startswith("test_stopping_finishes"))
+
+
 @pytest.fixture(scope="session")
 def served_home(
     tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path, trained_bundle_folder: Path

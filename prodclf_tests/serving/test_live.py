@@ -124,7 +124,7 @@ def test_haproxy_is_in_front(live_service: LiveService):
 
 
 def test_stopping_finishes_what_was_accepted_and_leaves_nothing_behind(live_service: LiveService):
-    # The last test of the shared service, since a second start of Ray would cost as much as all the others.
+    # It runs last, see conftest: a second start of Ray would cost as much as all the other tests.
     wait_for(live_service)
     _until_logged(
         live_service, f"ready at http://localhost:{live_service.port} with model 1", "version 1 (", "is live"
