@@ -19,10 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.calibration import Calibrator
-from prodclf_assets.classifier.decision import ABSTAIN, AUTO, DECISIONS, Thresholds
+from prodclf_assets.classifier.decision import ABSTAIN, AUTO, DECISIONS, REVIEW, Thresholds
 from prodclf_assets.classifier.encoder import Encoder
 from prodclf_assets.classifier.kernels import available_cores
-from prodclf_assets.classifier.labels import ancestors
 from prodclf_assets.classifier.predictions import Predictions
 from prodclf_assets.classifier.ranker import Ranker
 from prodclf_assets.errors import BundleError
@@ -136,12 +135,7 @@ class Bundle:
             "" if mute else tree.paths[code]
             for mute, code in zip(silent.tolist(), best.tolist(), strict=True)
         ]
-        branch = [
-            path if choice == AUTO else "" if choice == ABSTAIN else self._branch(path, codes, row)
-            for path, choice, codes, row in zip(
-                category, decision.tolist(), labels, probabilities, strict=True
-            )
-        ]
+        branch = self._branches(category, decision, labels, probabilities)
         return Predictions(
             category,
             np.where(silent, 0.0, confidence),
@@ -161,15 +155,26 @@ class Bundle:
             np.take_along_axis(probabilities, order, axis=1),
         )
 
-    def _branch(self, path: str, codes: npt.NDArray[np.int32], probabilities: npt.NDArray[np.float64]) -> str:
-        """The deepest branch above `path` whose candidates are sure enough together; "" for none."""
-        for branch in ancestors(path):
-            if (
-                branch_probability(self.encoder.tree.paths, branch, codes, probabilities)
-                >= self.thresholds.branch
+    def _branches(
+        self,
+        category: list[str],
+        decision: npt.NDArray[np.int8],
+        labels: npt.NDArray[np.int32],
+        probabilities: npt.NDArray[np.float64],
+    ) -> list[str]:
+        """The deepest part of each category that is sure enough; "" for none."""
+        tree = self.encoder.tree
+        found = [
+            path if choice == AUTO else "" for path, choice in zip(category, decision.tolist(), strict=True)
+        ]
+        unsure = np.flatnonzero(decision == REVIEW)
+        if len(unsure) and tree.lineage.shape[1]:
+            sure = tree.branch_probabilities(labels[unsure], probabilities[unsure]) >= self.thresholds.branch
+            for row, level in zip(
+                unsure[sure.any(axis=1)], sure.argmax(axis=1)[sure.any(axis=1)], strict=True
             ):
-                return branch
-        return ""
+                found[row] = tree.branches[tree.lineage[labels[row, 0], level]]
+        return found
 
     def save(self, folder: Path) -> Manifest:
         """Write the bundle into a folder that is empty or absent; the manifest is written last."""
@@ -261,17 +266,6 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(
             f"bundle {folder}: field {where} of {MANIFEST} is malformed; train the model again"
         ) from error
-
-
-def branch_probability(
-    paths: tuple[str, ...],
-    branch: str,
-    codes: npt.NDArray[np.int32],
-    probabilities: npt.NDArray[np.float64],
-) -> float:
-    """Summed probability of the candidates at or below a branch."""
-    inside = [paths[code] == branch or paths[code].startswith(f"{branch} > ") for code in codes.tolist()]
-    return float(probabilities[inside].sum())
 
 
 def _version(files: dict[str, str]) -> str:

@@ -41,6 +41,42 @@ class LabelTree:
         return tuple(sorted({branch for path in self.paths for branch in ancestors(path)}))
 
     @cached_property
+    def lineage(self) -> npt.NDArray[np.int32]:
+        """int32[labels, levels]: positions in `branches` of what lies above each label, the nearest first; -1 beyond the top."""
+        position = {branch: code for code, branch in enumerate(self.branches)}
+        above = [[position[branch] for branch in ancestors(path)] for path in self.paths]
+        table = np.full((len(above), max(map(len, above), default=0)), -1, np.int32)
+        for code, branches in enumerate(above):
+            table[code, : len(branches)] = branches
+        return table
+
+    @cached_property
+    def _as_branch(self) -> npt.NDArray[np.int32]:
+        """int32[labels]: position in `branches` of a label that is itself a branch of others, else -2."""
+        position = {branch: code for code, branch in enumerate(self.branches)}
+        return np.array([position.get(path, -2) for path in self.paths], np.int32)
+
+    def branch_probabilities(
+        self, candidates: npt.NDArray[np.int32], probabilities: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """float64[n, levels]: summed probability of the candidates at or below each branch above the first candidate.
+
+        Args:
+            candidates: int32[n, k], label codes, the likeliest first.
+            probabilities: float64[n, k].
+
+        Returns:
+            The branches in the order of `lineage`; 0 beyond the top.
+        """
+        found = np.zeros((len(candidates), self.lineage.shape[1]))
+        for level in range(self.lineage.shape[1]):
+            branch = self.lineage[candidates[:, 0], level][:, None]
+            inside = (self.lineage[candidates] == branch[:, :, None]).any(axis=2)
+            inside |= self._as_branch[candidates] == branch
+            found[:, level] = np.where(branch[:, 0] >= 0, (probabilities * inside).sum(axis=1), 0.0)
+        return found
+
+    @cached_property
     def parent(self) -> npt.NDArray[np.int32]:
         """int32[labels]: a number shared by the labels of one parent."""
         return _numbered([parent_of(path) for path in self.paths])

@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.bundle import Bundle, Provenance, branch_probability
+from prodclf_assets.classifier.bundle import Bundle, Provenance
 from prodclf_assets.classifier.calibration import Calibrator, calibration_error
 from prodclf_assets.classifier.decision import DecisionConfig, Thresholds
 from prodclf_assets.classifier.encoder import Encoder, Pairs, fit_encoder
 from prodclf_assets.classifier.kernels import available_cores
-from prodclf_assets.classifier.labels import LabelTree, ancestors
+from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.pair_features import FEATURES
 from prodclf_assets.classifier.profile import profile_of
 from prodclf_assets.classifier.ranker import Ranker, RankerConfig
@@ -223,7 +223,7 @@ def fit_model(
     best = probabilities.argmax(axis=1) if len(raw) else np.empty(0, np.int64)
     labels = held.pairs.candidates[rows, best]
     confidence, correct = probabilities[rows, best], hits[rows, best]
-    branch_confidence, branch_correct = _branches(features.encoder.tree, held, labels, probabilities)
+    branch_confidence, branch_correct = _branches(features.encoder.tree, held, probabilities)
     thresholds = Thresholds.fit(
         labels, confidence, correct, branch_confidence, branch_correct, config.decision
     )
@@ -265,21 +265,16 @@ def data_hash(*frames: "pd.DataFrame") -> str:
 def _branches(
     tree: LabelTree,
     held: LabelledPairs,
-    best: npt.NDArray[np.int32],
     probabilities: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Summed probability of every branch above each product's best candidate, and whether the true label is in it."""
-    confidence: list[float] = []
-    correct: list[bool] = []
-    for row, label in enumerate(best.tolist()):
-        truth = held.labels[row]
-        above = set(ancestors(tree.paths[truth])) if truth >= 0 else set()
-        for branch in ancestors(tree.paths[label]):
-            confidence.append(
-                branch_probability(tree.paths, branch, held.pairs.candidates[row], probabilities[row])
-            )
-            correct.append(branch in above)
-    return np.array(confidence, np.float64), np.array(correct, np.bool_)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    candidates = np.take_along_axis(held.pairs.candidates, order, axis=1)
+    confidence = tree.branch_probabilities(candidates, np.take_along_axis(probabilities, order, axis=1))
+    branches = tree.lineage[candidates[:, 0]]
+    truth = tree.lineage[held.labels]
+    correct = (branches[:, :, None] == truth[:, None, :]).any(axis=2) & (held.labels >= 0)[:, None]
+    return confidence[branches >= 0], correct[branches >= 0]
 
 
 def _answers(
