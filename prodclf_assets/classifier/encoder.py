@@ -36,7 +36,14 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Everything fitted that comes before the re-ranker."""
+    """Everything fitted that comes before the re-ranker.
+
+    Attributes:
+        tree: the labels.
+        vocabulary: the features of texts.
+        retriever: the scorers that choose candidates.
+        statistics: what is known of each label.
+    """
 
     tree: LabelTree
     vocabulary: Vocabulary
@@ -52,15 +59,17 @@ class Encoder:
         """Write the encoder into a folder as NumPy arrays and JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         config = {"text": asdict(self.vocabulary.config), "retriever": asdict(self.retriever.config)}
-        (folder / "encoder.json").write_text(json.dumps(config, indent=1, sort_keys=True))
-        (folder / "labels.json").write_text(json.dumps(self.tree.paths, indent=0, ensure_ascii=False))
+        (folder / "encoder.json").write_text(json.dumps(config, indent=1, sort_keys=True), "utf-8")
+        (folder / "labels.json").write_text(
+            json.dumps(self.tree.paths, indent=0, ensure_ascii=False), "utf-8"
+        )
         for name, array in self._arrays().items():
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
     @classmethod
     def load(cls, folder: Path) -> "Encoder":
         """Read what `save` wrote."""
-        config = json.loads((folder / "encoder.json").read_text())
+        config = json.loads((folder / "encoder.json").read_text("utf-8"))
         text = TextConfig(**{**config["text"], "channel_weights": tuple(config["text"]["channel_weights"])})
 
         def array(name: str) -> npt.NDArray[np.generic]:
@@ -74,7 +83,7 @@ class Encoder:
             return AffinityTable(*(array(f"{name}_{part}") for part in ("ids", "indptr", "labels", "counts")))  # type: ignore[arg-type]
 
         return cls(
-            LabelTree(tuple(json.loads((folder / "labels.json").read_text()))),
+            LabelTree(tuple(json.loads((folder / "labels.json").read_text("utf-8")))),
             Vocabulary(text, array("vocabulary_slots"), array("vocabulary_idf")),  # type: ignore[arg-type]
             Retriever(
                 RetrieverConfig(**config["retriever"]),
@@ -121,8 +130,10 @@ def fit_encoder(
 ) -> tuple[Encoder, Pairs]:
     """Fit an encoder, and encode its own training products out of fold.
 
-    Each product's pairs come from an encoder fitted without any product of its fold, so the re-ranker sees scores as
-    they will be on unseen products. Products of one group (title) share a fold.
+    Each product's pairs come from scorers and statistics fitted without any product of its fold, so the re-ranker sees
+    scores as they will be on unseen products. Products of one group (title) share a fold. The vocabulary alone, which
+    knows no labels, is counted over all products: a word of one title is part of its length out of fold, while on an
+    unseen product it is left out, so scores come out a little lower here.
 
     Args:
         products: the training products.
@@ -131,7 +142,7 @@ def fit_encoder(
         labels: int32[n], the label of each product.
         text: what counts as a feature.
         retriever: how the retrievers are fitted.
-        folds: how many parts the products are dealt into.
+        folds: how many parts the products are dealt into, two at least.
         threads: how many may run at once.
     """
     vocabulary = Vocabulary.fit(products, text, threads)
@@ -146,7 +157,7 @@ def fit_encoder(
             LabelStatistics.fit(traits.take(members), own, len(tree)),
         )
 
-    fold = np.array([zlib.crc32(group.encode()) % folds for group in groups])
+    fold = np.array([zlib.crc32(group.encode("utf-8", "surrogatepass")) % folds for group in groups])
     width = min(retriever.candidates, len(tree))
     candidates = np.empty((len(labels), width), np.int32)
     features = np.empty((len(labels), width, len(FEATURES)), np.float32)

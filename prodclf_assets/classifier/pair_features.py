@@ -215,6 +215,7 @@ def _pair_features(
     total_count = np.float32(0)
     for label in range(len(counts)):
         total_count += counts[label]
+    total_count = max(total_count, np.float32(1))
     for row in range(n):
         base = row * k
         for ranked in range(4):
