@@ -6,8 +6,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from prodclf_assets.catalog.sample import write_sample
 from prodclf_assets.settings import Settings, get_settings
 
+REPOSITORY = Path(__file__).parents[2]
 VARIABLES = (
     "PRODCLF_HOME",
     "PRODCLF_LAKE",
@@ -20,12 +22,17 @@ VARIABLES = (
 )
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `folder` be home, and nothing else of this machine's environment count."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PRODCLF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PRODCLF_HOME", str(folder))
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    settle(tmp_path / "home", monkeypatch)
     yield tmp_path / "home"
     get_settings.cache_clear()
 
@@ -38,7 +45,14 @@ def settings(home: Path) -> Settings:
 @pytest.fixture
 def instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance whose history lies where the settings say, as in real use."""
-    repository = Path(__file__).parents[2]
-    home.mkdir()
-    with dg.DagsterInstance.from_config(str(repository)) as opened:
+    home.mkdir(exist_ok=True)
+    with dg.DagsterInstance.from_config(str(REPOSITORY)) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def small_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 1,500 sample products in 12 categories."""
+    path = tmp_path_factory.mktemp("catalogue") / "products.csv"
+    write_sample(path, rows=1_500, categories=4, leaves=12)
+    return path

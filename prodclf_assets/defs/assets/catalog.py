@@ -47,6 +47,11 @@ def raw_products(context: dg.AssetExecutionContext, catalogue_source: CatalogueS
     context.log.info(f"read {len(table.products):,} rows of {source}, {issues['total']:,} issues")
     for sentence in table.issues.sentences(limit=5):
         context.log.warning(sentence)
+    if source != SAMPLE and catalogue_source.resolved_source_config() is None:
+        context.log.info(
+            "columns were understood by their names as follows; if that is wrong, correct it in a file and name the "
+            f"file in PRODCLF_SOURCE_CONFIG:\n{table.config.to_yaml()}"
+        )
     context.add_output_metadata(
         {
             "source": source,

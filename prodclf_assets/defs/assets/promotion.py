@@ -21,6 +21,7 @@ from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.errors import BundleError, ProdclfError
 from prodclf_assets.lake import Lake, Version
 from prodclf_assets.registry import CHALLENGER, CHAMPION, RegisteredVersion, Registry, open_registry
+from prodclf_assets.registry.versions import BUNDLE_HASH, hashes_of
 from prodclf_assets.settings import get_settings
 
 # As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
@@ -97,12 +98,16 @@ def _registered(
     test: pd.DataFrame,
     source: str,
 ) -> tuple[RegisteredVersion, bool]:
-    """Return the registered version of the candidate's very bytes, and whether it was registered just now."""
-    for known in registry.list_versions():
-        if known.bundle_hash == candidate.stored.content_hash:
-            return known, False
+    """Return the registered version of the candidate's model, and whether it was registered just now.
+
+    Training the same rows again gives the same model; it then is the version it was before.
+    """
     manifest = candidate.bundle.manifest
     with lake.opened(candidate.stored) as folder, tempfile.TemporaryDirectory(prefix="prodclf-") as scratch:
+        identity = hashes_of(folder)[BUNDLE_HASH]
+        for known in registry.list_versions():
+            if known.bundle_hash == identity:
+                return known, False
         card = model_card(candidate.report, source, manifest.data_hash, manifest.git_commit)
         card_file = Path(scratch) / "model_card.md"
         card_file.write_text(card, encoding="utf-8")
@@ -134,7 +139,7 @@ def _judge(
     from prodclf_assets.classifier.gate import PromotionDecision, decide
 
     if CHAMPION in version.aliases:
-        return PromotionDecision(False, "these very bytes are the champion already", {})
+        return PromotionDecision(False, "this very model is the champion already", {})
     if version.bundle_hash is not None and registry.was_rolled_back(version.bundle_hash):
         reason = (
             f"it was rolled back; a person may promote it with `prodclf models promote {version.version}`"

@@ -1,0 +1,247 @@
+"""The whole graph on a small catalogue, once in this process; what it leaves behind for people and for serving."""
+
+import contextlib
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+
+from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG
+from prodclf_assets.defs.summary import materialised_metadata
+from prodclf_assets.lake import Lake, open_lake
+from prodclf_assets.registry import CHAMPION, PROMOTIONS_LOG, open_registry
+from prodclf_assets.settings import get_settings
+from prodclf_tests.defs.conftest import REPOSITORY, settle
+from prodclf_tests.defs.graph import run_graph, steps
+
+TABLES = ("raw_products", "clean_products", "train_split", "validation_split", "test_split")
+ASSETS = {
+    *TABLES,
+    "data_quality_report",
+    "features",
+    "model",
+    "evaluation_report",
+    "promotion_decision",
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A home in which the graph has run once."""
+
+    instance: dg.DagsterInstance
+    run_id: str
+    lake: Lake
+    shown: dict[str, dict[str, Any]]
+    said: str
+
+    def report(self, asset: str) -> dict[str, Any]:
+        return dict(json.loads(self.lake.read_bytes(self.lake.latest(asset), "report.json")))
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, small_catalogue: Path, empty_mlflow_database: Path
+) -> Iterator[Trained]:
+    home = tmp_path_factory.mktemp("graph") / "home"
+    home.mkdir()
+    shutil.copyfile(empty_mlflow_database, home / "mlflow.db")
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        settle(home, patch)
+        patch.setenv("PRODCLF_SOURCE", str(small_catalogue))
+        with dg.DagsterInstance.from_config(str(REPOSITORY)) as instance:
+            with contextlib.redirect_stdout(said), run_graph(instance) as result:
+                assert result.success, said.getvalue()
+            shown = materialised_metadata(instance, result.run_id)
+            yield Trained(instance, result.run_id, open_lake(get_settings().lake), shown, said.getvalue())
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def mlflow(trained: Trained) -> MlflowClient:
+    return MlflowClient(get_settings().tracking_uri)
+
+
+def test_every_asset_is_in_the_lake_under_the_version_it_shows(trained: Trained) -> None:
+    assert set(trained.shown) == ASSETS
+    for name, shown in trained.shown.items():
+        assert trained.lake.latest(name).id == shown["prodclf/version"]
+
+
+def test_tables_show_row_counts_and_column_schemas(trained: Trained) -> None:
+    for name in TABLES:
+        assert trained.shown[name]["dagster/row_count"] > 0
+        columns = {column.name for column in trained.shown[name]["dagster/column_schema"].columns}
+        assert {"title", "price", LABEL_COLUMN} <= columns
+    sides = sum(
+        trained.shown[f"{side}_split"]["dagster/row_count"] for side in ("train", "validation", "test")
+    )
+    assert sides == trained.shown["clean_products"]["dagster/row_count"]
+    assert trained.shown["raw_products"]["dagster/row_count"] == 1_500
+
+
+@pytest.mark.parametrize(
+    ("asset", "plot"),
+    [
+        ("clean_products", "class_distribution"),
+        ("evaluation_report", "confusion_matrix"),
+        ("evaluation_report", "reliability"),
+        ("evaluation_report", "coverage_at_precision"),
+        ("evaluation_report", "top_features"),
+    ],
+)
+def test_plots_are_inside_the_metadata_and_small(trained: Trained, asset: str, plot: str) -> None:
+    markdown = trained.shown[asset][plot]
+    assert markdown.startswith("![")
+    assert "](data:image/png;base64,iVBOR" in markdown
+    assert len(markdown) < 100_000
+
+
+def test_the_report_has_what_a_person_looks_for(trained: Trained) -> None:
+    report, shown = trained.report("evaluation_report"), trained.shown["evaluation_report"]
+    assert shown["accuracy"] == report["accuracy"]
+    assert report["rows"] == trained.shown["test_split"]["dagster/row_count"] == shown["test_rows"]
+    assert report["accuracy"] > 0.8 > report["majority_accuracy"]
+    assert report["baseline_accuracy"] > 0.8
+    assert len(report["feature_importance"]) == 20
+    quality = trained.report("data_quality_report")
+    assert quality["delivered"]["rows"] == 1_500
+    assert quality["kept"]["rows"] == trained.shown["clean_products"]["dagster/row_count"]
+    assert quality["cleaning"]["exact_duplicates"] > 0
+    assert trained.shown["clean_products"]["imbalance_ratio"] == quality["kept"]["imbalance_ratio"] > 1
+
+
+def test_the_run_is_in_mlflow_once_finished_with_parameters_measurements_and_plots(
+    trained: Trained, mlflow: MlflowClient
+) -> None:
+    (experiment,) = [item for item in mlflow.search_experiments() if item.name == "prodclf"]
+    (run,) = mlflow.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    dagster_run = trained.instance.get_run_by_id(trained.run_id)
+    assert dagster_run is not None
+    assert dagster_run.tags[MLFLOW_RUN_TAG] == run.info.run_id
+    assert run.data.params["folds"] == "5"
+    assert "ranker.learning_rate" in run.data.params
+    report = trained.report("evaluation_report")
+    assert run.data.metrics["accuracy"] == pytest.approx(report["accuracy"])
+    assert run.data.metrics["baseline_macro_f1"] == pytest.approx(report["baseline_macro_f1"])
+    assert run.data.metrics["validation_ece"] >= 0
+    assert len(run.data.tags["data_hash"]) == len(run.data.tags["test_data_hash"]) == 64
+    assert run.data.tags["git_commit"]
+    plots = {item.path for item in mlflow.list_artifacts(run.info.run_id, "plots")}
+    assert plots == {
+        f"plots/{name}.png"
+        for name in ("confusion_matrix", "coverage_at_precision", "reliability", "top_features")
+    }
+
+
+def test_the_evaluated_bytes_are_the_registered_bytes(trained: Trained, tmp_path: Path) -> None:
+    registry, stored = open_registry(get_settings()), trained.lake.latest("model")
+    (version,) = registry.list_versions()
+    assert version.files_hash == stored.content_hash
+    assert version.tags["model_version"] == trained.report("evaluation_report")["model_version"]
+    assert version.tags["data_hash"] == trained.shown["features"]["data_hash"]
+    fetched = Bundle.load(registry.fetch(version, tmp_path))
+    assert fetched.version == trained.report("promotion_decision")["model_version"]
+    assert "linear SVM" in version.description
+
+
+def test_the_registered_model_has_a_signature_and_an_example(mlflow: MlflowClient, trained: Trained) -> None:
+    (version,) = open_registry(get_settings()).list_versions()
+    source = mlflow.get_model_version(version.name, str(version.version)).source
+    folder = Path(download_artifacts(artifact_uri=source, tracking_uri=get_settings().tracking_uri))
+    described = (folder / "MLmodel").read_text()
+    assert "signature:" in described
+    assert (folder / "input_example.json").is_file()
+
+
+def test_the_decision_is_what_the_registry_and_the_log_say(trained: Trained) -> None:
+    decision = trained.report("promotion_decision")
+    (version,) = open_registry(get_settings()).list_versions()
+    log = trained.lake.read_log(PROMOTIONS_LOG)
+    assert decision["promote"] == (CHAMPION in version.aliases) == bool(log)
+    assert decision["reason"]
+    assert decision["numbers"]["accuracy"] == trained.report("evaluation_report")["accuracy"]
+
+
+def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    records = trained.instance.get_records_for_run(trained.run_id, of_type=kind).records
+    evaluations = [record.event_log_entry.asset_check_evaluation for record in records]
+    assert len(evaluations) == 8
+    for evaluation in evaluations:
+        assert evaluation is not None
+        assert evaluation.passed
+        assert evaluation.description
+        assert any(isinstance(value.value, int | float) for value in evaluation.metadata.values())
+
+
+def test_the_last_words_say_what_came_out_and_where_to_look(trained: Trained) -> None:
+    report = trained.report("evaluation_report")
+    for part in (
+        "done, 10 assets materialised",
+        "1,500 rows",
+        f"accuracy {report['accuracy']:.1%}",
+        f"macro-F1 {report['baseline_macro_f1']:.1%}",
+        "linear SVM",
+        trained.report("promotion_decision")["reason"],
+        "dagster dev",
+        f"mlflow ui --backend-store-uri {get_settings().tracking_uri}",
+    ):
+        assert part in trained.said
+
+
+def test_each_asset_can_be_made_again_alone_from_the_lake(trained: Trained) -> None:
+    for asset in sorted(ASSETS - {"features", "model", "evaluation_report"}):
+        with run_graph(trained.instance, asset) as result:
+            assert result.success, asset
+    assert len(open_registry(get_settings()).list_versions()) == 1, "the same model is not registered twice"
+    assert trained.lake.latest("model").id == trained.shown["model"]["prodclf/version"]
+
+
+def test_a_report_of_another_model_decides_nothing(trained: Trained, tmp_path: Path) -> None:
+    before = trained.lake.latest("evaluation_report")
+    stale = trained.report("evaluation_report") | {"model_version": "0123456789ab"}
+    (tmp_path / "report.json").write_text(json.dumps(stale))
+    trained.lake.write("evaluation_report", tmp_path)
+    with run_graph(trained.instance, "promotion_decision") as result:
+        assert steps(result, "STEP_FAILURE") == {"promotion_decision"}
+        failure = result.failure_data_for_node("promotion_decision")
+        assert failure is not None
+        assert failure.user_failure_data is not None
+        assert "evaluation_report measures model 0123456789ab" in str(failure.user_failure_data.description)
+    with trained.lake.opened(before) as folder:
+        trained.lake.write("evaluation_report", folder)
+
+
+def test_a_blocking_check_after_training_stops_registration_and_fails_the_mlflow_run(
+    trained: Trained,
+    mlflow: MlflowClient,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("prodclf_assets.defs.checks.evaluation.CALIBRATION_LIMIT", -1.0)
+    before = trained.lake.latest("promotion_decision").id
+    with run_graph(trained.instance, "model", "evaluation_report", "promotion_decision") as result:
+        assert not result.success
+        assert steps(result, "STEP_FAILURE") == {"evaluation_report_calibration"}
+        assert "promotion_decision" not in steps(result, "STEP_SUCCESS")
+        dagster_run = trained.instance.get_run_by_id(result.run_id)
+    assert dagster_run is not None
+    assert mlflow.get_run(dagster_run.tags[MLFLOW_RUN_TAG]).info.status == "FAILED"
+    assert len(open_registry(get_settings()).list_versions()) == 1
+    assert trained.lake.latest("promotion_decision").id == before
+    said = capsys.readouterr().out
+    assert "check evaluation_report:calibration: calibration error" in said
+    assert "nothing was registered" in said
