@@ -4,6 +4,7 @@ Two boosters see the same pairs: one judges each pair by itself (logistic loss),
 (LambdaRank, Burges 2010). The mean of their softmaxes over a product's candidates is better than either.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.pair_features import FEATURES
+from prodclf_assets.errors import LabelError
 
 POINTWISE, LISTWISE = "pointwise", "listwise"
 
@@ -48,19 +50,26 @@ class Ranker:
 
     @classmethod
     def fit(cls, pairs: Pairs, labels: npt.NDArray[np.int32], config: RankerConfig, threads: int) -> "Ranker":
-        """Train on the pairs of products whose label is `labels[n]`."""
+        """Train on the pairs of products whose label is `labels[n]`.
+
+        Raises:
+            LabelError: no product has its label among its candidates, so there is nothing to learn an order from.
+        """
         n, k = pairs.candidates.shape
         features = pairs.features.reshape(n, k, -1)
         chosen = np.arange(n)
         if n > config.max_products:
             chosen = np.sort(np.random.default_rng(config.seed).choice(n, config.max_products, replace=False))
         target = (pairs.candidates[chosen] == labels[chosen, None]).astype(np.float32)
-        found = chosen[
-            target.any(axis=1)
-        ]  # a product without its label among the candidates has no right order
+        has_order = target.any(axis=1)  # a product without its label among the candidates has no right order
+        if not has_order.any():
+            raise LabelError(
+                f"none of the {len(chosen)} training rows could be told from other categories; "
+                "add products to each category or lower the depth of the label path"
+            )
         return cls(
             _train("binary", features[chosen], target, config, threads),
-            _train("lambdarank", features[found], target[target.any(axis=1)], config, threads),
+            _train("lambdarank", features[chosen[has_order]], target[has_order], config, threads),
         )
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
@@ -86,16 +95,17 @@ class Ranker:
         return {FEATURES[i]: float(gain[i] / 2) for i in order}
 
     def save(self, folder: Path) -> None:
-        """Write both boosters as LightGBM text."""
+        """Write both boosters as LightGBM text, the same text whatever the number of threads they were trained on."""
         for name in (POINTWISE, LISTWISE):
-            (folder / f"ranker_{name}.txt").write_text(getattr(self, name).model_to_string())
+            text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", getattr(self, name).model_to_string())
+            (folder / f"ranker_{name}.txt").write_text(text, "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Ranker":
         """Read what `save` wrote."""
         return cls(
             *(
-                lgb.Booster(model_str=(folder / f"ranker_{name}.txt").read_text())
+                lgb.Booster(model_str=(folder / f"ranker_{name}.txt").read_text("utf-8"))
                 for name in (POINTWISE, LISTWISE)
             )
         )

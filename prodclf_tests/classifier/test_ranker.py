@@ -1,0 +1,118 @@
+"""The re-ranker on made-up pairs: one column says which candidate is right, and it has to find out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prodclf_assets.classifier.encoder import Pairs
+from prodclf_assets.classifier.pair_features import FEATURES
+from prodclf_assets.classifier.ranker import LISTWISE, POINTWISE, Ranker, RankerConfig
+from prodclf_assets.errors import LabelError
+
+CONFIG = RankerConfig(rounds=20, min_leaf=5)
+TELLING = FEATURES.index("svm_score")
+
+
+def made_up(n: int, k: int = 4, seed: int = 0) -> tuple[Pairs, np.ndarray]:
+    """Pairs whose right candidate nearly always has the largest `svm_score`, and the labels."""
+    drawn = np.random.default_rng(seed)
+    candidates = np.argsort(drawn.random((n, 9)), axis=1)[:, :k].astype(np.int32)
+    features = drawn.normal(size=(n, k, len(FEATURES))).astype(np.float32)
+    features[drawn.random(features.shape) < 0.1] = np.nan
+    features[:, :, TELLING] = drawn.normal(size=(n, k))
+    right = drawn.integers(0, k, n)
+    features[np.arange(n), right, TELLING] = 4 + drawn.normal(size=n)
+    labels = candidates[np.arange(n), right]
+    return Pairs(candidates, features.reshape(n * k, -1)), labels
+
+
+PAIRS, LABELS = made_up(400)
+RANKER = Ranker.fit(PAIRS, LABELS, CONFIG, threads=1)
+HELD, HELD_LABELS = made_up(200, seed=1)
+
+
+def test_it_finds_what_tells_the_right_candidate() -> None:
+    probabilities = RANKER.probabilities(HELD, threads=1)
+    best = HELD.candidates[np.arange(200), probabilities.argmax(axis=1)]
+    assert (best == HELD_LABELS).mean() > 0.85
+    importance = RANKER.importance()
+    assert next(iter(importance)) == "svm_score"
+    assert importance["svm_score"] > 0.5
+
+
+def test_probabilities_of_a_product_sum_to_one() -> None:
+    probabilities = RANKER.probabilities(HELD, threads=1)
+    assert probabilities.shape == HELD.candidates.shape
+    assert (probabilities > 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_importance_lists_every_feature_the_largest_first() -> None:
+    importance = RANKER.importance()
+    assert set(importance) == set(FEATURES)
+    assert list(importance.values()) == sorted(importance.values(), reverse=True)
+    assert abs(sum(importance.values()) - 1) < 1e-9
+
+
+def test_a_product_is_answered_the_same_alone_and_on_any_threads() -> None:
+    together = RANKER.probabilities(HELD, threads=1)
+    np.testing.assert_array_equal(RANKER.probabilities(HELD, threads=2), together)
+    alone = RANKER.probabilities(Pairs(HELD.candidates[7:8], HELD.features[28:32]), threads=1)
+    np.testing.assert_array_equal(alone[0], together[7])
+
+
+def test_no_products() -> None:
+    nothing = Pairs(HELD.candidates[:0], HELD.features[:0])
+    assert RANKER.probabilities(nothing, threads=1).shape == (0, 4)
+
+
+def test_too_few_pairs_to_learn_from_give_even_odds() -> None:
+    few, labels = made_up(3)
+    ranker = Ranker.fit(few, labels, RankerConfig(rounds=3), threads=1)
+    np.testing.assert_allclose(ranker.probabilities(few, threads=1), 0.25)
+    assert set(ranker.importance().values()) == {0.0}
+
+
+def test_products_whose_label_is_no_candidate_teach_that_each_is_wrong() -> None:
+    labels = LABELS.copy()
+    labels[::3] = -1
+    ranker = Ranker.fit(PAIRS, labels, CONFIG, threads=1)
+    best = HELD.candidates[np.arange(200), ranker.probabilities(HELD, threads=1).argmax(axis=1)]
+    assert (best == HELD_LABELS).mean() > 0.8
+
+
+def test_nothing_right_to_learn_from_is_said_in_a_sentence() -> None:
+    with pytest.raises(LabelError, match=r"none of the 400 training rows .* add products"):
+        Ranker.fit(PAIRS, np.full(400, -1, np.int32), CONFIG, threads=1)
+
+
+def test_more_products_than_it_may_learn_from_are_drawn_by_seed(tmp_path: Path) -> None:
+    few = replace(CONFIG, max_products=100, rounds=3)
+    texts = []
+    for config in (few, few, replace(few, seed=8), replace(few, max_products=400)):
+        Ranker.fit(PAIRS, LABELS, config, threads=1).save(tmp_path)
+        texts.append((tmp_path / "ranker_listwise.txt").read_text())
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 3
+
+
+def test_saved_and_loaded_it_answers_the_same(tmp_path: Path) -> None:
+    RANKER.save(tmp_path)
+    loaded = Ranker.load(tmp_path)
+    np.testing.assert_array_equal(loaded.probabilities(HELD, 1), RANKER.probabilities(HELD, 1))
+    assert loaded.importance() == RANKER.importance()
+
+
+def test_its_bytes_do_not_depend_on_threads_nor_on_being_loaded_and_saved_again(tmp_path: Path) -> None:
+    """A bundle's version is a hash of its bytes: the same model must have the same on every machine."""
+    folders = [tmp_path / name for name in ("one", "two", "again")]
+    for folder in folders:
+        folder.mkdir()
+    RANKER.save(folders[0])
+    Ranker.fit(PAIRS, LABELS, CONFIG, threads=2).save(folders[1])
+    Ranker.load(folders[0]).save(folders[2])
+    for name in (POINTWISE, LISTWISE):
+        texts = {(folder / f"ranker_{name}.txt").read_bytes() for folder in folders}
+        assert len(texts) == 1, name
