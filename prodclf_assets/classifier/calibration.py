@@ -52,11 +52,13 @@ class Calibrator:
         """float64[n, k]: calibrated, in the same order; no row sums to more than 1."""
         logit = special.logit(np.clip(probabilities, _EDGE, 1 - _EDGE))
         scaled = special.expit(self.slope * logit + self.offset)
-        # Only the candidates after the best give way, so that the best keeps its calibrated probability.
-        best = scaled.max(axis=1, keepdims=True, initial=0.0)
-        rest = scaled.sum(axis=1, keepdims=True) - best
-        shrink = np.minimum(1.0, (1 - best) / np.maximum(rest, _EDGE))
-        result: npt.NDArray[np.float64] = np.where(scaled == best, scaled, scaled * shrink)
+        # Only the candidates after the best give way, so that the best keeps its calibrated probability; of several
+        # that tie the first is the best, or together they could claim more than 1.
+        best = scaled.argmax(axis=1)[:, None]
+        top = np.take_along_axis(scaled, best, axis=1)
+        rest = scaled.sum(axis=1, keepdims=True) - top
+        result: npt.NDArray[np.float64] = scaled * np.minimum(1.0, (1 - top) / np.maximum(rest, _EDGE))
+        np.put_along_axis(result, best, top, axis=1)
         return result
 
 

@@ -25,7 +25,7 @@ class DecisionConfig:
     Attributes:
         precision: share of `auto` answers that are right.
         z: standard deviations of the lower confidence bound; 1.28 is one-sided 90%.
-        prior_rows: rows' worth of belief that a category keeps the precision the whole catalogue keeps.
+        prior_rows: rows' worth of belief that a category just keeps the promised precision.
         abstain_below: confidence under which even a suggestion would mislead.
     """
 
@@ -79,7 +79,8 @@ class Thresholds:
             rows = np.arange(1, len(mine) + 1)
             prior = config.prior_rows
             kept = np.flatnonzero(
-                (right + prior * config.precision) / (rows + prior) >= config.precision - 0.005
+                ((right + prior * config.precision) / (rows + prior) >= config.precision - 0.005)
+                & last_of_ties(confidence[mine])
             )
             if not len(kept):
                 own[label] = NEVER
@@ -106,8 +107,15 @@ def lowest_threshold(
     order = np.argsort(-confidence, kind="stable")
     rows = np.arange(1, len(order) + 1)
     bound = wilson_lower(np.cumsum(correct[order]), rows, config.z)
-    kept = np.flatnonzero(bound >= config.precision)
+    kept = np.flatnonzero((bound >= config.precision) & last_of_ties(confidence[order]))
     return float(confidence[order[kept[-1]]]) if len(kept) else NEVER
+
+
+def last_of_ties(falling: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """bool[n]: where a threshold can part falling values: rows of equal value are taken together or not at all."""
+    last = np.ones(len(falling), np.bool_)
+    last[:-1] = falling[1:] < falling[:-1]
+    return last
 
 
 def wilson_lower(
