@@ -1,0 +1,61 @@
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prodclf_assets.classifier import kernels
+from prodclf_assets.classifier.kernels import available_cores, map_blocks
+
+
+@given(st.integers(0, 50), st.integers(1, 4), st.integers(1, 20))
+def test_blocks_cover_every_row_once_and_in_order(rows: int, threads: int, block: int) -> None:
+    parts = map_blocks(lambda start, stop: list(range(start, stop)), rows, threads, block)
+    assert [row for part in parts for row in part] == list(range(rows))
+    assert all(0 < len(part) <= block for part in parts)
+
+
+def test_threads_run_at_once_and_one_thread_is_this_one() -> None:
+    meeting = threading.Barrier(2, timeout=30)
+    map_blocks(
+        lambda start, stop: meeting.wait(), 2, threads=2, block=1
+    )  # would time out one after the other
+    here = threading.get_ident()
+    assert map_blocks(lambda start, stop: threading.get_ident(), 3, threads=1, block=1) == [here] * 3
+    assert map_blocks(lambda start, stop: threading.get_ident(), 3, threads=4, block=3) == [here]
+
+
+def test_an_error_in_a_block_is_not_swallowed() -> None:
+    def work(start: int, stop: int) -> None:
+        raise ValueError(f"block {start}")
+
+    for threads in (1, 2):
+        with pytest.raises(ValueError, match="block 0"):
+            map_blocks(work, 4, threads, block=2)
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [
+        ("max 100000", 4),
+        ("200000 100000", 2),
+        ("50000 100000", 1),
+        ("800000 100000", 4),
+        ("nonsense", 4),
+        (None, 4),
+    ],
+)
+def test_cores_are_the_smaller_of_affinity_and_quota(
+    quota: str | None, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpu.max"
+    if quota:
+        file.write_text(f"{quota}\n")
+    monkeypatch.setattr(kernels, "Path", lambda name: file)
+    monkeypatch.setattr(kernels.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
+    assert available_cores() == cores
+
+
+def test_there_is_always_a_core() -> None:
+    assert available_cores() >= 1
