@@ -46,8 +46,8 @@ def ray_environment(serving: ServingSettings) -> Iterator[bool]:
 def _common(serving: ServingSettings) -> dict[str, str]:
     return {
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Ray's own ports answer only those who know the token; this is its default, made sure of.
-        "RAY_AUTH_MODE": "token",
+        # Below `uv run` Ray would start every worker by another `uv run`, which syncs the environment anew.
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         # With this Ray takes 127.0.0.1 for its node and keeps its own ports off the network; the name is historical.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

@@ -3,48 +3,20 @@
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from prodclf_assets.registry import open_registry
-from prodclf_assets.settings import Settings
 from prodclf_serving.batcher import MicroBatcher
 from prodclf_serving.bodies import Record
 from prodclf_serving.cache import ModelCache
+from prodclf_serving.config import ServiceConfig
 from prodclf_serving.holder import ModelHolder
 from prodclf_serving.metrics import ServingMetrics
 from prodclf_serving.predictor import Answer, LoadedModel, answer_records
 from prodclf_serving.problems import ProblemError, no_model
 from prodclf_serving.request_log import RequestLog
-from prodclf_serving.settings import ServingSettings
 
 _CANARY: Record = {"title": "Canary: stainless steel water bottle 1 litre"}
 _STALLED_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class ServiceConfig:
-    """Everything a replica needs to know; made where the environment is read, sent to where the replica runs.
-
-    Attributes:
-        settings: the product's environment.
-        serving: the serving environment.
-        model_cache: absolute folder of fetched models.
-        request_log: absolute file of the request log; None for none.
-    """
-
-    settings: Settings
-    serving: ServingSettings
-    model_cache: Path
-    request_log: Path | None
-
-    @classmethod
-    def of(cls, settings: Settings, serving: ServingSettings) -> "ServiceConfig":
-        """The configuration with its paths made absolute, since a replica may run in another folder."""
-        absolute = settings.model_copy(
-            update={"home": settings.home.resolve(), "mlflow_uri": settings.tracking_uri}
-        )
-        return cls(absolute, serving, serving.model_cache(settings), serving.request_log_path(settings))
 
 
 class Service:

@@ -16,8 +16,9 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.scoring import SCORE_COLUMNS
 from prodclf_assets.settings import Settings
 from prodclf_serving.app import build_app
+from prodclf_serving.config import ServiceConfig
 from prodclf_serving.schemas import BatchAnswer, Identity, ModelState, Prediction, Problem, Ready
-from prodclf_serving.service import Service, ServiceConfig
+from prodclf_serving.service import Service
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.serving.conftest import sender
 

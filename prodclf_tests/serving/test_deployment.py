@@ -12,8 +12,8 @@ from ray.serve.schema import ServeDeploySchema
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import Settings, get_settings
 from prodclf_serving import deployment
+from prodclf_serving.config import ServiceConfig
 from prodclf_serving.deployment import Classifier, build
-from prodclf_serving.service import ServiceConfig
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
 

@@ -116,6 +116,17 @@ def test_promotion_and_refusal_under_load_lose_no_request(
     assert str(broken.version) not in load.versions
 
 
+def test_only_what_one_machine_needs_runs(live_service: LiveService):
+    wait_for(live_service)
+    commands = [
+        Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        for pid in descendants(live_service.process.pid)
+    ]
+    assert not [command for command in commands if "dashboard.py" in command or "autoscaler" in command]
+    # Below `uv run` Ray likes to start its workers by `uv run` again.
+    assert not [command for command in commands if "uv run" in command]
+
+
 def test_haproxy_is_in_front(live_service: LiveService):
     if find_haproxy() is None:
         pytest.skip("no HAProxy on this platform")

@@ -5,8 +5,9 @@ import pytest
 
 from prodclf_assets.settings import Settings
 from prodclf_serving import service as module
+from prodclf_serving.config import ServiceConfig
 from prodclf_serving.problems import ProblemError
-from prodclf_serving.service import Service, ServiceConfig
+from prodclf_serving.service import Service
 from prodclf_serving.settings import ServingSettings
 
 
