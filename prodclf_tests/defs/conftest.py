@@ -54,5 +54,5 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
 def small_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of 1,500 sample products in 12 categories."""
     path = tmp_path_factory.mktemp("catalogue") / "products.csv"
-    write_sample(path, rows=1_500, categories=4, leaves=12)
+    write_sample(path, rows=1_500, categories=4, leaves=12, seed=2)
     return path
