@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import coverage
 import httpx
 
 from prodclf_assets.registry import Registry
@@ -76,14 +77,24 @@ def start_live_service(home: Path, registry: Registry, **variables: str) -> Live
         **variables,
     }
     log = home / "serve.log"
+    script = home / "serve.py"
+    script.write_text(f"from prodclf_serving.run import main\n\nmain(port={port})\n")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", f"from prodclf_serving.run import main; main(port={port})"],
+            [sys.executable, *_measured(), str(script)],
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     return LiveService(f"http://127.0.0.1:{port}", port, home, registry, process, log)
+
+
+def _measured() -> list[str]:
+    """Arguments that make Python count the lines it runs, where this process counts its own."""
+    ours = coverage.Coverage.current()
+    if ours is None:
+        return []
+    return ["-m", "coverage", "run", "--parallel-mode", f"--data-file={ours.get_data().base_filename()}"]
 
 
 def wait_for(service: LiveService, path: str = "/ready", status: int = 200) -> httpx.Response:
