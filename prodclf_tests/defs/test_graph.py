@@ -15,11 +15,12 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.sample import write_sample
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG
 from prodclf_assets.defs.summary import materialised_metadata
 from prodclf_assets.lake import Lake, open_lake
-from prodclf_assets.registry import CHAMPION, PROMOTIONS_LOG, open_registry
+from prodclf_assets.registry import CHALLENGER, CHAMPION, PROMOTIONS_LOG, open_registry
 from prodclf_assets.settings import get_settings
 from prodclf_tests.defs.conftest import REPOSITORY, settle
 from prodclf_tests.defs.graph import run_graph, steps
@@ -210,6 +211,45 @@ def test_each_asset_can_be_made_again_alone_from_the_lake(trained: Trained) -> N
     assert trained.lake.latest("model").id == trained.shown["model"]["prodclf/version"]
 
 
+def test_a_grown_catalogue_gives_a_challenger_that_is_compared_with_the_champion_in_pairs(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow: MlflowClient
+) -> None:
+    registry = open_registry(get_settings())
+    (first,) = registry.list_versions()
+    assert CHAMPION in first.aliases
+    grown = tmp_path / "grown.parquet"
+    write_sample(grown, rows=1_900, categories=4, leaves=12, seed=2)
+    with run_graph(
+        trained.instance, config={"resources": {"catalogue_source": {"config": {"source": str(grown)}}}}
+    ) as result:
+        assert result.success
+    decision = trained.report("promotion_decision")
+    newest = registry.list_versions()[0]
+    assert newest.version == decision["registered_version"] == 2
+    assert newest.run_id != first.run_id
+    numbers = decision["numbers"]
+    assert numbers["difference"] == pytest.approx(numbers["accuracy"] - numbers["champion_accuracy"])
+    assert numbers["difference_low"] <= numbers["difference"] <= numbers["difference_high"]
+    champion = registry.resolve(CHAMPION)
+    assert champion.version == (2 if decision["promote"] else 1)
+    assert (CHALLENGER in newest.aliases) != decision["promote"]
+    assert trained.lake.read_log(PROMOTIONS_LOG)[0].record["version"] == 1
+    assert mlflow.get_run(str(newest.run_id)).info.status == "FINISHED"
+
+
+def test_a_model_that_was_rolled_back_is_not_promoted_again_by_itself(trained: Trained) -> None:
+    registry = open_registry(get_settings())
+    newest = registry.list_versions()[0]
+    registry.promote(newest.version, "to have something to roll back", trained.lake)
+    registry.rollback("files garden tools under toys", trained.lake)
+    with run_graph(trained.instance, "promotion_decision") as result:
+        assert result.success
+    decision = trained.report("promotion_decision")
+    assert not decision["promote"]
+    assert "rolled back" in decision["reason"]
+    assert registry.resolve(CHAMPION).version == 1
+
+
 def test_a_report_of_another_model_decides_nothing(trained: Trained, tmp_path: Path) -> None:
     before = trained.lake.latest("evaluation_report")
     stale = trained.report("evaluation_report") | {"model_version": "0123456789ab"}
@@ -233,6 +273,7 @@ def test_a_blocking_check_after_training_stops_registration_and_fails_the_mlflow
 ) -> None:
     monkeypatch.setattr("prodclf_assets.defs.checks.evaluation.CALIBRATION_LIMIT", -1.0)
     before = trained.lake.latest("promotion_decision").id
+    versions = len(open_registry(get_settings()).list_versions())
     with run_graph(trained.instance, "model", "evaluation_report", "promotion_decision") as result:
         assert not result.success
         assert steps(result, "STEP_FAILURE") == {"evaluation_report_calibration"}
@@ -240,7 +281,7 @@ def test_a_blocking_check_after_training_stops_registration_and_fails_the_mlflow
         dagster_run = trained.instance.get_run_by_id(result.run_id)
     assert dagster_run is not None
     assert mlflow.get_run(dagster_run.tags[MLFLOW_RUN_TAG]).info.status == "FAILED"
-    assert len(open_registry(get_settings()).list_versions()) == 1
+    assert len(open_registry(get_settings()).list_versions()) == versions
     assert trained.lake.latest("promotion_decision").id == before
     said = capsys.readouterr().out
     assert "check evaluation_report:calibration: calibration error" in said

@@ -1,9 +1,19 @@
+from pathlib import Path
+
 import pandas as pd
 
 from prodclf_assets.catalog.cleaning import clean_products
 from prodclf_assets.catalog.sample import sample_catalogue
 from prodclf_assets.catalog.splits import assign_splits
-from prodclf_assets.defs.checks.splits import check_split_leakage, check_target_leakage
+from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.defs.checks.splits import (
+    check_labels,
+    check_split_leakage,
+    check_target_leakage,
+    previous_labels,
+)
+from prodclf_assets.defs.io_managers import NotedTable
+from prodclf_assets.lake import open_lake
 
 PRODUCTS = clean_products(next(iter(sample_catalogue(rows=2_000)))).products
 SIDE = assign_splits(PRODUCTS["title_key"])
@@ -53,3 +63,42 @@ def test_no_input_is_blamed_where_one_category_has_nearly_all_rows() -> None:
         for name, frame in SIDES.items()
     }
     assert check_target_leakage(sides["train"], sides["validation"]).passed
+
+
+def table(reframed: dict[str, str] | None = None) -> NotedTable:
+    return NotedTable(SIDES["train"], {"reframed": reframed or {}})
+
+
+LEARNT = sorted(SIDES["train"]["category"].unique())
+
+
+def test_without_a_previous_model_there_is_nothing_to_explain() -> None:
+    result = check_labels(table(), PRODUCTS, None)
+    assert result.passed
+    assert "no previous model" in str(result.description)
+
+
+def test_categories_that_came_and_went_with_the_data_are_listed_and_explained() -> None:
+    result = check_labels(table(), PRODUCTS, [*LEARNT[1:], "Fax machines"])
+    assert result.passed
+    assert result.metadata["appeared"].value == [LEARNT[0]]
+    assert result.metadata["vanished"].value == ["Fax machines"]
+
+
+def test_a_category_whose_rows_are_still_there_must_not_be_lost() -> None:
+    counts = PRODUCTS["category"].value_counts()
+    lost = str(counts.index[0])
+    train = NotedTable(SIDES["train"][SIDES["train"]["category"] != lost], {"reframed": {}})
+    result = check_labels(train, PRODUCTS, LEARNT)
+    assert not result.passed
+    assert result.metadata["unexplained"].value == [lost]
+    assert repr(lost) in str(result.description)
+
+
+def test_the_labels_of_the_previous_model_come_from_its_bundle(
+    tmp_path: Path, trained_bundle_folder: Path
+) -> None:
+    lake = open_lake(str(tmp_path / "lake"))
+    assert previous_labels(lake) is None
+    lake.write("model", trained_bundle_folder)
+    assert previous_labels(lake) == Bundle.load(trained_bundle_folder).labels

@@ -1,0 +1,68 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prodclf_assets.defs.checks.evaluation import check_baseline, check_calibration
+
+
+def report(ours: int, theirs: int, rows: int = 1_000) -> dict[str, Any]:
+    return {
+        "rows": rows,
+        "accuracy": 0.9,
+        "baseline_accuracy": 0.9 - (ours - theirs) / rows,
+        "macro_f1": 0.8,
+        "baseline_macro_f1": 0.8,
+        "model_better": ours,
+        "baseline_better": theirs,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "passed", "verdict"),
+    [
+        (30, 10, True, "at or above it"),
+        (20, 20, True, "at or above it"),
+        (20, 25, True, "below it within chance"),
+        (10, 40, False, "below it beyond chance"),
+        (0, 0, True, "at or above it"),
+    ],
+)
+def test_the_baseline_is_met_unless_the_loss_is_more_than_chance(
+    ours: int, theirs: int, passed: bool, verdict: str
+) -> None:
+    result = check_baseline(report(ours, theirs))
+    assert result.passed is passed
+    assert verdict in str(result.description)
+    assert result.metadata["difference"].value == (ours - theirs) / 1_000
+
+
+def test_a_model_as_good_as_the_baseline_is_stopped_by_chance_in_one_run_of_twenty_at_most() -> None:
+    rng = np.random.default_rng(3)
+    ours = rng.binomial(60, 0.5, size=2_000)
+    stopped = [not check_baseline(report(int(wins), 60 - int(wins))).passed for wins in ours]
+    assert np.mean(stopped) < 0.06
+
+
+def bins(gap: float, rows: int) -> dict[str, Any]:
+    confidence = np.linspace(0.3, 0.95, 15)
+    return {
+        "rows": rows * 15,
+        "ece": gap,
+        "reliability": [
+            {"confidence": float(stated), "accuracy": float(stated) - gap, "rows": float(rows)}
+            for stated in confidence
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("gap", "rows", "passed"), [(0.03, 2_000, True), (0.08, 2_000, False), (0.08, 20, True)]
+)
+def test_calibration_is_judged_beyond_what_few_rows_show_by_chance(
+    gap: float, rows: int, passed: bool
+) -> None:
+    result = check_calibration(bins(gap, rows))
+    assert result.passed is passed
+    assert result.metadata["ece"].value == gap
+    assert f"calibration error {gap:.4f}" in str(result.description)

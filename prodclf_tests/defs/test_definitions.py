@@ -1,0 +1,143 @@
+"""The shape of the code location: what a person or another system that relies on names would miss."""
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from prodclf_assets.definitions import defs
+from prodclf_tests.defs.conftest import REPOSITORY
+
+GRAPH = {
+    "raw_products": set(),
+    "clean_products": {"raw_products"},
+    "data_quality_report": {"raw_products", "clean_products"},
+    "train_split": {"clean_products"},
+    "validation_split": {"clean_products"},
+    "test_split": {"clean_products"},
+    "features": {"train_split", "validation_split"},
+    "model": {"features"},
+    "evaluation_report": {"model", "train_split", "validation_split", "test_split"},
+    "promotion_decision": {"model", "evaluation_report", "test_split", "raw_products"},
+}
+GROUPS = {
+    "catalog": {
+        "raw_products",
+        "clean_products",
+        "data_quality_report",
+        "train_split",
+        "validation_split",
+        "test_split",
+    },
+    "classifier": {"features", "model", "evaluation_report"},
+    "registry": {"promotion_decision"},
+}
+KINDS = {
+    "raw_products": {"pandas", "parquet"},
+    "clean_products": {"pandas", "parquet"},
+    "data_quality_report": {"json"},
+    "train_split": {"pandas", "parquet"},
+    "validation_split": {"pandas", "parquet"},
+    "test_split": {"pandas", "parquet"},
+    "features": {"numpy", "parquet"},
+    "model": {"lightgbm", "mlflow"},
+    "evaluation_report": {"json", "mlflow"},
+    "promotion_decision": {"mlflow", "json"},
+}
+CHECKS = {
+    ("raw_products", "schema"),
+    ("raw_products", "completeness"),
+    ("clean_products", "schema"),
+    ("train_split", "no_split_leakage"),
+    ("train_split", "no_target_leakage"),
+    ("train_split", "labels_unchanged_or_explained"),
+    ("evaluation_report", "at_or_above_linear_baseline"),
+    ("evaluation_report", "calibration"),
+}
+
+
+@pytest.fixture(scope="module")
+def specs() -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs().resolve_all_asset_specs()}
+
+
+def test_the_assets_and_what_each_is_made_from(specs: dict[str, dg.AssetSpec]) -> None:
+    found = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
+    assert found == GRAPH
+
+
+def test_groups_are_the_rooms(specs: dict[str, dg.AssetSpec]) -> None:
+    groups: dict[str, set[str]] = {}
+    for name, spec in specs.items():
+        groups.setdefault(str(spec.group_name), set()).add(name)
+    assert groups == GROUPS
+
+
+def test_every_asset_says_what_it_is_who_owns_it_and_which_code_made_it(
+    specs: dict[str, dg.AssetSpec],
+) -> None:
+    assert {name: spec.kinds for name, spec in specs.items()} == KINDS
+    for spec in specs.values():
+        assert spec.description
+        assert spec.owners
+        assert all(owner.startswith("team:") for owner in spec.owners)
+        assert spec.code_version
+        assert spec.tags["stage"] in {"source", "prepared", "model", "report", "decision"}
+
+
+def test_freshness_is_watched_on_raw_data_model_and_report(specs: dict[str, dg.AssetSpec]) -> None:
+    windows = {
+        name: spec.freshness_policy for name, spec in specs.items() if spec.freshness_policy is not None
+    }
+    assert set(windows) == {"raw_products", "model", "evaluation_report"}
+    raw = windows["raw_products"]
+    assert raw == dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)
+    )
+
+
+def test_every_check_blocks() -> None:
+    checks = [spec for checks in defs().asset_checks or [] for spec in checks.check_specs]
+    assert {(spec.asset_key.to_user_string(), spec.name) for spec in checks} == CHECKS
+    for spec in checks:
+        assert spec.blocking
+        assert spec.description
+
+
+def test_the_graph_job_makes_every_asset_and_runs_every_check() -> None:
+    job = defs().resolve_job_def("graph")
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(GRAPH)
+    keys = {
+        (key.asset_key.to_user_string(), key.name) for key in job.asset_layer.asset_graph.asset_check_keys
+    }
+    assert keys == CHECKS
+
+
+def test_definitions_load_in_an_empty_environment_without_the_slow_packages() -> None:
+    slow = ("mlflow", "ray", "lightgbm", "sklearn", "numba", "boto3", "dagster_aws", "matplotlib", "pandera")
+    code = f"""
+import sys
+from prodclf_assets.definitions import defs
+defs().get_repository_def()
+assert defs().resolve_job_def("graph")
+print([name for name in {slow} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_workspace_file_points_at_the_definitions() -> None:
+    text = (REPOSITORY / "workspace.yaml").read_text()
+    assert "module_name: prodclf_assets.definitions" in text
+    assert len((REPOSITORY / "prodclf_assets" / "definitions.py").read_text().splitlines()) < 60
