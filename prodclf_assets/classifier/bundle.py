@@ -1,7 +1,8 @@
 """The model as one folder: LightGBM text, NumPy arrays and JSON, with a manifest that holds the hash of every file.
 
-The same bytes are evaluated, registered and served. Nothing in it can run code when it is loaded: arrays are read
-with pickling off. A bundle of another `format_version` is refused; it is raised whenever a reader of the old format
+The same bytes are evaluated, registered and served. Nothing in it is code: arrays are read with pickling off. The
+hashes tell damage, not malice: arrays and trees made to mislead can still bring the process down, so load what comes
+from a registry you trust. A bundle of another `format_version` is refused; it is raised whenever a reader of the old format
 would misread the new one.
 """
 
@@ -28,6 +29,7 @@ from prodclf_assets.errors import BundleError
 
 FORMAT_VERSION: Final = 1
 MANIFEST = "manifest.json"
+_SUFFIXES = (".json", ".npy", ".txt")
 
 
 class Manifest(BaseModel):
@@ -182,11 +184,11 @@ class Bundle:
         self.encoder.save(folder)
         self.ranker.save(folder)
         decision = {"calibrator": asdict(self.calibrator), "thresholds": _thresholds_to_json(self.thresholds)}
-        (folder / "decision.json").write_text(json.dumps(decision, indent=1, sort_keys=True))
+        (folder / "decision.json").write_text(json.dumps(decision, indent=1, sort_keys=True), "utf-8")
         manifest = self._described(
             {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
         )
-        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")
         self.__dict__["manifest"] = manifest  # what a cached property holds, set as soon as it is known
         return manifest
 
@@ -212,19 +214,12 @@ class Bundle:
             threads: how many one call of `predict` may use; all cores of this process when None.
 
         Raises:
-            BundleError: the folder is no bundle, a file is missing or altered, or the format is another.
+            BundleError: the folder is no bundle, a file is missing, altered or unlisted, or the format is another.
         """
         manifest = read_manifest(folder)
-        for name, expected in manifest.files.items():
-            path = folder / name
-            if Path(name).name != name or not path.is_file():
-                raise BundleError(f"bundle {folder}: {name} is missing; fetch or train the model again")
-            if _sha256(path) != expected:
-                raise BundleError(
-                    f"bundle {folder}: {name} differs from its SHA-256 in {MANIFEST}; fetch or train the model again"
-                )
+        _verify(folder, manifest.files)
         try:
-            decision = json.loads((folder / "decision.json").read_text())
+            decision = json.loads((folder / "decision.json").read_text("utf-8"))
             bundle = cls(
                 Encoder.load(folder),
                 Ranker.load(folder),
@@ -248,7 +243,7 @@ def read_manifest(folder: Path) -> Manifest:
         BundleError: the folder has none, or one of another format.
     """
     try:
-        content = json.loads((folder / MANIFEST).read_text())
+        content = json.loads((folder / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise BundleError(
             f"bundle {folder}: {MANIFEST} cannot be read ({error}); is this a model folder?"
@@ -266,6 +261,23 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(
             f"bundle {folder}: field {where} of {MANIFEST} is malformed; train the model again"
         ) from error
+
+
+def _verify(folder: Path, files: dict[str, str]) -> None:
+    """Refuse a folder of which a file that may be read is missing, altered, or without a hash."""
+    for name, expected in files.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise BundleError(f"bundle {folder}: {name} is missing; fetch or train the model again")
+        if _sha256(path) != expected:
+            raise BundleError(
+                f"bundle {folder}: {name} differs from its SHA-256 in {MANIFEST}; fetch or train the model again"
+            )
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _SUFFIXES and path.name not in files and path.name != MANIFEST:
+            raise BundleError(
+                f"bundle {folder}: {path.name} has no SHA-256 in {MANIFEST}; fetch or train the model again"
+            )
 
 
 def _version(files: dict[str, str]) -> str:

@@ -102,13 +102,16 @@ class Ranker:
 
     @classmethod
     def load(cls, folder: Path) -> "Ranker":
-        """Read what `save` wrote."""
-        return cls(
-            *(
-                lgb.Booster(model_str=(folder / f"ranker_{name}.txt").read_text("utf-8"))
-                for name in (POINTWISE, LISTWISE)
-            )
-        )
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: LightGBM cannot read a booster's text.
+        """
+        texts = [(folder / f"ranker_{name}.txt").read_text("utf-8") for name in (POINTWISE, LISTWISE)]
+        try:
+            return cls(*(lgb.Booster(model_str=text) for text in texts))
+        except lgb.basic.LightGBMError as error:
+            raise ValueError(f"a booster is unreadable: {error}") from error
 
 
 def _train(
