@@ -51,7 +51,7 @@ class LabelTree:
         return table
 
     @cached_property
-    def _as_branch(self) -> npt.NDArray[np.int32]:
+    def as_branch(self) -> npt.NDArray[np.int32]:
         """int32[labels]: position in `branches` of a label that is itself a branch of others, else -2."""
         position = {branch: code for code, branch in enumerate(self.branches)}
         return np.array([position.get(path, -2) for path in self.paths], np.int32)
@@ -72,7 +72,7 @@ class LabelTree:
         for level in range(self.lineage.shape[1]):
             branch = self.lineage[candidates[:, 0], level][:, None]
             inside = (self.lineage[candidates] == branch[:, :, None]).any(axis=2)
-            inside |= self._as_branch[candidates] == branch
+            inside |= self.as_branch[candidates] == branch
             found[:, level] = np.where(branch[:, 0] >= 0, (probabilities * inside).sum(axis=1), 0.0)
         return found
 

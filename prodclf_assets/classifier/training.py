@@ -5,6 +5,7 @@ and calibrates it on validation products.
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -53,6 +54,12 @@ class TrainingConfig:
     ranker: RankerConfig = field(default_factory=RankerConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
     folds: int = 5
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise ValueError(
+                f"folds must be 2 or more, not {self.folds}: no fold would be left to learn from"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """All parameters, nested, JSON-able."""
@@ -253,12 +260,16 @@ def data_hash(*frames: "pd.DataFrame") -> str:
     digest = hashlib.sha256()
     for frame in frames:
         for column in frame.columns:
-            digest.update(f"\x1d{column}\x1e".encode())
+            digest.update(json.dumps(["column", column]).encode())
             values = frame[column]
             if values.dtype.kind == "f":
-                digest.update(np.ascontiguousarray(values.to_numpy(np.float64)).tobytes())
+                numbers = values.to_numpy(np.float64, copy=True)
+                numbers[np.isnan(numbers)] = np.nan  # NaN has many bit patterns, all of which mean missing
+                digest.update(numbers.tobytes())
             else:
-                digest.update("\x1f".join(values.astype("string").fillna("\x00").tolist()).encode())
+                # JSON, since texts joined by any character could be told apart only if none contained it.
+                texts = values.astype("string").astype(object)
+                digest.update(json.dumps(texts.where(texts.notna(), None).tolist()).encode())
     return digest.hexdigest()
 
 
@@ -273,7 +284,10 @@ def _branches(
     confidence = tree.branch_probabilities(candidates, np.take_along_axis(probabilities, order, axis=1))
     branches = tree.lineage[candidates[:, 0]]
     truth = tree.lineage[held.labels]
-    correct = (branches[:, :, None] == truth[:, None, :]).any(axis=2) & (held.labels >= 0)[:, None]
+    # A rare label is counted under its parent, which then is a label and a branch at once.
+    inside = (branches[:, :, None] == truth[:, None, :]).any(axis=2)
+    inside |= tree.as_branch[held.labels][:, None] == branches
+    correct = inside & (held.labels >= 0)[:, None]
     return confidence[branches >= 0], correct[branches >= 0]
 
 
