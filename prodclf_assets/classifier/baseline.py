@@ -74,7 +74,7 @@ def fit_baseline(
     labels = train[LABEL_COLUMN].to_numpy(object)
 
     def fit(c: float) -> Any:
-        return LinearSVC(C=c, max_iter=2000).fit(rows, labels)
+        return LinearSVC(C=c, max_iter=2000, random_state=7).fit(rows, labels)
 
     if not len(validation):
         middle = sorted(penalties)[len(penalties) // 2]

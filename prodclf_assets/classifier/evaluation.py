@@ -12,6 +12,7 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.baseline import Baseline
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.calibration import calibration_error, reliability
+from prodclf_assets.classifier.decision import last_of_ties
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,10 +149,10 @@ def macro_f1(truth: npt.NDArray[np.object_], answered: npt.NDArray[np.object_]) 
 def coverage_at(
     confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], precision: float
 ) -> float:
-    """Largest share of the rows, most confident first, whose precision is at least `precision`."""
+    """Largest share of the rows above some confidence whose precision is at least `precision`."""
     order = np.argsort(-confidence, kind="stable")
     running = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
-    kept = np.flatnonzero(running >= precision)
+    kept = np.flatnonzero((running >= precision) & last_of_ties(confidence[order]))
     return float((kept[-1] + 1) / len(order)) if len(kept) else 0.0
 
 
