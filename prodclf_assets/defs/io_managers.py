@@ -70,7 +70,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """
         with as_failure():
             lake = self.lake.open()
-            version = resolve_version(lake, context.asset_key, context.instance, _reading_run(context))
+            run = _reading_run(context)
+            version = (
+                resolve_version(lake, context.asset_key, context.instance, run)
+                if run
+                else lake.latest(_lake_name(context.asset_key))
+            )
             with lake.opened(version) as folder:
                 value = self.read(folder, context)
         context.log.debug(f"read {version.asset} version {version.id}")
@@ -144,22 +149,23 @@ class ReportIOManager(LakeIOManager):
 
 
 def resolve_version(
-    lake: Lake, key: dg.AssetKey, instance: dg.DagsterInstance, run: dg.DagsterRun | None
+    lake: Lake, key: dg.AssetKey, instance: dg.DagsterInstance, run: dg.DagsterRun
 ) -> Version:
     """Return the version of an asset that a run should see.
 
     Another run may write a newer version meanwhile; mixing the two would train on one catalogue and evaluate on
-    another. Outside a run, or when neither this run nor the ones it resumes wrote the asset, it is the latest.
+    another. When neither this run nor the ones it resumes wrote the asset, it is the latest.
 
     Raises:
         LakeError: the asset was never written.
     """
     name = _lake_name(key)
-    while run is not None:
-        written = written_version(instance, run.run_id, key)
+    resumed: dg.DagsterRun | None = run
+    while resumed is not None:
+        written = written_version(instance, resumed.run_id, key)
         if written is not None:
             return lake.version(name, written)
-        run = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+        resumed = instance.get_run_by_id(resumed.parent_run_id) if resumed.parent_run_id else None
     return lake.latest(name)
 
 

@@ -82,7 +82,7 @@ def _resources(location: str) -> dict[str, Any]:
     lake = LakeResource(location=location)
     return {
         "tables": TableIOManager(lake=lake),
-        "folders": FolderIOManager(lake=lake),
+        "folders": FolderIOManager(lake=lake, holds=f"{__name__}:Words"),
         "reports": ReportIOManager(lake=lake),
     }
 
