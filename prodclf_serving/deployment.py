@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -56,13 +57,20 @@ class Classifier:
             self._service.stop()
 
 
+class _Formatter(logging.Formatter):
+    """Formats tracebacks without `print`, which Ray Serve replaces by one that garbles them."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        return "".join(traceback.format_exception(*ei)).rstrip()
+
+
 def _log_to_stderr() -> None:
     """Show what the service says of its model; Ray passes a replica's standard error on to `prodclf serve`."""
     own = logging.getLogger("prodclf")
     if not own.handlers:
         # Ray Serve puts a logger of its own, which keeps warnings only, in the place of sys.stderr.
         handler = logging.StreamHandler(sys.__stderr__)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
         own.addHandler(handler)
     own.setLevel(logging.INFO)
     own.propagate = False

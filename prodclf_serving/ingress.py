@@ -8,7 +8,10 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from prodclf_serving.settings import ServingSettings
@@ -21,6 +24,10 @@ for argument in "$@"; do
   previous=$argument
 done
 [ -n "$config" ] && sed -i -f '{edits}' "$config"
+# HAProxy must not outlive the Ray process that looks after it: nobody could start another one on its port.
+if command -v setpriv > /dev/null && setpriv --pdeathsig KILL true 2> /dev/null; then
+  exec setpriv --pdeathsig KILL '{binary}' "$@"
+fi
 exec '{binary}' "$@"
 """
 
@@ -123,6 +130,44 @@ def write_launcher(binary: str, folder: Path, serving: ServingSettings) -> Path:
     launcher.write_text(_LAUNCHER.format(edits=folder / "haproxy-edits.sed", binary=binary))
     launcher.chmod(stat.S_IRWXU)
     return launcher
+
+
+def haproxy_processes(folder: Path) -> list[int]:
+    """Ids of the HAProxy processes that run on a configuration below a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            arguments = entry.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # it has ended meanwhile
+        ours = any(argument.startswith(f"{folder}/") and argument.endswith(".cfg") for argument in arguments)
+        if ours and Path(arguments[0]).name == "haproxy":
+            found.append(int(entry.parent.name))
+    return found
+
+
+def finish_haproxy(folder: Path, seconds: float) -> None:
+    """Stop HAProxy softly: it takes no new connection and ends when the last answer is sent.
+
+    Args:
+        folder: where its configuration lies.
+        seconds: how long to wait for that.
+    """
+    _signal(folder, signal.SIGUSR1)
+    deadline = time.monotonic() + seconds
+    while haproxy_processes(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def end_haproxy(folder: Path) -> None:
+    """End what is left of HAProxy at once."""
+    _signal(folder, signal.SIGKILL)
+
+
+def _signal(folder: Path, number: int) -> None:
+    for process in haproxy_processes(folder):
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def _problem(status: int, title: str, slug: str, detail: str) -> dict[str, object]:

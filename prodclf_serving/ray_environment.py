@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prodclf_assets.errors import ProdclfError
-from prodclf_serving.ingress import find_haproxy, write_launcher
+from prodclf_serving.ingress import end_haproxy, find_haproxy, write_launcher
 from prodclf_serving.settings import ServingSettings
 
 logger = logging.getLogger("prodclf.serving")
@@ -40,7 +40,10 @@ def ray_environment(serving: ServingSettings) -> Iterator[bool]:
             variables |= _haproxy(binary, Path(name), serving)
         for variable, value in variables.items():
             os.environ.setdefault(variable, value)
-        yield binary is not None
+        try:
+            yield binary is not None
+        finally:
+            end_haproxy(Path(name))
 
 
 def _common(serving: ServingSettings) -> dict[str, str]:

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from prodclf_assets.errors import ProdclfError
+from prodclf_serving.ingress import finish_haproxy
 from prodclf_serving.ray_environment import ray_environment
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
@@ -38,16 +39,13 @@ def main(host: str | None = None, port: int | None = None) -> None:
     serving = get_serving_settings().model_copy(update=given)
     stop = threading.Event()
     with ray_environment(serving) as behind_haproxy, _ray(serving), _stopping(stop):
-        from ray import serve
-
         try:
             _deploy(serving, behind_haproxy)
             _announce(serving, stop)
             stop.wait()
-            _say("stopping: finishing what was accepted")
             _drain(serving, behind_haproxy)
         finally:
-            serve.shutdown()
+            _end(serving, orderly=stop.is_set())
 
 
 @contextmanager
@@ -188,6 +186,7 @@ def _say(text: str) -> None:
 
 def _drain(serving: ServingSettings, behind_haproxy: bool) -> None:
     """Turn `/ready` off, give balancers time to notice, then let HAProxy finish what it has accepted."""
+    _say("stopping: finishing what was accepted")
     try:
         _turn_ready_off()
     except Exception as error:
@@ -195,7 +194,8 @@ def _drain(serving: ServingSettings, behind_haproxy: bool) -> None:
         _say(f"a replica was not told that the service stops: {error}")
     time.sleep(serving.drain_seconds)
     if behind_haproxy and not serving.ray_address:
-        _finish_haproxy(Path(os.environ["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"]).parent)
+        # Ray would kill it outright, and with it the requests it was passing on.
+        finish_haproxy(Path(os.environ["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"]).parent, _FINISH_SECONDS)
 
 
 def _turn_ready_off() -> None:
@@ -209,28 +209,13 @@ def _turn_ready_off() -> None:
     handle.broadcast("drain").results(timeout_s=5)
 
 
-def _finish_haproxy(folder: Path) -> None:
-    """Stop HAProxy softly: it takes no new connection and ends when the last answer is sent.
+def _end(serving: ServingSettings, *, orderly: bool) -> None:
+    """End our application; on a Ray of our own nothing else is there, and after a failure Ray's end is quicker."""
+    from ray import serve
 
-    Ray would kill it outright, and with it the requests it was passing on.
-    """
-    deadline = time.monotonic() + _FINISH_SECONDS
-    running = _haproxy_processes(folder)
-    for process in running:
-        os.kill(process, signal.SIGUSR1)
-    while running and time.monotonic() < deadline:
-        time.sleep(0.05)
-        running = [process for process in running if process in _haproxy_processes(folder)]
+    from prodclf_serving import deployment
 
-
-def _haproxy_processes(folder: Path) -> list[int]:
-    """The HAProxy processes that run on a configuration below a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            arguments = entry.read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue  # it has ended meanwhile
-        if any(argument.startswith(f"{folder}/") and argument.endswith(".cfg") for argument in arguments):
-            found.append(int(entry.parent.name))
-    return found
+    if serving.ray_address:
+        serve.delete(deployment.APP_NAME)
+    elif orderly:
+        serve.shutdown()

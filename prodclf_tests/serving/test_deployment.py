@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib
+import io
+import logging
 from pathlib import Path
 
 import httpx
@@ -82,3 +84,19 @@ def test_the_serve_config_is_one_that_ray_and_the_builder_accept():
     assert getattr(importlib.import_module(module), name) is build
     assert build(application.args)._bound_deployment.num_replicas == application.args["replicas"]
     assert config.http_options.host == "127.0.0.1"
+
+
+def test_log_lines_and_tracebacks_reach_standard_error(monkeypatch):
+    own = logging.getLogger("prodclf")
+    monkeypatch.setattr(own, "handlers", [])
+    monkeypatch.setattr(own, "propagate", True)
+    text = io.StringIO()
+    monkeypatch.setattr(deployment.sys, "__stderr__", text)
+    deployment._log_to_stderr()
+    deployment._log_to_stderr()
+    try:
+        raise ValueError("what went wrong")
+    except ValueError:
+        logging.getLogger("prodclf.serving").exception("request %s failed", "r-1")
+    assert text.getvalue().count("ERROR request r-1 failed\nTraceback (most recent call last):\n") == 1
+    assert text.getvalue().endswith("ValueError: what went wrong\n")

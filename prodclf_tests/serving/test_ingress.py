@@ -1,12 +1,18 @@
 """The launcher makes a configuration of Ray's own template safe, and HAProxy accepts it."""
 
+import shutil
+import signal
 import subprocess
+import sys
+import threading
+import time
 
 import pytest
 from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
 
 from prodclf_serving import ingress
 from prodclf_serving.settings import ServingSettings
+from prodclf_tests.serving.live import free_port
 
 _RAYS_OWN_LINES = """\
 global
@@ -109,3 +115,57 @@ def test_without_a_bundled_program_the_path_is_searched(monkeypatch, tmp_path):
     own.write_text("#!/bin/sh\n")
     own.chmod(0o755)
     assert ingress.find_haproxy() == str(own)
+
+
+@pytest.fixture
+def running(binary, tmp_path):
+    """A running HAProxy, started by the launcher as Ray starts it."""
+    launcher = ingress.write_launcher(binary, tmp_path, ServingSettings(port=free_port()))
+    config = tmp_path / "haproxy.cfg"
+    text = _RAYS_OWN_LINES.replace(":9101", f":{free_port()}").replace(":8404", f":{free_port()}")
+    config.write_text(text.format(folder=tmp_path))
+    process = subprocess.Popen([str(launcher), "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "admin.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_haproxy_keeps_the_launchers_process_id_and_is_told_by_its_configuration(running, tmp_path):
+    assert ingress.haproxy_processes(tmp_path) == [running.pid]
+    assert ingress.haproxy_processes(tmp_path / "other") == []
+
+
+def test_a_soft_stop_ends_an_idle_haproxy(running, tmp_path):
+    threading.Thread(target=running.wait).start()  # an ended child stays in the table until somebody asks
+    ingress.finish_haproxy(tmp_path, 10)
+    assert running.wait(5) == 0
+
+
+def test_what_is_left_is_ended_at_once(running, tmp_path):
+    ingress.end_haproxy(tmp_path)
+    assert running.wait(5) == -signal.SIGKILL
+    ingress.end_haproxy(tmp_path)
+
+
+def test_haproxy_does_not_outlive_who_started_it(binary, tmp_path):
+    if shutil.which("setpriv") is None:
+        pytest.skip("no setpriv here")
+    launcher = ingress.write_launcher(binary, tmp_path, ServingSettings(port=free_port()))
+    text = _RAYS_OWN_LINES.replace(":9101", f":{free_port()}").replace(":8404", f":{free_port()}")
+    (tmp_path / "haproxy.cfg").write_text(text.format(folder=tmp_path))
+    starter = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL); time.sleep(60)"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", starter, str(launcher), "-db", "-f", str(tmp_path / "haproxy.cfg")]
+    )
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "admin.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(ingress.haproxy_processes(tmp_path)) == 1
+    parent.kill()
+    parent.wait()
+    while ingress.haproxy_processes(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert ingress.haproxy_processes(tmp_path) == []

@@ -87,8 +87,3 @@ def test_stopping_before_it_is_ready_says_nothing(capsys):
     stop.set()
     run._announce(ServingSettings(port=1), stop)
     assert capsys.readouterr().err == ""
-
-
-def test_haproxy_processes_are_told_by_their_configuration(tmp_path):
-    assert run._haproxy_processes(tmp_path) == []
-    run._finish_haproxy(tmp_path)
