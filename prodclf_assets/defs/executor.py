@@ -55,7 +55,7 @@ class ClosingExecutor(dg.Executor):
             end = "KILLED"
             raise
         finally:
-            mlflow_run_id = end_mlflow_run(plan_context.instance, plan_context.run_id, end)
+            mlflow_run_id = _end_mlflow_run(plan_context, end)
             _tell(
                 summarise(plan_context.instance, plan_context.run_id, Outcome(end, failures, mlflow_run_id))
             )

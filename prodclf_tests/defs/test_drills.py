@@ -110,6 +110,15 @@ def test_a_source_that_cannot_be_used_is_one_sentence_and_nothing_is_registered(
     assert not Path(settings.tracking_uri.removeprefix("sqlite:///")).exists(), "no MLflow run was opened"
 
 
+def test_without_a_source_the_sample_catalogue_is_read_like_any_other(
+    instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"resources": {"catalogue_source": {"config": {"sample_rows": 300}}}}
+    with run_graph(instance, "raw_products", config=config) as result:
+        assert result.success
+    assert "300 rows (the built-in sample catalogue)" in capsys.readouterr().out
+
+
 def rows(frame: pd.DataFrame, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame.to_csv(path, index=False)
     use_source(path, monkeypatch)
@@ -184,3 +193,6 @@ def test_dagster_materialises_the_graph_across_processes_with_the_lake_on_s3(
     (version,) = open_registry(settings).list_versions()
     assert version.files_hash == lake.latest("model").content_hash
     assert lake.read_log("promotions")[0].record["version"] == version.version
+    with dg.DagsterInstance.from_config(str(REPOSITORY)) as later:
+        event = later.get_latest_materialization_event(dg.AssetKey("promotion_decision"))
+    assert event is not None, "the history is kept for `dagster dev`"

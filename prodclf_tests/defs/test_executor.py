@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import dagster as dg
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from prodclf_assets.defs.executor import ClosingExecutor
-from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG
+from prodclf_assets.defs.executor import ClosingExecutor, _tell, _with_start_method
+from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG, mlflow_link
+from prodclf_assets.errors import RegistryError
 from prodclf_assets.lake import open_lake
-from prodclf_assets.settings import Settings
+from prodclf_assets.settings import Settings, get_settings
 from prodclf_tests.defs.drill import drill_job
 
 # Not the fork server that is the default: it would live on in this process, with this test's environment.
@@ -113,10 +115,65 @@ class _Interrupted(dg.Executor):
 
 
 def test_an_interrupted_run_is_marked_killed(
-    instance: dg.DagsterInstance, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     plain = ClosingExecutor.__init__
     monkeypatch.setattr(ClosingExecutor, "__init__", lambda self, inner: plain(self, _Interrupted(inner)))
     with _run(instance) as result:
         assert not result.success
     assert [run.info.status for run in _mlflow_runs(settings)] == ["KILLED"]
+    said = capsys.readouterr().out
+    assert "prodclf: interrupted" in said
+    assert "stopped at" not in said
+
+
+def test_a_tracking_store_that_is_gone_at_the_end_does_not_undo_the_run(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def gone(*_: Any) -> str:
+        raise RegistryError("cannot end run 1 in the model registry: check MLFLOW_TRACKING_URI")
+
+    monkeypatch.setattr("prodclf_assets.defs.executor.end_mlflow_run", gone)
+    with _run(instance, asset_selection=[dg.AssetKey("aside")]) as result:
+        assert result.success
+        logged = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any("check MLFLOW_TRACKING_URI" in message for message in logged)
+    assert "done, 1 asset materialised" in capsys.readouterr().out
+
+
+def test_under_a_command_the_last_words_come_when_it_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    with click.Context(click.Command("dagster")):
+        _tell("the end")
+        assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == "the end\n"
+
+
+@pytest.mark.parametrize("lake", ["folder", "s3://bucket/lake"])
+def test_processes_fork_from_a_server_that_has_imported_what_steps_need(
+    home: Path, monkeypatch: pytest.MonkeyPatch, lake: str
+) -> None:
+    monkeypatch.setenv("PRODCLF_LAKE", lake)
+    get_settings.cache_clear()
+    chosen = _with_start_method("multiprocess", {"max_concurrent": 3})
+    assert chosen["max_concurrent"] == 3
+    modules = chosen["start_method"]["forkserver"]["preload_modules"]
+    assert "prodclf_assets.classifier.training" in modules
+    assert ("dagster_aws.s3" in modules) == lake.startswith("s3")
+    given = {"start_method": {"spawn": {}}}
+    assert _with_start_method("multiprocess", given) == given
+    assert _with_start_method("in_process", {}) == {}
+
+
+def test_the_link_to_a_run_is_a_page_on_a_server_and_a_command_for_a_database(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"mlflow ui --backend-store-uri sqlite:///{home}/mlflow.db" in str(mlflow_link("r1", "7").value)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.shop:5000/")
+    get_settings.cache_clear()
+    assert mlflow_link("r1", "7") == dg.MetadataValue.url("http://mlflow.shop:5000/#/experiments/7/runs/r1")

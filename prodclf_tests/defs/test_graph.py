@@ -237,17 +237,34 @@ def test_a_grown_catalogue_gives_a_challenger_that_is_compared_with_the_champion
     assert mlflow.get_run(str(newest.run_id)).info.status == "FINISHED"
 
 
+def test_a_champion_that_this_version_cannot_read_is_not_compared_and_the_decision_says_so(
+    trained: Trained, tmp_path: Path
+) -> None:
+    registry = open_registry(get_settings())
+    (tmp_path / "manifest.json").write_text('{"format_version": 99}')
+    (tmp_path / "weights.txt").write_text("of the future")
+    foreign = registry.log_and_register(tmp_path)
+    registry.promote(foreign.version, "it was good then", trained.lake)
+    with run_graph(trained.instance, "promotion_decision") as result:
+        assert result.success
+    decision = trained.report("promotion_decision")
+    assert f"champion version {foreign.version} cannot be compared" in decision["reason"]
+    assert "format version 99" in decision["reason"]
+    assert "champion_accuracy" not in decision["numbers"]
+
+
 def test_a_model_that_was_rolled_back_is_not_promoted_again_by_itself(trained: Trained) -> None:
     registry = open_registry(get_settings())
-    newest = registry.list_versions()[0]
-    registry.promote(newest.version, "to have something to roll back", trained.lake)
+    version = trained.report("promotion_decision")["registered_version"]
+    registry.promote(version, "to have something to roll back", trained.lake)
     registry.rollback("files garden tools under toys", trained.lake)
     with run_graph(trained.instance, "promotion_decision") as result:
         assert result.success
     decision = trained.report("promotion_decision")
+    assert decision["registered_version"] == version
     assert not decision["promote"]
     assert "rolled back" in decision["reason"]
-    assert registry.resolve(CHAMPION).version == 1
+    assert registry.resolve(CHAMPION).version != version
 
 
 def test_a_report_of_another_model_decides_nothing(trained: Trained, tmp_path: Path) -> None:

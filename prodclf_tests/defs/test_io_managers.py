@@ -9,6 +9,7 @@ import pytest
 from prodclf_assets.defs.io_managers import (
     VERSION_KEY,
     FolderIOManager,
+    NotedTable,
     ReportIOManager,
     TableIOManager,
     written_version,
@@ -221,3 +222,23 @@ def test_a_report_that_json_cannot_hold_is_not_stored(tmp_path: Path) -> None:
     manager = ReportIOManager(lake=LakeResource(location=str(tmp_path / "lake")))
     with pytest.raises(ValueError, match="JSON"):
         manager.save({"accuracy": float("nan")}, tmp_path)
+
+
+def test_notes_travel_with_a_table_to_those_who_ask_for_them(tmp_path: Path) -> None:
+    @dg.asset(io_manager_key="tables")
+    def noted() -> NotedTable:
+        return NotedTable(TABLE, {"source": "a.csv", "rows": 3})
+
+    @dg.asset(io_manager_key="reports")
+    def asks(noted: NotedTable) -> dict[str, Any]:
+        return {"notes": dict(noted.notes), "rows": len(noted.frame)}
+
+    @dg.asset(io_manager_key="reports", ins={"noted": dg.AssetIn(metadata={"columns": ["price"]})})
+    def does_not(noted: pd.DataFrame) -> dict[str, Any]:
+        return {"columns": list(noted.columns)}
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        resources = _resources(str(tmp_path / "lake"))
+        result = dg.materialize([noted, asks, does_not], instance=instance, resources=resources)
+        assert result.output_for_node("asks") == {"notes": {"source": "a.csv", "rows": 3}, "rows": 3}
+        assert result.output_for_node("does_not") == {"columns": ["price"]}

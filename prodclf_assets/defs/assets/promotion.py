@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,31 +146,30 @@ def _judge(
         )
         return PromotionDecision(False, reason, {})
     products = ProductBatch.from_frame(test)
-    return decide(
+    answers, unreadable = _champions_answers(registry, products)
+    decision = decide(
         EvaluationReport(**candidate.report),
         test[LABEL_COLUMN].tolist(),
         candidate.bundle.predict(products).category,
-        _champions_answers(registry, products),
+        answers,
     )
+    return replace(decision, reason=f"{unreadable}; {decision.reason}") if unreadable else decision
 
 
-def _champions_answers(registry: Registry, products: ProductBatch) -> list[str] | None:
-    """Return what the present champion answers, or None when there is none that can answer."""
+def _champions_answers(registry: Registry, products: ProductBatch) -> tuple[list[str] | None, str]:
+    """Return what the present champion answers, or None when there is none, or none that can answer and why."""
     from prodclf_assets.classifier.bundle import Bundle as Loaded
 
     champion = next((item for item in registry.list_versions() if CHAMPION in item.aliases), None)
     if champion is None:
-        return None
+        return None, ""
     with tempfile.TemporaryDirectory(prefix="prodclf-champion-") as scratch:
         folder = registry.fetch(champion, Path(scratch))
         try:
-            return list(Loaded.load(folder).predict(products).category)
+            return list(Loaded.load(folder).predict(products).category), ""
         except BundleError as error:
-            # Its bytes are what was registered, `fetch` has seen to that, so this version of prodclf cannot read it.
-            dg.get_dagster_logger().warning(
-                f"champion version {champion.version} cannot be compared: {error}"
-            )
-            return None
+            # Its bytes are what was registered, `fetch` has seen to that: this prodclf cannot read its format.
+            return None, f"champion version {champion.version} cannot be compared ({error})"
 
 
 def _measurements(report: Mapping[str, Any]) -> dict[str, float]:
