@@ -81,6 +81,8 @@ def _results(shown: Metadata) -> list[str]:
 
 
 def _reasons(instance: dg.DagsterInstance, run_id: str, outcome: Outcome) -> list[str]:
+    if outcome.end == "KILLED":
+        return [str(event.step_key) for event in outcome.failures]
     checks = [
         f"check {check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
         for check in failed_checks(instance, run_id)
