@@ -27,7 +27,8 @@ def ray_environment(serving: ServingSettings) -> Iterator[bool]:
     Raises:
         ProdclfError: the service's port is taken.
     """
-    _check_port(serving.host, serving.port)
+    if not serving.ray_address:  # on a cluster the service listens elsewhere
+        _check_port(serving.host, serving.port)
     with tempfile.TemporaryDirectory(prefix="prodclf-") as name:
         binary = find_haproxy() if serving.haproxy else None
         variables = _common(serving)

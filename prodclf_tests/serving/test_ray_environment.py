@@ -66,3 +66,5 @@ def test_a_port_in_use_is_one_sentence():
             ray_environment(ServingSettings(port=port)),
         ):
             pass
+        with ray_environment(ServingSettings(port=port, ray_address="ray-head:6379")):
+            pass
