@@ -8,6 +8,7 @@ and the shape of the product itself, which tells the trees when to trust which.
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -160,13 +161,8 @@ class LabelStatistics:
         self, candidates: Candidates, traits: ProductTraits, tree: LabelTree, threads: int = 1
     ) -> npt.NDArray[np.float32]:
         """float32[n * k, len(FEATURES)]: one row per product and candidate, the candidates of a product together."""
-        tables = self.affinities
-        found = np.stack([table.find(traits.keys[:, k]) for k, table in enumerate(tables)], axis=1)
-        offsets = np.cumsum([0, *(len(table.indptr) for table in tables)])[:-1]
-        bases = np.cumsum([0, *(len(table.labels) for table in tables)])
-        indptr = np.concatenate([table.indptr + base for table, base in zip(tables, bases, strict=False)])
-        labels = np.concatenate([table.labels for table in tables])
-        counts = np.concatenate([table.counts for table in tables])
+        found = np.stack([table.find(traits.keys[:, k]) for k, table in enumerate(self.affinities)], axis=1)
+        offsets, indptr, labels, counts = self._joined
 
         def work(start: int, stop: int) -> npt.NDArray[np.float32]:
             out: npt.NDArray[np.float32] = _pair_features(
@@ -179,6 +175,21 @@ class LabelStatistics:
 
         parts = map_blocks(work, len(candidates.labels), threads)
         return np.concatenate(parts) if parts else np.empty((0, len(FEATURES)), np.float32)
+
+    @cached_property
+    def _joined(self) -> tuple[npt.NDArray[np.generic], ...]:
+        """All affinity tables in one: where each begins in the joint `indptr`; joint `indptr`, `labels`, `counts`.
+
+        Joined once, since copying the tables of a large catalogue for every request would cost more than the answer.
+        """
+        tables = self.affinities
+        bases = np.cumsum([0, *(len(table.labels) for table in tables)])
+        return (
+            np.cumsum([0, *(len(table.indptr) for table in tables)])[:-1],
+            np.concatenate([table.indptr + base for table, base in zip(tables, bases, strict=False)]),
+            np.concatenate([table.labels for table in tables]),
+            np.concatenate([table.counts for table in tables]),
+        )
 
 
 def _keys(products: ProductBatch, row: int, price_range: int) -> tuple[int, ...]:
