@@ -11,6 +11,7 @@ from prodclf_assets.defs.executor import graph_executor
 from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
 from prodclf_assets.defs.mlflow_run import MlflowRun
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
+from prodclf_assets.defs.terminal import terminal_logger
 
 
 @dg.definitions
@@ -22,6 +23,7 @@ def defs() -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules([catalog_checks, split_checks, evaluation_checks]),
         jobs=[graph_job],
         executor=graph_executor,
+        loggers={"terminal": terminal_logger},
         resources={
             "lake": lake,
             "catalogue_source": CatalogueSource(),

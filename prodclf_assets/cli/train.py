@@ -40,7 +40,9 @@ def train(source: str | None, source_config: str | None, depth: int | None, samp
     with _mapping_file(source_config, depth) as mapping:
         chosen = {"source": source, "source_config": mapping, "sample_rows": sample_rows}
         settings = {name: value for name, value in chosen.items() if value is not None}
-        if not _run_graph({"resources": {"catalogue_source": {"config": settings}}}):
+        if not _run_graph(
+            {"resources": {"catalogue_source": {"config": settings}}, "loggers": {"terminal": {}}}
+        ):
             raise click.exceptions.Exit(1)
 
 
