@@ -26,12 +26,15 @@ class DecisionConfig:
         precision: share of `auto` answers that are right.
         z: standard deviations of the lower confidence bound; 1.28 is one-sided 90%.
         prior_rows: rows' worth of belief that a category just keeps the promised precision.
+        least_auto: confidence that `auto` needs whatever the rest: where nearly all answers are right, a few that are
+            likelier wrong than right would otherwise be filed along with them.
         abstain_below: confidence under which even a suggestion would mislead.
     """
 
     precision: float = 0.95
     z: float = 1.0
     prior_rows: float = 10.0
+    least_auto: float = 0.5
     abstain_below: float = 0.1
 
 
@@ -70,7 +73,7 @@ class Thresholds:
             branch_confidence, branch_correct: the same of every branch above a best candidate.
             config: the promise.
         """
-        common = lowest_threshold(confidence, correct, config)
+        common = max(config.least_auto, lowest_threshold(confidence, correct, config))
         own: dict[int, float] = {}
         for label in np.unique(labels[confidence >= common]).tolist():
             mine = np.flatnonzero((labels == label) & (confidence >= common))
@@ -86,7 +89,7 @@ class Thresholds:
                 own[label] = NEVER
             elif kept[-1] < len(mine) - 1:
                 own[label] = float(confidence[mine[kept[-1]]])
-        branch = lowest_threshold(branch_confidence, branch_correct, config)
+        branch = max(config.least_auto, lowest_threshold(branch_confidence, branch_correct, config))
         return cls(common, own, branch, config.abstain_below)
 
     def decide(

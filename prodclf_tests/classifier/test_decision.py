@@ -180,3 +180,13 @@ def test_too_unsure_for_a_suggestion_comes_before_everything() -> None:
 def test_nothing_to_decide() -> None:
     for own in ({}, {1: 0.5}):
         assert Thresholds(own=own).decide(np.array([], np.int32), np.array([])).shape == (0,)
+
+
+def test_an_answer_likelier_wrong_than_right_is_never_filed_along_with_the_sure_ones() -> None:
+    confidence = np.concatenate([np.full(980, 0.99), np.full(20, 0.3)])
+    correct = np.concatenate([np.ones(980, np.bool_), np.zeros(20, np.bool_)])
+    labels = np.zeros(1000, np.int32)
+    thresholds = Thresholds.fit(labels, confidence, correct, confidence, correct, DecisionConfig())
+    assert lowest_threshold(confidence, correct, DecisionConfig()) == 0.3
+    assert thresholds.decide(labels, confidence).tolist() == [AUTO] * 980 + [REVIEW] * 20
+    assert thresholds.branch == DecisionConfig().least_auto
