@@ -1,6 +1,8 @@
 """Fixtures that several rooms share."""
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_tests.serving.live import LiveService
     from prodclf_tests.trained import TrainedModel
+
+
+@pytest.fixture(autouse=True)
+def _no_tracking_store_left() -> Iterator[None]:
+    """Leave no tracking store behind: whatever opens a run or a server in this process makes its own the global one."""
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    tracking = sys.modules.get("mlflow.tracking._tracking_service.utils")
+    if tracking is not None:
+        tracking._tracking_uri = None  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

@@ -19,16 +19,11 @@ from prodclf_tests.registry.conftest import write_bundle
 def server_uri(empty_mlflow_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A tracking server that keeps the artifacts itself; one per process, because its stores are global."""
     from mlflow.server import app, constants
-    from mlflow.tracking._tracking_service import utils as tracking
     from werkzeug.serving import make_server
 
     home = tmp_path_factory.mktemp("tracking-server")
     shutil.copyfile(empty_mlflow_database, home / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
-        # The server makes its own store the one that this process tracks to; put both places back when it is gone.
-        patch.setenv("MLFLOW_TRACKING_URI", "undone")
-        patch.delenv("MLFLOW_TRACKING_URI")
-        patch.setattr(tracking, "_tracking_uri", tracking._tracking_uri)
         patch.setenv(constants.BACKEND_STORE_URI_ENV_VAR, f"sqlite:///{home}/mlflow.db")
         patch.setenv(constants.REGISTRY_STORE_URI_ENV_VAR, f"sqlite:///{home}/mlflow.db")
         patch.setenv(constants.ARTIFACT_ROOT_ENV_VAR, "mlflow-artifacts:/")
