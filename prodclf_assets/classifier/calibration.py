@@ -85,3 +85,27 @@ def reliability(
         for part in np.array_split(order, bins)
         if len(part)
     ]
+
+
+def calibration_noise(
+    confidence: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], *, draws: int = 2000, seed: int = 0
+) -> float:
+    """Return the expected calibration error that chance alone gives a perfectly calibrated model.
+
+    Args:
+        confidence: mean stated confidence of each bin.
+        rows: number of rows in each bin.
+        draws: how many perfect models to simulate.
+        seed: of the simulation.
+
+    Returns:
+        the 95th percentile of the error over the simulated models.
+    """
+    total = int(rows.sum())
+    if total == 0:
+        return 0.0
+    counts = np.asarray(rows, dtype=np.int64)
+    chances = np.clip(confidence, 0.0, 1.0)
+    correct = np.random.default_rng(seed).binomial(counts, chances, size=(draws, len(counts)))
+    errors = np.abs(correct - counts * chances).sum(axis=1) / total
+    return float(np.quantile(errors, 0.95))

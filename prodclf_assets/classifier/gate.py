@@ -1,12 +1,18 @@
 """Whether a new model replaces the one that answers now: both scored on the same rows, compared in pairs."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from math import sqrt
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from prodclf_assets.classifier.calibration import calibration_noise
 from prodclf_assets.classifier.evaluation import EvaluationReport
+
+NORMAL_95: Final = 1.645
+CALIBRATION_LIMIT: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -14,8 +20,6 @@ class GateConfig:
     """What a challenger has to show.
 
     Attributes:
-        baseline_margin: accuracy it may lie below the linear baseline by chance.
-        most_ece: largest calibration error.
         resamples: of the paired bootstrap.
         significance: what the interval of the difference leaves outside, half of it on each side; a loss counts as
             real when the whole interval lies below zero.
@@ -24,8 +28,6 @@ class GateConfig:
         seed: of the bootstrap.
     """
 
-    baseline_margin: float = 0.005
-    most_ece: float = 0.08
     resamples: int = 2000
     significance: float = 0.05
     category_rows: int = 50
@@ -75,13 +77,13 @@ def decide(
         "ece": report.ece,
         "rows": float(report.rows),
     }
-    if report.accuracy < report.baseline_accuracy - config.baseline_margin:
-        reason = (
-            f"accuracy {report.accuracy:.4f} is below the linear baseline's {report.baseline_accuracy:.4f}"
-        )
+    difference, chance = baseline_difference(report.rows, report.model_better, report.baseline_better)
+    if difference < -chance:
+        reason = f"accuracy {report.accuracy:.4f} is below the linear baseline's {report.baseline_accuracy:.4f} beyond chance"
         return PromotionDecision(False, reason, numbers)
-    if report.ece > config.most_ece:
-        reason = f"calibration error {report.ece:.4f} is above {config.most_ece}"
+    allowed = allowed_calibration_error(report.reliability)
+    if report.ece > allowed:
+        reason = f"calibration error {report.ece:.4f} is above {allowed:.4f}"
         return PromotionDecision(False, reason, numbers)
     if champion is None:
         return PromotionDecision(True, "there is no champion yet, and the baseline is met", numbers)
@@ -120,6 +122,22 @@ def _category_losses(
         (float(-gained[i] / rows[i]), str(names[i]), int(rows[i]))
         for i in np.flatnonzero(rows >= config.category_rows)
     ]
+
+
+def baseline_difference(rows: int, model_better: int, baseline_better: int) -> tuple[float, float]:
+    """Difference of the accuracies of model and baseline, and how far below zero chance alone may take it.
+
+    Only rows that one of the two alone got right tell them apart: with `a` and `b` such rows out of `n`, chance moves
+    the difference by `sqrt(a + b) / n` (McNemar 1947). A model as good as the baseline is refused in one run of twenty.
+    """
+    return (model_better - baseline_better) / rows, NORMAL_95 * sqrt(model_better + baseline_better) / rows
+
+
+def allowed_calibration_error(reliability: Sequence[Mapping[str, float]]) -> float:
+    """The largest calibration error that passes: a limit, plus what a perfect model shows by chance on as few rows."""
+    confidence = np.array([part["confidence"] for part in reliability])
+    rows = np.array([int(part["rows"]) for part in reliability], np.int64)
+    return CALIBRATION_LIMIT + calibration_noise(confidence, rows)
 
 
 def paired_bootstrap(gain: npt.NDArray[np.float64], config: GateConfig) -> tuple[float, float]:

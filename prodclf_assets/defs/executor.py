@@ -8,7 +8,6 @@ steps take. `{"execution": {"config": {"multiprocess": {}}}}` chooses processes,
 what steps need, unless the configuration says otherwise.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,9 +76,6 @@ class ClosingExecutor(dg.Executor):
 )
 def graph_executor(init_context: dg.InitExecutorContext) -> dg.Executor:
     """The two executors of Dagster, ending the MLflow run and reporting when the run ends."""
-    # LightGBM's threads otherwise spin while they wait, and where another process wants the core (a webserver, a
-    # second run) they spin against it: 7 s of training became 200 s. OpenMP reads this once, when it is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     create = dg.multi_or_in_process_executor.executor_creation_fn
     assert create is not None  # it is a definition with a creation function; the type allows for others
     config = {name: _with_start_method(name, chosen) for name, chosen in init_context.executor_config.items()}

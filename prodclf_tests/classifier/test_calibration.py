@@ -11,6 +11,7 @@ from prodclf_assets.classifier.calibration import (
     FEWEST_PRODUCTS,
     Calibrator,
     calibration_error,
+    calibration_noise,
     reliability,
 )
 
@@ -119,3 +120,17 @@ def test_calibration_error_of_nothing() -> None:
     assert calibration_error(np.array([]), np.array([], bool)) == 0
     assert reliability(np.array([]), np.array([], bool)) == []
     assert len(reliability(np.array([0.5, 0.7]), np.array([True, False]))) == 2
+
+
+def test_calibration_noise_shrinks_with_rows_and_matches_a_direct_simulation() -> None:
+    confidence = np.array([0.3, 0.6, 0.9])
+    few, many = (calibration_noise(confidence, np.array(rows)) for rows in ([30, 30, 60], [3000, 3000, 6000]))
+    assert few > many > 0
+    rng = np.random.default_rng(1)
+    errors = []
+    for _ in range(500):
+        correct = [rng.random(rows) < chance for rows, chance in zip((30, 30, 60), confidence, strict=True)]
+        gaps = [abs(hit.mean() - chance) for hit, chance in zip(correct, confidence, strict=True)]
+        errors.append(np.average(gaps, weights=(30, 30, 60)))
+    assert few == pytest.approx(np.quantile(errors, 0.95), rel=0.15)
+    assert calibration_noise(confidence, np.array([0, 0, 0])) == 0.0

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from prodclf_assets.classifier.evaluation import EvaluationReport
-from prodclf_assets.classifier.gate import GateConfig, PromotionDecision, decide, paired_bootstrap
+from prodclf_assets.classifier.gate import (
+    CALIBRATION_LIMIT,
+    GateConfig,
+    PromotionDecision,
+    allowed_calibration_error,
+    decide,
+    paired_bootstrap,
+)
 
 TRUTH = ["a"] * 100 + ["b"] * 100 + ["rare"] * 10
 WRONG = "wrong"
@@ -16,7 +23,17 @@ def report(**changes: Any) -> EvaluationReport:
     """A report of a good model."""
     values = {name: {} for name in EvaluationReport.__dataclass_fields__}
     return EvaluationReport(
-        **{**values, "accuracy": 0.9, "baseline_accuracy": 0.88, "ece": 0.02, "rows": len(TRUTH), **changes}  # type: ignore[arg-type]
+        **{  # type: ignore[arg-type]
+            **values,
+            "accuracy": 0.9,
+            "baseline_accuracy": 0.88,
+            "model_better": 12,
+            "baseline_better": 8,
+            "ece": 0.02,
+            "reliability": [{"confidence": 0.9, "accuracy": 0.9, "rows": 14.0}] * 15,
+            "rows": len(TRUTH),
+            **changes,
+        }
     )
 
 
@@ -36,21 +53,23 @@ def judged(challenger: list[str], champion: list[str] | None, **config: Any) -> 
 
 
 def test_below_the_linear_baseline_it_is_refused() -> None:
-    decision = decide(report(accuracy=0.87), TRUTH, TRUTH, None)
+    decision = decide(report(accuracy=0.8, model_better=4, baseline_better=21), TRUTH, TRUTH, None)
     assert not decision.promote
-    assert decision.reason == "accuracy 0.8700 is below the linear baseline's 0.8800"
-    assert decision.numbers == {"accuracy": 0.87, "baseline_accuracy": 0.88, "ece": 0.02, "rows": 210.0}
+    assert decision.reason == "accuracy 0.8000 is below the linear baseline's 0.8800 beyond chance"
+    assert decision.numbers == {"accuracy": 0.8, "baseline_accuracy": 0.88, "ece": 0.02, "rows": 210.0}
 
 
 def test_chance_below_the_baseline_is_forgiven() -> None:
-    assert decide(report(accuracy=0.876), TRUTH, TRUTH, None).promote
-    assert not decide(report(accuracy=0.876), TRUTH, TRUTH, None, GateConfig(baseline_margin=0)).promote
+    assert decide(report(accuracy=0.85, model_better=8, baseline_better=14), TRUTH, TRUTH, None).promote
 
 
 def test_badly_calibrated_it_is_refused() -> None:
-    decision = decide(report(ece=0.081), TRUTH, TRUTH, None)
-    assert (decision.promote, decision.reason) == (False, "calibration error 0.0810 is above 0.08")
-    assert decide(report(ece=0.08), TRUTH, TRUTH, None).promote
+    allowed = allowed_calibration_error(report().reliability)
+    assert allowed > CALIBRATION_LIMIT
+    decision = decide(report(ece=allowed + 0.001), TRUTH, TRUTH, None)
+    assert not decision.promote
+    assert decision.reason.startswith("calibration error ")
+    assert decide(report(ece=allowed), TRUTH, TRUTH, None).promote
 
 
 def test_without_a_champion_the_baseline_is_enough() -> None:

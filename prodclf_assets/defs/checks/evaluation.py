@@ -1,18 +1,11 @@
 """Checks of a trained model: whether it is worth registering at all."""
 
 from collections.abc import Mapping
-from math import sqrt
 from typing import Any
 
 import dagster as dg
-import numpy as np
 
-from prodclf_assets.defs.checks.measures import calibration_noise
 from prodclf_assets.defs.failures import user_errors
-
-# One-sided 5%: a model as good as the baseline is stopped by bad luck in one run of twenty at most.
-NORMAL_95 = 1.645
-CALIBRATION_LIMIT = 0.05
 
 
 @dg.asset_check(asset="evaluation_report", blocking=True)
@@ -30,14 +23,11 @@ def calibration(evaluation_report: dict[str, Any]) -> dg.AssetCheckResult:
 
 
 def check_baseline(report: Mapping[str, Any]) -> dg.AssetCheckResult:
-    """Compare model and baseline in pairs: only rows that one of them alone got right tell them apart.
+    """Compare model and baseline in pairs, as the gate does."""
+    from prodclf_assets.classifier.gate import baseline_difference
 
-    With `a` such rows for the model and `b` for the baseline out of `n`, chance moves the difference of accuracies
-    by `sqrt(a + b) / n` (McNemar).
-    """
-    rows, ours, theirs = report["rows"], report["model_better"], report["baseline_better"]
-    difference = (ours - theirs) / rows
-    noise = NORMAL_95 * sqrt(ours + theirs) / rows
+    ours, theirs = report["model_better"], report["baseline_better"]
+    difference, noise = baseline_difference(report["rows"], ours, theirs)
     passed = difference >= -noise
     verdict = (
         "at or above it"
@@ -68,11 +58,10 @@ def check_calibration(report: Mapping[str, Any]) -> dg.AssetCheckResult:
     Thresholds promise a precision on the strength of these probabilities, so a model that fails here would file
     products wrongly and stop the run; few rows must not look like a bad model.
     """
-    bins = report["reliability"]
-    noise = calibration_noise(
-        np.array([part["confidence"] for part in bins]), np.array([int(part["rows"]) for part in bins])
-    )
-    allowed = CALIBRATION_LIMIT + noise
+    from prodclf_assets.classifier.gate import CALIBRATION_LIMIT, allowed_calibration_error
+
+    allowed = allowed_calibration_error(report["reliability"])
+    noise = allowed - CALIBRATION_LIMIT
     passed = report["ece"] <= allowed
     return dg.AssetCheckResult(
         passed=passed,

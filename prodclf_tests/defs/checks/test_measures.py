@@ -1,4 +1,3 @@
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -7,7 +6,6 @@ from hypothesis import strategies as st
 from prodclf_assets.defs.checks.measures import (
     Filled,
     LabelChanges,
-    calibration_noise,
     filled_cells,
     label_changes,
     majority_share,
@@ -85,17 +83,3 @@ def test_a_label_out_of_nowhere_is_unexplained() -> None:
 def test_equal_label_sets_never_change(labels: list[str]) -> None:
     changes = label_changes(labels, labels, dict.fromkeys(labels, 20), {})
     assert changes == LabelChanges(appeared=(), vanished=(), reframed={}, thinned=(), unexplained=())
-
-
-def test_calibration_noise_shrinks_with_rows_and_matches_a_direct_simulation() -> None:
-    confidence = np.array([0.3, 0.6, 0.9])
-    few, many = (calibration_noise(confidence, np.array(rows)) for rows in ([30, 30, 60], [3000, 3000, 6000]))
-    assert few > many > 0
-    rng = np.random.default_rng(1)
-    errors = []
-    for _ in range(500):
-        correct = [rng.random(rows) < chance for rows, chance in zip((30, 30, 60), confidence, strict=True)]
-        gaps = [abs(hit.mean() - chance) for hit, chance in zip(correct, confidence, strict=True)]
-        errors.append(np.average(gaps, weights=(30, 30, 60)))
-    assert few == pytest.approx(np.quantile(errors, 0.95), rel=0.15)
-    assert calibration_noise(confidence, np.array([0, 0, 0])) == 0.0
