@@ -17,8 +17,8 @@ from prodclf_assets.classifier.pair_features import (
     LabelStatistics,
     ProductTraits,
 )
-from prodclf_assets.classifier.retrievers import Candidates, LabelWeights, Retriever, RetrieverConfig
-from prodclf_assets.classifier.text import SparseRows, TextConfig, Vocabulary
+from prodclf_assets.classifier.retrievers import LabelWeights, Retriever, RetrieverConfig
+from prodclf_assets.classifier.text import TextConfig, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Encoder:
 
     def encode(self, products: ProductBatch, threads: int = 1) -> Pairs:
         """Candidates and pair features of each product."""
-        rows = self.vocabulary.transform(products, threads)
-        return _pairs(self.retriever, self.statistics, self.tree, rows, ProductTraits.of(products), threads)
+        found = self.retriever.retrieve(self.vocabulary.transform(products, threads), threads)
+        traits = ProductTraits.of(products)
+        return Pairs(found.labels, self.statistics.features(found, traits, self.tree, threads))
 
     def save(self, folder: Path) -> None:
         """Write the encoder into a folder as NumPy arrays and JSON."""
@@ -130,10 +131,8 @@ def fit_encoder(
 ) -> tuple[Encoder, Pairs]:
     """Fit an encoder, and encode its own training products out of fold.
 
-    Each product's pairs come from scorers and statistics fitted without any product of its fold, so the re-ranker sees
-    scores as they will be on unseen products. Products of one group (title) share a fold. The vocabulary alone, which
-    knows no labels, is counted over all products: a word of one title is part of its length out of fold, while on an
-    unseen product it is left out, so scores come out a little lower here.
+    Each product's pairs come from an encoder fitted without any product of its fold, vocabulary included, so the
+    re-ranker sees scores as they will be on unseen products. Products of one group (title) share a fold.
 
     Args:
         products: the training products.
@@ -145,16 +144,17 @@ def fit_encoder(
         folds: how many parts the products are dealt into, two at least.
         threads: how many may run at once.
     """
-    vocabulary = Vocabulary.fit(products, text, threads)
-    rows = vocabulary.transform(products, threads)
-    names = vocabulary.transform(_titles(tree.names), threads)
-    traits = ProductTraits.of(products)
 
-    def fit(members: npt.NDArray[np.int64]) -> tuple[Retriever, LabelStatistics]:
-        own = labels[members]
-        return (
-            Retriever.fit(rows.take(members), own, names, len(vocabulary), retriever, threads),
-            LabelStatistics.fit(traits.take(members), own, len(tree)),
+    def fit(members: npt.NDArray[np.int64]) -> Encoder:
+        own, known = products.take(members), labels[members]
+        vocabulary = Vocabulary.fit(own, text, threads)
+        rows = vocabulary.transform(own, threads)
+        names = vocabulary.transform(_titles(tree.names), threads)
+        return Encoder(
+            tree,
+            vocabulary,
+            Retriever.fit(rows, known, names, len(vocabulary), retriever, threads),
+            LabelStatistics.fit(ProductTraits.of(own), known, len(tree)),
         )
 
     fold = np.array([zlib.crc32(group.encode("utf-8", "surrogatepass")) % folds for group in groups])
@@ -163,26 +163,11 @@ def fit_encoder(
     features = np.empty((len(labels), width, len(FEATURES)), np.float32)
     for part in range(folds):
         held = np.flatnonzero(fold == part)
-        if not len(held):
-            continue
-        fitted = fit(np.flatnonzero(fold != part))
-        pairs = _pairs(*fitted, tree, rows.take(held), traits.take(held), threads)
-        candidates[held] = pairs.candidates
-        features[held] = pairs.features.reshape(len(held), width, -1)
-    encoder = Encoder(tree, vocabulary, *fit(np.arange(len(labels))))
-    return encoder, Pairs(candidates, features.reshape(-1, len(FEATURES)))
-
-
-def _pairs(
-    retriever: Retriever,
-    statistics: LabelStatistics,
-    tree: LabelTree,
-    rows: SparseRows,
-    traits: ProductTraits,
-    threads: int,
-) -> Pairs:
-    candidates: Candidates = retriever.retrieve(rows, threads)
-    return Pairs(candidates.labels, statistics.features(candidates, traits, tree, threads))
+        if len(held):
+            pairs = fit(np.flatnonzero(fold != part)).encode(products.take(held), threads)
+            candidates[held] = pairs.candidates
+            features[held] = pairs.features.reshape(len(held), width, -1)
+    return fit(np.arange(len(labels))), Pairs(candidates, features.reshape(-1, len(FEATURES)))
 
 
 def _titles(titles: list[str]) -> ProductBatch:

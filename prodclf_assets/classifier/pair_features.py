@@ -77,10 +77,6 @@ class ProductTraits:
             np.column_stack([discount, shape, described]).astype(np.float32),
         )
 
-    def take(self, rows: npt.NDArray[np.int64]) -> "ProductTraits":
-        """The given rows, in the given order."""
-        return ProductTraits(self.keys[rows], self.numbers[rows], self.shape[rows])
-
 
 @dataclass(frozen=True)
 class AffinityTable:

@@ -42,14 +42,6 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
-    def take(self, rows: npt.NDArray[np.int64]) -> "SparseRows":
-        """The given rows, in the given order."""
-        lengths = np.diff(self.indptr)[rows]
-        indptr = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(lengths, out=indptr[1:])
-        position = np.arange(indptr[-1]) + np.repeat(self.indptr[rows] - indptr[:-1], lengths)
-        return SparseRows(indptr, self.ids[position], self.values[position])
-
 
 @cache
 def _word_characters() -> npt.NDArray[np.bool_]:
