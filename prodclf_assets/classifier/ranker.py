@@ -1,13 +1,13 @@
 """The re-ranker: LightGBM over (product, candidate) pairs, whose cost does not depend on the number of labels.
 
-Two kinds of booster see the same pairs: one judges each pair by itself (logistic loss), one the order within a product
-(LambdaRank, Burges 2010). The mean of their softmaxes over a product's candidates is better than any one of them.
+Two boosters see the same pairs: one judges each pair by itself (logistic loss), one the order within a product
+(LambdaRank, Burges 2010). The mean of their softmaxes over a product's candidates is better than either.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -17,10 +17,7 @@ from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.pair_features import FEATURES
 from prodclf_assets.errors import LabelError
 
-MEMBERS: Final = 3
-"""Boosters of each kind, alike but for their seed: their mean is steadier than any of them."""
-
-NAMES: Final = tuple(f"{kind}_{member}" for kind in ("pointwise", "listwise") for member in range(MEMBERS))
+POINTWISE, LISTWISE = "pointwise", "listwise"
 
 
 @dataclass(frozen=True)
@@ -33,12 +30,12 @@ class RankerConfig:
         learning_rate: what each tree's answer is multiplied by.
         min_leaf: fewest pairs in a leaf.
         max_products: products whose pairs are learnt from at the most; more add time, not accuracy.
-        seed: of row and column sampling; each booster of a kind adds one.
+        seed: of row and column sampling.
     """
 
     rounds: int = 120
-    leaves: int = 15
-    learning_rate: float = 0.08
+    leaves: int = 31
+    learning_rate: float = 0.1
     min_leaf: int = 40
     max_products: int = 200_000
     seed: int = 7
@@ -46,9 +43,10 @@ class RankerConfig:
 
 @dataclass(frozen=True)
 class Ranker:
-    """The boosters, in the order of `NAMES`."""
+    """The two boosters."""
 
-    boosters: tuple[lgb.Booster, ...]
+    pointwise: lgb.Booster
+    listwise: lgb.Booster
 
     @classmethod
     def fit(cls, pairs: Pairs, labels: npt.NDArray[np.int32], config: RankerConfig, threads: int) -> "Ranker":
@@ -69,16 +67,9 @@ class Ranker:
                 f"none of the {len(chosen)} training rows could be told from other categories; "
                 "add products to each category or lower the depth of the label path"
             )
-        kinds = (
-            ("binary", features[chosen], target),
-            ("lambdarank", features[chosen[has_order]], target[has_order]),
-        )
         return cls(
-            tuple(
-                _train(objective, seen, right, config, config.seed + member, threads)
-                for objective, seen, right in kinds
-                for member in range(MEMBERS)
-            )
+            _train("binary", features[chosen], target, config, threads),
+            _train("lambdarank", features[chosen[has_order]], target[has_order], config, threads),
         )
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
@@ -87,21 +78,26 @@ class Ranker:
         mean = np.zeros(shape)
         if not shape[0]:
             return mean
-        for booster in self.boosters:
+        for booster in (self.pointwise, self.listwise):
             raw = booster.predict(pairs.features, raw_score=True, num_threads=threads)
-            mean += _softmax(np.asarray(raw, np.float64).reshape(shape)) / len(self.boosters)
+            mean += _softmax(np.asarray(raw, np.float64).reshape(shape)) / 2
         return mean
 
     def importance(self) -> dict[str, float]:
-        """Share of the total gain of each feature, over all boosters, the largest first."""
-        gains = [booster.feature_importance("gain") for booster in self.boosters]
-        share = np.mean([gain / max(1e-9, gain.sum()) for gain in gains], axis=0)
-        return {FEATURES[i]: float(share[i]) for i in np.argsort(-share, kind="stable")}
+        """Share of the total gain of each feature, over both boosters, the largest first."""
+        gain = self.pointwise.feature_importance("gain") / max(
+            1e-9, self.pointwise.feature_importance("gain").sum()
+        )
+        gain = gain + self.listwise.feature_importance("gain") / max(
+            1e-9, self.listwise.feature_importance("gain").sum()
+        )
+        order = np.argsort(-gain, kind="stable")
+        return {FEATURES[i]: float(gain[i] / 2) for i in order}
 
     def save(self, folder: Path) -> None:
-        """Write the boosters as LightGBM text, the same text whatever the number of threads they were trained on."""
-        for name, booster in zip(NAMES, self.boosters, strict=True):
-            text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", booster.model_to_string())
+        """Write both boosters as LightGBM text, the same text whatever the number of threads they were trained on."""
+        for name in (POINTWISE, LISTWISE):
+            text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", getattr(self, name).model_to_string())
             (folder / f"ranker_{name}.txt").write_text(text, "utf-8")
 
     @classmethod
@@ -111,9 +107,9 @@ class Ranker:
         Raises:
             ValueError: LightGBM cannot read a booster's text.
         """
-        texts = [(folder / f"ranker_{name}.txt").read_text("utf-8") for name in NAMES]
+        texts = [(folder / f"ranker_{name}.txt").read_text("utf-8") for name in (POINTWISE, LISTWISE)]
         try:
-            return cls(tuple(lgb.Booster(model_str=text) for text in texts))
+            return cls(*(lgb.Booster(model_str=text) for text in texts))
         except lgb.basic.LightGBMError as error:
             raise ValueError(f"a booster is unreadable: {error}") from error
 
@@ -123,7 +119,6 @@ def _train(
     features: npt.NDArray[np.float32],
     target: npt.NDArray[np.float32],
     config: RankerConfig,
-    seed: int,
     threads: int,
 ) -> lgb.Booster:
     n, k, width = features.shape
@@ -136,7 +131,7 @@ def _train(
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "lambda_l2": 1.0,
-        "seed": seed,
+        "seed": config.seed,
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": threads,
