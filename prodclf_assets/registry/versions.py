@@ -36,7 +36,7 @@ class RegisteredVersion:
     def bundle_hash(self) -> str | None:
         """SHA-256 (hex) of the model: equal for equal models, whenever they were trained.
 
-        Its first 12 digits are the `model_version` of every answer. None when prodclf did not register this.
+        Its first 12 digits are the bundle version that `/model` and reports name. None when prodclf did not register this.
         """
         return self.tags.get(BUNDLE_HASH)
 
