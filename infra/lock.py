@@ -1,4 +1,4 @@
-"""Check `infra/requirements.lock` against `pyproject.toml`, or write it anew.
+"""Check the locks in `infra/` against `pyproject.toml`, or write them anew.
 
 `python -m infra.lock` needs neither network nor installed packages. `python -m infra.lock --write` calls `uv`.
 """
@@ -9,11 +9,17 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "pyproject.toml"
 LOCK = ROOT / "infra" / "requirements.lock"
+# What `prodclf_serving` imports, by name; a test installs nothing else and serves with it.
+SERVING = ROOT / "infra" / "requirements-serving.in"
+SERVING_LOCK = ROOT / "infra" / "requirements-serving.lock"
+# What builds the wheel of this repository.
+BUILD_LOCK = ROOT / "infra" / "requirements-build.lock"
 
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?==(?P<version>[^\s;]+)$")
 _ENTRY = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[A-Za-z0-9.!+_-]+)( ; [^#/\\]+)?$")
@@ -53,12 +59,20 @@ def locked_versions(lock: str) -> tuple[dict[str, set[str]], list[str]]:
     return dict(versions), wrong
 
 
-def disagreements(project: str, lock: str) -> list[str]:
-    """One sentence for each point in which the texts of `pyproject.toml` and the lock disagree; none when they agree."""
+def disagreements(project: str, lock: str, wanted: Collection[str] | None = None) -> list[str]:
+    """One sentence for each point in which the texts of `pyproject.toml` and a lock disagree; none when they agree.
+
+    Args:
+        project: text of `pyproject.toml`.
+        lock: text of the lock.
+        wanted: names of the direct dependencies that the lock is for; all of them when None.
+    """
     pins, loose = direct_pins(project)
     versions, wrong = locked_versions(lock)
     found = loose + wrong
     for name, version in pins.items():
+        if wanted is not None and name not in wanted:
+            continue
         locked = versions.get(name, set())
         if locked != {version}:
             says = " and ".join(sorted(locked)) or "nothing"
@@ -66,35 +80,64 @@ def disagreements(project: str, lock: str) -> list[str]:
     return found
 
 
-def write_lock() -> None:
-    """Resolve the runtime dependencies for all supported platforms with `uv`, keeping what still fits."""
-    # No header and no annotations: the file holds names, versions and hashes only, and no address.
-    command = [
-        "uv",
-        "pip",
-        "compile",
-        str(PROJECT),
-        "--universal",
-        "--python-version",
-        "3.11",
-        "--generate-hashes",
+def serving_names(text: str) -> set[str]:
+    """Normalised names of the packages that `requirements-serving.in` lists."""
+    lines = (line.partition("#")[0].partition("[")[0].strip() for line in text.splitlines())
+    return {_normalised(line) for line in lines if line}
+
+
+def strangers(lock: str, whole: str) -> list[str]:
+    """One sentence for each package of a lock that the whole lock has not in that very version."""
+    versions, known = locked_versions(lock)[0], locked_versions(whole)[0]
+    return [
+        f"{name}: requirements-serving.lock says {' and '.join(sorted(found))}, which requirements.lock does "
+        f"not have; {_REMEDY}"
+        for name, found in versions.items()
+        if not found <= known.get(name, set())
     ]
-    command += ["--no-header", "--no-annotate", "--quiet", "--output-file", str(LOCK)]
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def check() -> list[str]:
+    """Every disagreement between the three locks and `pyproject.toml`."""
+    project = PROJECT.read_text()
+    whole, serving, build = (
+        path.read_text() if path.exists() else "" for path in (LOCK, SERVING_LOCK, BUILD_LOCK)
+    )
+    builder = _PIN.match(tomllib.loads(project)["build-system"]["requires"][0])
+    found = disagreements(project, whole)
+    found += disagreements(project, serving, serving_names(SERVING.read_text())) + strangers(serving, whole)
+    if builder is None or locked_versions(build)[0].get(builder["name"]) != {builder["version"]}:
+        found.append(f"requirements-build.lock is not for the build system of pyproject.toml; {_REMEDY}")
+    return list(dict.fromkeys(found + locked_versions(build)[1]))
+
+
+def write_locks() -> None:
+    """Resolve all three for all supported platforms with `uv`, keeping what still fits."""
+    _compile(str(PROJECT), LOCK, "--extra", "server")
+    _compile(str(SERVING), SERVING_LOCK, "--constraint", str(LOCK))
+    requires = tomllib.loads(PROJECT.read_text())["build-system"]["requires"]
+    _compile("-", BUILD_LOCK, given="\n".join(requires))
+
+
+def _compile(source: str, target: Path, *options: str, given: str | None = None) -> None:
+    # No header and no annotations: the file holds names, versions and hashes only, and no address.
+    command = ["uv", "pip", "compile", source, "--universal", "--python-version", "3.11", "--generate-hashes"]
+    command += ["--no-header", "--no-annotate", "--quiet", *options, "--output-file", str(target)]
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, input=given, text=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return 0 when the two files agree, 1 (and say why on standard error) when not."""
+    """Return 0 when all agree, 1 (and say why on standard error) when not."""
     parser = argparse.ArgumentParser(prog="python -m infra.lock", description=__doc__)
     parser.add_argument("--write", action="store_true", help="resolve anew with uv before the check")
     if parser.parse_args(arguments).write:
-        write_lock()
-    lock = LOCK.read_text() if LOCK.exists() else ""
-    found = disagreements(PROJECT.read_text(), lock)
+        write_locks()
+    found = check()
     for sentence in found:
         print(sentence, file=sys.stderr)
     if not found:
-        print(f"requirements.lock agrees with pyproject.toml: {len(locked_versions(lock)[0])} packages")
+        sizes = [len(locked_versions(path.read_text())[0]) for path in (LOCK, SERVING_LOCK, BUILD_LOCK)]
+        print("the locks agree with pyproject.toml: {} packages, serving {}, build {}".format(*sizes))
     return 1 if found else 0
 
 

@@ -130,8 +130,12 @@ def _foreign_errors() -> tuple[type[BaseException], ...]:
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
-    known: tuple[Any, ...] = (MlflowException, SQLAlchemyError, Boto3Error, BotoCoreError, ClientError)
+    known: tuple[Any, ...] = (MlflowException, Boto3Error, BotoCoreError, ClientError)
+    # mlflow-skinny, which serving has, speaks to tracking servers only and brings no database library.
+    with contextlib.suppress(ModuleNotFoundError):
+        from sqlalchemy.exc import SQLAlchemyError
+
+        known = (*known, SQLAlchemyError)
     # ImportError: the driver of a database is not installed.
     return (*known, OSError, ImportError)
