@@ -9,6 +9,7 @@ from prodclf_assets.lake.core import (
     LakeConflictError,
     open_lake,
 )
+from prodclf_assets.lake.events import FEEDBACK, PREDICTION_LOG, EventLog, by_hour, schema_of
 from prodclf_assets.lake.folder import FolderStore
 from prodclf_assets.lake.log import LogEntry
 from prodclf_assets.lake.s3 import S3Store
@@ -16,6 +17,9 @@ from prodclf_assets.lake.store import MissingObjectError, Store
 from prodclf_assets.lake.versions import FileEntry, Version, entries_of, hash_of
 
 __all__ = [
+    "FEEDBACK",
+    "PREDICTION_LOG",
+    "EventLog",
     "FileEntry",
     "FolderStore",
     "Lake",
@@ -25,7 +29,9 @@ __all__ = [
     "S3Store",
     "Store",
     "Version",
+    "by_hour",
     "entries_of",
     "hash_of",
     "open_lake",
+    "schema_of",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from prodclf_assets.errors import LakeError
+from prodclf_assets.lake.events import EventLog
 from prodclf_assets.lake.folder import FolderStore
 from prodclf_assets.lake.log import LogEntry, append_record, read_records
 from prodclf_assets.lake.s3 import S3Store, make_client
@@ -194,6 +195,14 @@ class Lake:
         """Return every record of a log, oldest first; an unknown log is empty."""
         check_name(log)
         return read_records(self._store, log)
+
+    def events(self, log: str) -> EventLog:
+        """Return the event log of this name; see `prodclf_assets.lake.events`.
+
+        Raises:
+            LakeError: there is no such log.
+        """
+        return EventLog(self._store, log)
 
     def _pointer(self, asset: str) -> tuple[str | None, str | None]:
         """Return the id that `latest.json` names and the tag of that pointer; twice None when there is none."""
