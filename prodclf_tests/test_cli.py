@@ -208,6 +208,15 @@ def test_strict_writes_and_exits_1(eight: Path, trained_bundle_folder: Path) -> 
     assert run("score", eight, "filed.csv", "--model", trained_bundle_folder, "--strict").exit_code == 0
 
 
+def test_explanations_are_a_column_of_their_own(eight: Path, trained_bundle_folder: Path) -> None:
+    result = run("score", eight, "filed.csv", "--model", trained_bundle_folder, "--explain")
+    assert result.exit_code == 0
+    filed = pd.read_csv("filed.csv")
+    assert list(filed.columns)[-2:] == ["issues", "explanation"]
+    assert "lipstick" in filed["explanation"][3]
+    assert filed["explanation"].str.contains("File it|Have a person look|Do not rely|no title").all()
+
+
 def test_json_summary_counts_what_was_done(eight: Path, trained_bundle_folder: Path) -> None:
     result = run("score", eight, "filed.parquet", "--model", trained_bundle_folder, "--json")
     summary = json.loads(result.stdout)

@@ -1,7 +1,7 @@
 """Score a whole table: every row answered in order, with what was wrong with it said beside it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,8 @@ import pandas as pd
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.readers import SourceTable
+from prodclf_assets.classifier.explain import explain
+from prodclf_assets.classifier.reasons import reasons
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
@@ -23,6 +25,9 @@ SCORE_COLUMNS: Final = (
     "model_version",
     "issues",
 )
+EXPLANATION_COLUMN: Final = "explanation"
+_CHUNK_ROWS = 10_000
+_EXPLAINED_CHUNK_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,13 @@ NOTHING_SCORED: Final = ScoreCounts(0, {"auto": 0, "review": 0, "abstain": 0}, 0
 
 
 def score_table(
-    table: SourceTable, bundle: "Bundle", model_version: str, *, top_k: int = 5, chunk_rows: int = 10_000
+    table: SourceTable,
+    bundle: "Bundle",
+    model_version: str,
+    *,
+    top_k: int = 5,
+    explained: bool = False,
+    chunk_rows: int | None = None,
 ) -> Iterator[tuple[pd.DataFrame, ScoreCounts]]:
     """Yield the columns of the source as they were with `SCORE_COLUMNS` behind them, chunk by chunk and in order.
 
@@ -60,14 +71,22 @@ def score_table(
         bundle: the model.
         model_version: what the column `model_version` says.
         top_k: alternatives listed for each row.
+        explained: add `EXPLANATION_COLUMN`, which costs a row as many predictions as it has words and fields.
         chunk_rows: rows predicted at once.
     """
     issues = issue_texts(table)
-    original = table.original.rename(columns=renamed_columns(list(table.original.columns)))
-    for start in range(0, len(original), chunk_rows):
-        rows = slice(start, start + chunk_rows)
-        predictions = bundle.predict(ProductBatch.from_frame(table.products.iloc[rows]), top_k=top_k)
-        answers = predictions.to_columns(bundle.labels)
+    added_columns = (*SCORE_COLUMNS, EXPLANATION_COLUMN) if explained else SCORE_COLUMNS
+    original = table.original.rename(columns=renamed_columns(list(table.original.columns), added_columns))
+    step = chunk_rows or (_EXPLAINED_CHUNK_ROWS if explained else _CHUNK_ROWS)
+    for start in range(0, len(original), step):
+        rows = slice(start, start + step)
+        products = ProductBatch.from_frame(table.products.iloc[rows])
+        answers = bundle.predict(products, top_k=top_k).to_columns(bundle.labels)
+        if explained:
+            thresholds = bundle.manifest.thresholds
+            answers[EXPLANATION_COLUMN] = [
+                " ".join(reasons(found, thresholds)) for found in explain(bundle, products)
+            ]
         chunk = original.iloc[rows].reset_index(drop=True)
         added = pd.DataFrame(
             {**answers, "model_version": model_version, "issues": issues[rows]}, index=chunk.index
@@ -78,7 +97,7 @@ def score_table(
             {name: decided[name] for name in NOTHING_SCORED.decisions},
             int((issues[rows] != "").sum()),
         )
-        yield pd.concat([chunk, added[list(SCORE_COLUMNS)]], axis=1), counts
+        yield pd.concat([chunk, added[list(added_columns)]], axis=1), counts
 
 
 def issue_texts(table: SourceTable) -> np.ndarray:
@@ -91,11 +110,11 @@ def issue_texts(table: SourceTable) -> np.ndarray:
     return texts
 
 
-def renamed_columns(names: list[str]) -> dict[str, str]:
+def renamed_columns(names: list[str], added: Sequence[str] = SCORE_COLUMNS) -> dict[str, str]:
     """Return the new names of the source's columns that would clash with those added."""
     renamed: dict[str, str] = {}
     for name in names:
-        if name in SCORE_COLUMNS:
+        if name in added:
             new = f"input_{name}"
             while new in names:
                 new = f"input_{new}"

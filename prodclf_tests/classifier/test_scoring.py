@@ -59,6 +59,18 @@ def test_chunks_change_nothing(table: SourceTable, trained_bundle: Bundle) -> No
         assert counted == counts
 
 
+def test_explained_rows_say_why_and_are_otherwise_the_same(
+    table: SourceTable, trained_bundle: Bundle
+) -> None:
+    plain, counts = scored(table, trained_bundle)
+    for rows in (2, 7):
+        found, counted = scored(table, trained_bundle, explained=True, chunk_rows=rows)
+        assert counted == counts
+        pd.testing.assert_frame_equal(found.drop(columns="explanation"), plain)
+        assert "frying" in found["explanation"][0] or "pan" in found["explanation"][0]
+        assert found["explanation"][1] == "There is no title, so nothing can be said."
+
+
 def test_every_fault_of_a_row_is_said_beside_it(table: SourceTable, trained_bundle: Bundle) -> None:
     frame, counts = scored(table, trained_bundle)
     said = frame["issues"].tolist()
@@ -82,3 +94,5 @@ def test_clashing_names_are_free_ones() -> None:
     assert renamed_columns(["title", "x"]) == {}
     names = ["issues", "input_issues", "title"]
     assert renamed_columns(names) == {"issues": "input_input_issues"}
+    assert renamed_columns(["explanation"]) == {}
+    assert renamed_columns(["explanation"], ["explanation"]) == {"explanation": "input_explanation"}
