@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from prodclf_serving import schemas
+from prodclf_serving.explain_route import explain_route
 from prodclf_serving.metrics import CONTENT_TYPE
 from prodclf_serving.observe import Observer, request_id_of
 from prodclf_serving.openapi import DESCRIPTION, answer_response, document, problem_response
@@ -21,6 +22,7 @@ from prodclf_serving.service import Service
 _LINKS = {
     "predict": "/predict",
     "batch": "/predict/batch",
+    "explain": "/explain",
     "model": "/model",
     "health": "/health",
     "ready": "/ready",
@@ -51,7 +53,7 @@ def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
     app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
     app.add_exception_handler(ProblemError, _send_problem)
     app.add_exception_handler(HTTPException, _send_http_exception)
-    app.router.routes[:0] = predict_routes(service)
+    app.router.routes[:0] = [*predict_routes(service), explain_route(service)]
     _add_operation_routes(app, service)
     openapi: dict[str, Any] = {}
 

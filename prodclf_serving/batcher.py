@@ -14,6 +14,7 @@ from prodclf_serving.problems import overloaded
 Model = TypeVar("Model")
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 _RETRY_AFTER_SECONDS = 1
 
@@ -86,6 +87,10 @@ class MicroBatcher(Generic[Model, Item, Answer]):
             answers += await self._enqueue(model, items[start : start + self._max_rows])
         return answers
 
+    async def between(self, call: Callable[[], Result]) -> Result:
+        """Run something else that uses the model, in the same thread, between two calls."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._timed, call)
+
     def stalled_seconds(self) -> float:
         """How long the call that runs now has been running; 0 when none does."""
         started = self._call_started
@@ -122,7 +127,7 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         self, loop: asyncio.AbstractEventLoop, jobs: list[_Job[Model, Item, Answer]]
     ) -> "list[list[Answer] | BaseException]":
         try:
-            return await loop.run_in_executor(self._executor, self._run, jobs)
+            return await loop.run_in_executor(self._executor, self._timed, lambda: self._answer(jobs))
         except RuntimeError as error:
             # The thread takes no more work, since the service is closed: who waits must be told.
             return [error] * len(jobs)
@@ -142,10 +147,10 @@ class MicroBatcher(Generic[Model, Item, Answer]):
             rows += len(job.items)
         return jobs
 
-    def _run(self, jobs: list[_Job[Model, Item, Answer]]) -> list[list[Answer] | BaseException]:
+    def _timed(self, call: Callable[[], Result]) -> Result:
         self._call_started = time.monotonic()
         try:
-            return self._answer(jobs)
+            return call()
         finally:
             self._call_started = None
 

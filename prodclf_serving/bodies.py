@@ -120,8 +120,20 @@ def parse_json(body: bytes) -> Any:
             raise malformed_body(f"the body is not valid JSON: {error}") from error
 
 
+async def read_product(request: Request, limit: int) -> Record:
+    """The one product of a request.
+
+    Raises:
+        ProblemError: 415 when it is not called JSON, and what `read_body` and `parse_product` raise.
+    """
+    media_type, _ = content_type(request)
+    if media_type != "application/json":
+        raise unsupported_media_type(media_type, ("application/json",))
+    return parse_product(await read_body(request, limit))
+
+
 def parse_product(body: bytes) -> Record:
-    """The one product of a `/predict` body.
+    """The product of a JSON body.
 
     Raises:
         ProblemError: 400 when it is not JSON, 422 when it is not an object.

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's for the small routes, written out here for the two prediction routes."""
+"""The OpenAPI document: FastAPI's for the small routes, written out here for the prediction routes."""
 
 from typing import Any
 
@@ -50,19 +50,50 @@ def document(app: FastAPI, serving: ServingSettings) -> dict[str, Any]:
     described = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
-    paths = {"/predict": _predict(serving), "/predict/batch": _predict_batch(serving)}
+    paths = {
+        "/predict": _predict(serving),
+        "/predict/batch": _predict_batch(serving),
+        "/explain": _explain(serving),
+    }
     described["paths"] = {**paths, **described.get("paths", {})}
     described.setdefault("components", {}).setdefault("schemas", {}).update(schemas.components())
     return described
 
 
 def _predict(serving: ServingSettings) -> dict[str, Any]:
-    return {
-        "post": {
-            "tags": ["prediction"],
+    return _one_product(
+        {
             "operationId": "predict",
             "summary": "Classify one product",
             "description": "Requests that arrive together are predicted together; the answer is the same as alone.",
+        },
+        answer_response("The category.", schemas.Prediction),
+        serving,
+    )
+
+
+def _explain(serving: ServingSettings) -> dict[str, Any]:
+    return _one_product(
+        {
+            "operationId": "explain",
+            "summary": "Classify one product and say why",
+            "description": (
+                "Each word and field is left out once to see what the answer would be without it, so it takes as long "
+                "as a small batch. The words of the title come first; of a very long product not all are tried."
+            ),
+        },
+        answer_response("The category and what moved it.", schemas.ExplainedPrediction),
+        serving,
+    )
+
+
+def _one_product(
+    operation: dict[str, Any], answer: dict[str, Any], serving: ServingSettings
+) -> dict[str, Any]:
+    return {
+        "post": {
+            "tags": ["prediction"],
+            **operation,
             "parameters": [_REQUEST_ID],
             "requestBody": {
                 "required": True,
@@ -73,10 +104,7 @@ def _predict(serving: ServingSettings) -> dict[str, Any]:
                     }
                 },
             },
-            "responses": {
-                "200": answer_response("The category.", schemas.Prediction),
-                **_errors(serving),
-            },
+            "responses": {"200": answer, **_errors(serving)},
         }
     }
 

@@ -17,8 +17,8 @@ from prodclf_serving.bodies import (
     ParsedBatch,
     content_type,
     parse_batch,
-    parse_product,
     read_body,
+    read_product,
 )
 from prodclf_serving.observe import note, request_id_of
 from prodclf_serving.predictor import Answer, LoadedModel, prediction
@@ -35,12 +35,8 @@ def predict_routes(service: Service) -> list[Route]:
     serving = service.config.serving
 
     async def predict(request: Request) -> Response:
-        media_type, _ = content_type(request)
-        if media_type != "application/json":
-            raise unsupported_media_type(media_type, ("application/json",))
-        body = await read_body(request, serving.max_body_bytes)
+        record = await read_product(request, serving.max_body_bytes)
         model = service.model()
-        record = parse_product(body)
         (answer,) = await service.answer(model, [record])
         if answer.error is not None:
             service.metrics.item_errors(1)

@@ -96,6 +96,32 @@ class Prediction(BaseModel):
     request_id: str = Field(description="The request's `X-Request-ID`, or one made for it.")
 
 
+class Influence(BaseModel):
+    """What one word or field of the product did to the answer: it was left out, and the answer asked for again."""
+
+    kind: Literal["word", "field"]
+    field: str = Field(description="The field; for a word the one it was first read in.")
+    text: str = Field(description="The word, or the field's value.")
+    effect: float = Field(
+        description="Fall of the answer's log-odds without it; positive when it speaks for the answer."
+    )
+    runner_up_effect: float = Field(description="The same of the runner-up.")
+    confidence_without: float = Field(ge=0, le=1, description="Probability of the answer without it.")
+    category_without: str = Field(description="The answer without it; empty when nothing could be said.")
+
+
+class ExplainedPrediction(Prediction):
+    """A prediction and why it is what it is."""
+
+    reasons: list[str] = Field(description="The explanation in plain sentences, the most telling first.")
+    runner_up: CategoryProbability | None = Field(
+        description="The next likeliest category; null without one."
+    )
+    influences: list[Influence] = Field(
+        description="Every word and field that was tried, the strongest for the answer first."
+    )
+
+
 class ItemProblem(BaseModel):
     """Why one product cannot be classified."""
 
@@ -181,6 +207,7 @@ class ModelState(BaseModel):
 _MODELS = (
     Product,
     Prediction,
+    ExplainedPrediction,
     FailedItem,
     BatchAnswer,
     Problem,

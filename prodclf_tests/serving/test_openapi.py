@@ -34,6 +34,7 @@ def test_every_route_is_described(described):
         "/metrics",
         "/predict",
         "/predict/batch",
+        "/explain",
     }
     assert described["openapi"].startswith("3.1")
 
