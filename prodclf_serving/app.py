@@ -98,11 +98,7 @@ def _add_operation_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/metrics", tags=["operation"], summary="Prometheus metrics of this replica")
     async def metrics() -> Response:
-        batcher, log = service.batcher, service.log
-        body = service.metrics.render(
-            service.holder.current, batcher.pending_requests, batcher.pending_rows, log.dropped if log else 0
-        )
-        return Response(body, media_type=CONTENT_TYPE)
+        return Response(service.metrics_text(), media_type=CONTENT_TYPE)
 
 
 def _model_state(service: Service) -> dict[str, Any]:

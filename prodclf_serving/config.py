@@ -27,6 +27,14 @@ class ServiceConfig:
     def of(cls, settings: Settings, serving: ServingSettings) -> "ServiceConfig":
         """The configuration with its paths made absolute, since a replica may run in another folder."""
         absolute = settings.model_copy(
-            update={"home": settings.home.resolve(), "mlflow_uri": settings.tracking_uri}
+            update={
+                "home": settings.home.resolve(),
+                "mlflow_uri": settings.tracking_uri,
+                "lake_location": _absolute(settings.lake),
+            }
         )
         return cls(absolute, serving, serving.model_cache(settings), serving.request_log_path(settings))
+
+
+def _absolute(lake: str) -> str:
+    return lake if "://" in lake else str(Path(lake).expanduser().absolute())

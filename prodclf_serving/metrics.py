@@ -2,6 +2,8 @@
 
 from collections import Counter as Tally
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -13,6 +15,24 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 _MAX_CATEGORIES = 100
+
+
+@dataclass(frozen=True)
+class ReplicaState:
+    """What is so at the moment of a scrape.
+
+    Attributes:
+        model: the live model, if there is one.
+        pending_requests, pending_rows: waiting or running.
+        request_log_dropped: lines that were dropped since the start.
+        prediction_log_waiting: answers that wait to be written.
+    """
+
+    model: LoadedModel | None
+    pending_requests: int = 0
+    pending_rows: int = 0
+    request_log_dropped: int = 0
+    prediction_log_waiting: int = 0
 
 
 class ServingMetrics:
@@ -48,8 +68,13 @@ class ServingMetrics:
         ).labels(replica)
         self._model = self._gauge("model_info", "The live model; always 1.", "version", "bundle", "alias")
         self._loaded = self._gauge("model_loaded_timestamp_seconds", "When the live model was loaded.")
+        self._created = self._gauge("model_created_timestamp_seconds", "When the live model was trained.")
+        self._degraded_model = self._gauge("model_degraded", "1 while the answers are flagged as degraded.")
         self._pending = self._gauge("pending", "Waiting or running in this replica.", "what")
         self._log_dropped = self._gauge("request_log_dropped", "Request log lines that were dropped.")
+        self._logged = self._counter("prediction_log_rows", "Answers for the prediction log.", "outcome")
+        self._flushes = self._counter("prediction_log_flushes", "Writes of the prediction log.", "outcome")
+        self._waiting = self._gauge("prediction_log_waiting_rows", "Answers that wait to be written.")
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request; `route` is the path's template, never the path itself."""
@@ -78,17 +103,26 @@ class ServingMetrics:
         """Count one look at the model alias."""
         self._refreshes.labels(self._replica, outcome).inc()
 
-    def render(
-        self, model: LoadedModel | None, pending_requests: int, pending_rows: int, dropped: int
-    ) -> bytes:
-        """All metrics in Prometheus' text format, with the present state of model, queue and log."""
+    def logged(self, outcome: str, rows: int) -> None:
+        """Count answers that were written to the prediction log, or dropped from it."""
+        self._logged.labels(self._replica, outcome).inc(rows)
+
+    def flushed(self, succeeded: bool) -> None:
+        """Count one write of the prediction log."""
+        self._flushes.labels(self._replica, "succeeded" if succeeded else "failed").inc()
+
+    def render(self, state: ReplicaState) -> bytes:
+        """All metrics in Prometheus' text format, with the present state of model, queue and logs."""
         self._model.clear()
-        if model is not None:
+        if (model := state.model) is not None:
             self._model.labels(self._replica, model.version, model.bundle.version, model.alias).set(1)
             self._loaded.labels(self._replica).set(model.loaded_at)
-        self._pending.labels(self._replica, "requests").set(pending_requests)
-        self._pending.labels(self._replica, "rows").set(pending_rows)
-        self._log_dropped.labels(self._replica).set(dropped)
+            self._created.labels(self._replica).set(_seconds(model.bundle.manifest.created_at))
+            self._degraded_model.labels(self._replica).set(model.degraded_reason is not None)
+        self._pending.labels(self._replica, "requests").set(state.pending_requests)
+        self._pending.labels(self._replica, "rows").set(state.pending_rows)
+        self._log_dropped.labels(self._replica).set(state.request_log_dropped)
+        self._waiting.labels(self._replica).set(state.prediction_log_waiting)
         return generate_latest(self._registry)
 
     def _coarse(self, category: str) -> str:
@@ -104,3 +138,7 @@ class ServingMetrics:
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"prodclf_{name}", text, ("replica", *labels), registry=self._registry)
+
+
+def _seconds(iso: str) -> float:
+    return datetime.fromisoformat(iso).timestamp()

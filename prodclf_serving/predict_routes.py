@@ -37,7 +37,7 @@ def predict_routes(service: Service) -> list[Route]:
     async def predict(request: Request) -> Response:
         record = await read_product(request, serving.max_body_bytes)
         model = service.model()
-        (answer,) = await service.answer(model, [record])
+        (answer,) = await service.answer(model, [record], request_id_of(request.scope))
         if answer.error is not None:
             service.metrics.item_errors(1)
             raise invalid_items([ItemError(0, answer.error.field, answer.error.message)])
@@ -55,7 +55,7 @@ def predict_routes(service: Service) -> list[Route]:
         small = len(body) <= _SMALL_BODY_BYTES
         arguments = (body, format_, charset, serving.max_batch_rows)
         parsed = parse_batch(*arguments) if small else await asyncio.to_thread(parse_batch, *arguments)
-        outcomes = await _outcomes(service, model, parsed)
+        outcomes = await _outcomes(service, model, parsed, request_id_of(request.scope))
         batch = AnsweredBatch(parsed, outcomes, model, request_id_of(request.scope))
         note(request.scope, rows=len(outcomes), failed=batch.failed, model_version=model.version)
         if batch.failed:
@@ -70,10 +70,12 @@ def predict_routes(service: Service) -> list[Route]:
     ]
 
 
-async def _outcomes(service: Service, model: LoadedModel, parsed: ParsedBatch) -> list[Answer | ItemError]:
+async def _outcomes(
+    service: Service, model: LoadedModel, parsed: ParsedBatch, request_id: str
+) -> list[Answer | ItemError]:
     """Answer the items that could be read; the others, and those without a title, keep their error."""
     readable = [item for item in parsed.items if isinstance(item, dict)]
-    answers = iter(await service.answer(model, readable) if readable else [])
+    answers = iter(await service.answer(model, readable, request_id) if readable else [])
     return [
         item if isinstance(item, ItemError) else _outcome(parsed, row, next(answers))
         for row, item in enumerate(parsed.items)

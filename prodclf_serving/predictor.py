@@ -1,7 +1,7 @@
 """From products to answers: the one way HTTP requests reach the bundle's one `predict`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -9,6 +9,7 @@ from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.catalog.product import FieldIssue, ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.decision import Decision
+from prodclf_assets.classifier.predictions import Predictions
 from prodclf_serving.bodies import Record
 
 
@@ -40,6 +41,14 @@ class LoadedModel:
     degraded_reason: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One vectorised prediction, in columns: what went in and what came out."""
+
+    batch: ProductBatch
+    predictions: Predictions
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the model says about one product, or why it says nothing.
@@ -52,6 +61,8 @@ class Answer:
         probabilities: the likeliest leaves, best first.
         issues: fields that could not be used and counted as missing.
         error: set when the product cannot be classified; the other parts are then empty.
+        call: the call that the answer is from, for what is recorded of it.
+        row: the product's place in that call.
     """
 
     category: str
@@ -61,6 +72,8 @@ class Answer:
     probabilities: list[Probability]
     issues: list[FieldIssue]
     error: FieldIssue | None = None
+    call: Call | None = field(default=None, compare=False, repr=False)
+    row: int = field(default=0, compare=False)
 
 
 def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) -> list[Answer]:
@@ -79,6 +92,7 @@ def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) ->
     for issue in issues:
         by_row.setdefault(issue.row, []).append(issue)
     predictions = model.bundle.predict(batch, top_k)
+    call = Call(batch, predictions)
     labels = model.bundle.labels
     confidences = predictions.confidence.tolist()
     top_labels = predictions.top_labels.tolist()
@@ -103,6 +117,9 @@ def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) ->
                 predictions.branch[row],
                 probabilities,
                 found,
+                None,
+                call,
+                row,
             )
         )
     return answers

@@ -1,19 +1,28 @@
 """One replica's parts and how they work together, independent of the web framework and of Ray."""
 
 import os
+import re
 import socket
+import uuid
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from prodclf_assets.lake import PREDICTION_LOG, open_lake
 from prodclf_assets.registry import open_registry
 from prodclf_serving.batcher import MicroBatcher
 from prodclf_serving.bodies import Record
 from prodclf_serving.cache import ModelCache
 from prodclf_serving.config import ServiceConfig
 from prodclf_serving.holder import ModelHolder
-from prodclf_serving.metrics import ServingMetrics
+from prodclf_serving.metrics import ReplicaState, ServingMetrics
+from prodclf_serving.prediction_log import PredictionLog
 from prodclf_serving.predictor import Answer, LoadedModel, answer_records
 from prodclf_serving.problems import ProblemError, no_model
+from prodclf_serving.recorder import Recorder
 from prodclf_serving.request_log import RequestLog
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CANARY: Record = {"title": "Canary: stainless steel water bottle 1 litre"}
 _STALLED_SECONDS = 30.0
@@ -31,6 +40,8 @@ class Service:
         serving = config.serving
         self.config = config
         self.replica = f"{socket.gethostname()}-{os.getpid()}"
+        # A process id may come again, in a container it always does; what was written before must stay.
+        self.writer = re.sub(r"[^A-Za-z0-9.-]", "-", f"{self.replica}-{uuid.uuid4().hex[:8]}")
         self.metrics = ServingMetrics(self.replica)
         self.holder = holder or ModelHolder(
             lambda: open_registry(config.settings),
@@ -45,18 +56,26 @@ class Service:
             max_pending_rows=serving.max_pending_rows,
         )
         self.log = RequestLog(config.request_log) if config.request_log else None
+        self.prediction_log = self._prediction_log() if serving.prediction_log else None
+        self.recorder = Recorder([self._log_predictions], lambda rows: self.metrics.logged("dropped", rows))
         self.draining = False
 
     def start(self) -> None:
-        """Load the model, if there is one, and begin to follow the alias and to write the request log."""
+        """Load the model, if there is one, and begin to follow the alias and to write the logs."""
         if self.log is not None:
             self.log.start()
+        if self.prediction_log is not None:
+            self.prediction_log.start()
+        self.recorder.start()
         self.holder.start(self.config.serving.poll_seconds)
 
     def stop(self) -> None:
-        """End all threads; what the request log has buffered is written."""
+        """End all threads; what the logs have buffered is written."""
         self.holder.stop()
         self.batcher.close()
+        self.recorder.stop()
+        if self.prediction_log is not None:
+            self.prediction_log.stop()
         if self.log is not None:
             self.log.stop()
 
@@ -71,15 +90,17 @@ class Service:
             raise no_model(self.holder.last_error or "no model has been loaded yet")
         return model
 
-    async def answer(self, model: LoadedModel, records: Sequence[Record]) -> list[Answer]:
-        """Classify products, together with those of other requests that wait.
+    async def answer(self, model: LoadedModel, records: Sequence[Record], request_id: str) -> list[Answer]:
+        """Classify products, together with those of other requests that wait, and record what is answered.
 
         Raises:
             ProblemError: 503 with Retry-After, when too many wait already.
         """
         with self.batcher.admission(len(records)):
             answers = await self.batcher.submit(model, records)
-        self.metrics.answers(answers, degraded=model.degraded_reason is not None)
+        degraded = model.degraded_reason is not None
+        self.metrics.answers(answers, degraded=degraded)
+        self.recorder.add(request_id, model, records, answers, degraded=degraded)
         return answers
 
     async def canary(self) -> LoadedModel:
@@ -107,6 +128,33 @@ class Service:
             raise RuntimeError(f"a prediction call has been running for {stalled:.0f} s")
         if self.holder.current is not None and self.batcher.pending_requests == 0:
             await self.batcher.submit(self.holder.current, [_CANARY])
+
+    def metrics_text(self) -> bytes:
+        """This replica's metrics in Prometheus' text format."""
+        state = ReplicaState(
+            self.holder.current,
+            self.batcher.pending_requests,
+            self.batcher.pending_rows,
+            self.log.dropped if self.log else 0,
+            self.prediction_log.waiting if self.prediction_log else 0,
+        )
+        return self.metrics.render(state)
+
+    def _prediction_log(self) -> PredictionLog:
+        serving, lake = self.config.serving, self.config.settings.lake
+        return PredictionLog(
+            lambda: open_lake(lake).events(PREDICTION_LOG),
+            self.writer,
+            share=serving.prediction_log,
+            seconds=serving.prediction_log_seconds,
+            max_bytes=serving.prediction_log_mb * 1024 * 1024,
+            on_rows=self.metrics.logged,
+            on_flush=self.metrics.flushed,
+        )
+
+    def _log_predictions(self, model: LoadedModel, table: "pa.Table") -> None:
+        if self.prediction_log is not None:
+            self.prediction_log.add(table)
 
     def _answer_call(self, model: LoadedModel, records: Sequence[Record]) -> list[Answer]:
         self.metrics.call(len(records))

@@ -75,6 +75,24 @@ class ServingSettings(BaseSettings):
         "`$PRODCLF_HOME/serving/requests.jsonl` when unset.",
     )
 
+    prediction_log: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of the answers that are kept in the lake's prediction log; 0 keeps none.",
+    )
+    prediction_log_seconds: float = Field(
+        default=60.0,
+        gt=0.0,
+        le=3600.0,
+        description="Time between two writes of the prediction log; a crash loses what was answered since the last.",
+    )
+    prediction_log_mb: int = Field(
+        default=64,
+        ge=2,
+        description="Memory for answers that wait while the lake cannot be written, in MiB; beyond it the oldest go.",
+    )
+
     def model_cache(self, settings: Settings) -> Path:
         """Absolute folder in which fetched models are kept."""
         return (self.cache or settings.home / "serving" / "models").resolve()

@@ -46,6 +46,15 @@ def service(served_home: Path) -> Iterator[Service]:
     service.stop()
 
 
+@pytest.fixture
+def own(served_home: Path, service: Service) -> Iterator[Service]:
+    """A service of one test's own, on the shared model; none of its threads runs."""
+    serving = ServingSettings(poll_seconds=60, request_log="off")
+    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder)
+    yield own
+    own.batcher.close()
+
+
 @pytest.fixture(scope="session")
 def app(service: Service) -> FastAPI:
     """The application of the service."""

@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from prodclf_serving.metrics import ServingMetrics
+from prodclf_serving.metrics import ReplicaState, ServingMetrics
 from prodclf_serving.predictor import Answer
 
 
@@ -9,7 +9,7 @@ def _answer(category: str, decision: str = "auto") -> Answer:
 
 
 def _render(metrics: ServingMetrics, model=None) -> str:
-    return metrics.render(model, pending_requests=2, pending_rows=5, dropped=1).decode()
+    return metrics.render(ReplicaState(model, 2, 5, 1, 7)).decode()
 
 
 def test_decisions_and_coarse_categories_are_counted():
@@ -36,15 +36,25 @@ def test_the_live_model_and_the_queue_are_shown_as_they_are_now():
 
     def model(version: str):
         return SimpleNamespace(
-            version=version, bundle=SimpleNamespace(version=f"hash{version}"), alias="champion", loaded_at=7.0
+            version=version,
+            bundle=SimpleNamespace(
+                version=f"hash{version}", manifest=SimpleNamespace(created_at="1970-01-01T00:00:03+00:00")
+            ),
+            alias="champion",
+            loaded_at=7.0,
+            degraded_reason=None if version == "2" else "from the cache",
         )
 
-    assert "prodclf_model_info{" in _render(metrics, model("1"))
+    assert 'prodclf_model_degraded{replica="r1"} 1.0' in _render(metrics, model("1"))
     text = _render(metrics, model("2"))
     assert 'prodclf_model_info{alias="champion",bundle="hash2",replica="r1",version="2"} 1.0' in text
     assert 'version="1"' not in text
+    assert 'prodclf_model_degraded{replica="r1"} 0.0' in text
+    assert 'prodclf_model_loaded_timestamp_seconds{replica="r1"} 7.0' in text
+    assert 'prodclf_model_created_timestamp_seconds{replica="r1"} 3.0' in text
     assert 'prodclf_pending{replica="r1",what="rows"} 5.0' in text
     assert 'prodclf_request_log_dropped{replica="r1"} 1.0' in text
+    assert 'prodclf_prediction_log_waiting_rows{replica="r1"} 7.0' in text
 
 
 def test_requests_are_timed_by_route():
