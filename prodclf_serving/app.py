@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from prodclf_serving import schemas
 from prodclf_serving.explain_route import explain_route
+from prodclf_serving.feedback_route import feedback_route
 from prodclf_serving.metrics import CONTENT_TYPE
 from prodclf_serving.observe import Observer, request_id_of
 from prodclf_serving.openapi import DESCRIPTION, answer_response, document, problem_response
@@ -23,6 +24,7 @@ _LINKS = {
     "predict": "/predict",
     "batch": "/predict/batch",
     "explain": "/explain",
+    "feedback": "/feedback",
     "model": "/model",
     "health": "/health",
     "ready": "/ready",
@@ -53,14 +55,18 @@ def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
     app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
     app.add_exception_handler(ProblemError, _send_problem)
     app.add_exception_handler(HTTPException, _send_http_exception)
-    app.router.routes[:0] = [*predict_routes(service), explain_route(service)]
+    app.router.routes[:0] = [*predict_routes(service), explain_route(service), feedback_route(service)]
     _add_operation_routes(app, service)
-    openapi: dict[str, Any] = {}
+    described_for: dict[str, dict[str, Any]] = {}
 
     def described() -> dict[str, Any]:
-        if not openapi:
-            openapi.update(document(app, service.config.serving))
-        return openapi
+        # The example of a correction is of a category that the live model has.
+        model = service.holder.current
+        category = model.bundle.labels[0] if model else "Home > Kitchen > Bottles"
+        if category not in described_for:
+            described_for.clear()
+            described_for[category] = document(app, service.config.serving, category)
+        return described_for[category]
 
     app.openapi = described  # type: ignore[method-assign]
     return app

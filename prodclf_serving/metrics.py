@@ -74,6 +74,7 @@ class ServingMetrics:
         self._log_dropped = self._gauge("request_log_dropped", "Request log lines that were dropped.")
         self._logged = self._counter("prediction_log_rows", "Answers for the prediction log.", "outcome")
         self._flushes = self._counter("prediction_log_flushes", "Writes of the prediction log.", "outcome")
+        self._feedback = self._counter("feedback", "Corrections by people.", "outcome")
         self._waiting = self._gauge("prediction_log_waiting_rows", "Answers that wait to be written.")
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -110,6 +111,10 @@ class ServingMetrics:
     def flushed(self, succeeded: bool) -> None:
         """Count one write of the prediction log."""
         self._flushes.labels(self._replica, "succeeded" if succeeded else "failed").inc()
+
+    def feedback(self, outcome: str, rows: int) -> None:
+        """Count corrections that were stored, or failed to be."""
+        self._feedback.labels(self._replica, outcome).inc(rows)
 
     def render(self, state: ReplicaState) -> bytes:
         """All metrics in Prometheus' text format, with the present state of model, queue and logs."""

@@ -20,7 +20,7 @@ _SECURITY_HEADERS = [
     (b"x-frame-options", b"DENY"),
 ]
 # FastAPI notes the route it has matched in the scope; for these, which are Starlette's, nobody does.
-PLAIN_ROUTES = frozenset({"/predict", "/predict/batch", "/explain"})
+PLAIN_ROUTES = frozenset({"/predict", "/predict/batch", "/explain", "/feedback"})
 _QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
 _CLIENT_GONE = 499
 

@@ -45,8 +45,14 @@ def answer_response(description: str, model: type[BaseModel]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schemas.ref(model)}}}
 
 
-def document(app: FastAPI, serving: ServingSettings) -> dict[str, Any]:
-    """The whole document of an application with these limits."""
+def document(app: FastAPI, serving: ServingSettings, category: str) -> dict[str, Any]:
+    """The whole document of an application with these limits.
+
+    Args:
+        app: the application.
+        serving: limits in force.
+        category: one that the model knows, for an example.
+    """
     described = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
@@ -54,6 +60,7 @@ def document(app: FastAPI, serving: ServingSettings) -> dict[str, Any]:
         "/predict": _predict(serving),
         "/predict/batch": _predict_batch(serving),
         "/explain": _explain(serving),
+        "/feedback": _feedback(serving, category),
     }
     described["paths"] = {**paths, **described.get("paths", {})}
     described.setdefault("components", {}).setdefault("schemas", {}).update(schemas.components())
@@ -85,6 +92,38 @@ def _explain(serving: ServingSettings) -> dict[str, Any]:
         answer_response("The category and what moved it.", schemas.ExplainedPrediction),
         serving,
     )
+
+
+def _feedback(serving: ServingSettings, category: str) -> dict[str, Any]:
+    example = {**schemas.PRODUCT_EXAMPLE, "category": category, "reviewer": "asha"}
+    return {
+        "post": {
+            "tags": ["prediction"],
+            "operationId": "feedback",
+            "summary": "Say where a product belongs",
+            "description": (
+                "A correction or a confirmation by a person. It is stored in the lake before it is acknowledged, and "
+                "outranks the shop's own category when the model is trained next. Sent twice, the later one counts."
+            ),
+            "parameters": [_REQUEST_ID],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": schemas.ref(schemas.Feedback), "example": example}
+                },
+            },
+            "responses": {
+                "201": answer_response("It is stored.", schemas.FeedbackStored),
+                **_errors(serving),
+                "422": problem_response(
+                    "No product, or no category of the live model; `suggestions` has the nearest names."
+                ),
+                "503": problem_response(
+                    "No model yet, or the lake does not take it; send it again.", retry=True
+                ),
+            },
+        }
+    }
 
 
 def _one_product(

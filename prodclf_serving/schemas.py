@@ -59,6 +59,18 @@ class Product(BaseModel):
     reviews_count: Number = Field(default=None, description="Number of reviews, such as `2,255`.")
 
 
+class Feedback(Product):
+    """A product and the category that a person says it belongs in."""
+
+    category: str = Field(
+        description="The right category: a leaf of the live model, its path joined with ` > `."
+    )
+    reviewer: str | None = Field(default=None, description="Who says so.")
+    request_id: str | None = Field(default=None, description="Id of the prediction that this is about.")
+    predicted_category: str | None = Field(default=None, description="What was predicted.")
+    model_version: str | None = Field(default=None, description="The model version that predicted it.")
+
+
 class CategoryProbability(BaseModel):
     """One candidate category."""
 
@@ -120,6 +132,17 @@ class ExplainedPrediction(Prediction):
     influences: list[Influence] = Field(
         description="Every word and field that was tried, the strongest for the answer first."
     )
+
+
+class FeedbackStored(BaseModel):
+    """A correction is in the lake."""
+
+    status: Literal["stored"]
+    category: str = Field(description="As it was stored.")
+    issues: list[FieldNote] | None = Field(
+        default=None, description="Fields of the product that counted as missing; absent if none."
+    )
+    request_id: str = Field(description="The `X-Request-ID` of this request, or one made for it.")
 
 
 class ItemProblem(BaseModel):
@@ -208,6 +231,8 @@ _MODELS = (
     Product,
     Prediction,
     ExplainedPrediction,
+    Feedback,
+    FeedbackStored,
     FailedItem,
     BatchAnswer,
     Problem,

@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prodclf_assets.lake import PREDICTION_LOG, open_lake
+from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
 from prodclf_assets.registry import open_registry
 from prodclf_serving.batcher import MicroBatcher
 from prodclf_serving.bodies import Record
 from prodclf_serving.cache import ModelCache
 from prodclf_serving.config import ServiceConfig
+from prodclf_serving.feedback import FeedbackStore
 from prodclf_serving.holder import ModelHolder
 from prodclf_serving.metrics import ReplicaState, ServingMetrics
 from prodclf_serving.prediction_log import PredictionLog
@@ -57,6 +58,7 @@ class Service:
         )
         self.log = RequestLog(config.request_log) if config.request_log else None
         self.prediction_log = self._prediction_log() if serving.prediction_log else None
+        self.feedback = FeedbackStore(lambda: self._events(FEEDBACK), self.writer, self.metrics.feedback)
         self.recorder = Recorder([self._log_predictions], lambda rows: self.metrics.logged("dropped", rows))
         self.draining = False
 
@@ -73,6 +75,7 @@ class Service:
         """End all threads; what the logs have buffered is written."""
         self.holder.stop()
         self.batcher.close()
+        self.feedback.close()
         self.recorder.stop()
         if self.prediction_log is not None:
             self.prediction_log.stop()
@@ -141,9 +144,9 @@ class Service:
         return self.metrics.render(state)
 
     def _prediction_log(self) -> PredictionLog:
-        serving, lake = self.config.serving, self.config.settings.lake
+        serving = self.config.serving
         return PredictionLog(
-            lambda: open_lake(lake).events(PREDICTION_LOG),
+            lambda: self._events(PREDICTION_LOG),
             self.writer,
             share=serving.prediction_log,
             seconds=serving.prediction_log_seconds,
@@ -151,6 +154,9 @@ class Service:
             on_rows=self.metrics.logged,
             on_flush=self.metrics.flushed,
         )
+
+    def _events(self, log: str) -> EventLog:
+        return open_lake(self.config.settings.lake).events(log)
 
     def _log_predictions(self, model: LoadedModel, table: "pa.Table") -> None:
         if self.prediction_log is not None:

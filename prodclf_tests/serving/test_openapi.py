@@ -35,6 +35,7 @@ def test_every_route_is_described(described):
         "/predict",
         "/predict/batch",
         "/explain",
+        "/feedback",
     }
     assert described["openapi"].startswith("3.1")
 
