@@ -36,7 +36,7 @@ def assemble_products(
         require_labels: whether a category path with a blank level is an error.
 
     Raises:
-        LabelError: a path has a blank level or no row has a category, while labels are required.
+        LabelError: a path has a blank level while labels are required.
     """
     data: dict[str, pd.Series] = {}
     for field in PRODUCT_COLUMNS:
@@ -50,7 +50,7 @@ def assemble_products(
             data[field] = _numbers(original[column], field, log)
         else:
             data[field] = normalise_texts(original[column])
-    data["product_id"] = _with_ids(data)
+    data["product_id"] = _with_ids(data, log.origins.file_ids)
     _report_missing_titles(data["title"], log)
     data[LABEL_COLUMN] = _labels(original, config, log, broken=broken, require_labels=require_labels)
     return pd.DataFrame(data)
@@ -94,8 +94,8 @@ def _report_missing_titles(titles: pd.Series, log: IssueLog) -> None:
     )
 
 
-def _with_ids(data: dict[str, pd.Series]) -> pd.Series:
-    """Give rows without an id one made from their texts, numbered where several rows have the same texts."""
+def _with_ids(data: dict[str, pd.Series], files: npt.NDArray[np.int64]) -> pd.Series:
+    """Give rows without an id one made from their texts, numbered where several rows of a file have the same texts."""
     ids = data["product_id"]
     absent = ids.isna().to_numpy()
     if not absent.any():
@@ -104,10 +104,10 @@ def _with_ids(data: dict[str, pd.Series]) -> pd.Series:
     made = pd.Series(
         [f"p-{_digest(text)}" for text in joined.to_pylist()], ids.index[absent], dtype=TEXT_DTYPE
     )
-    repeated = made.duplicated()
-    if repeated.any():
-        number = made.groupby(made, sort=False).cumcount()[repeated] + 1
-        made[repeated] = made[repeated] + "-" + number.astype(TEXT_DTYPE)
+    order = pd.DataFrame({"made": made, "file": files[absent]}, made.index)
+    number = order.groupby(["made", "file"], sort=False).cumcount() + 1
+    repeated = number > 1
+    made[repeated] = made[repeated] + "-" + number[repeated].astype(TEXT_DTYPE)
     return made if absent.all() else ids.fillna(made)
 
 
@@ -134,11 +134,6 @@ def _labels(
     if len(wrong):
         raise _blank_level_error(config, log, wrong, int(paths.blank_levels[wrong[0]]))
     named = ", ".join(repr(column) for column in config.category_path)
-    if paths.labels.isna().all():
-        raise LabelError(
-            f"{log.origins.files[0]}: no row has a category in {named}; fill it in, or map category_path to the columns "
-            "that hold it"
-        )
     cut = np.flatnonzero(blank)
     log.add(
         cut,

@@ -76,6 +76,19 @@ class RowIssues:
         return {"total": len(self), "counts": self.counts, "examples": first.to_dict(orient="records")}
 
 
+def joined_issues(parts: Sequence[tuple[RowIssues, int]]) -> RowIssues:
+    """Join the issues of consecutive parts of a source, each given with the number of its rows."""
+    tables, first = [], 0
+    for issues, rows in parts:
+        if len(issues):
+            position = issues.table["position"]
+            tables.append(issues.table.assign(position=position.where(position < 0, position + first)))
+        first += rows
+    if not tables:
+        return parts[0][0]
+    return RowIssues(pd.concat(tables).sort_values("position", kind="stable", ignore_index=True))
+
+
 @dataclass(frozen=True, eq=False)
 class RowOrigins:
     """Where each row of a source came from: `files[file_ids[i]]`, line `lines[i]`."""

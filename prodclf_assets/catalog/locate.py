@@ -4,7 +4,7 @@ import contextlib
 import fnmatch
 import glob
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,8 +26,29 @@ _WILD = "*?["
 
 
 @dataclass(frozen=True)
+class ListedFile:
+    """A file of a source as a listing shows it, unread.
+
+    Attributes:
+        name: how the user knows it: a path or an `s3://` URI.
+        size: bytes.
+        stamp: changes whenever the file is written anew: for S3 the ETag, which follows from the content; on disk the
+            time of the last change and the inode, which do not.
+    """
+
+    name: str
+    size: int
+    stamp: str
+
+    @property
+    def in_bucket(self) -> bool:
+        """Whether it lies in S3."""
+        return self.name.startswith("s3://")
+
+
+@dataclass(frozen=True)
 class FoundFile:
-    """A file of a source.
+    """A file of a source that can be read.
 
     Attributes:
         name: how the user knows it: a path or an `s3://` URI.
@@ -40,21 +61,59 @@ class FoundFile:
     path: Path
 
 
-def found_files(source: str, s3_client: Any = None) -> Iterator[FoundFile]:
-    """Yield the files of a source in the order of their names; S3 objects are downloaded one at a time.
+def listed_files(source: str, s3_client: Any = None) -> list[ListedFile]:
+    """Return the files of a source in the order of their names, reading none of them.
 
     Args:
         source: a file, a folder (searched through), a glob, or `s3://bucket/` with a key, a prefix or a glob.
         s3_client: a boto3 client; one from the usual AWS variables when absent.
 
     Raises:
+        SourceError: nothing is there, or the bucket cannot be read (then its cause is a LakeError).
+    """
+    if not source.startswith("s3://"):
+        return [listed for path in _local_paths(source) if (listed := _listed(path)) is not None]
+    bucket, key = _bucket_and_key(source)
+    with _as_source_error(source):
+        found = S3Store(s3_client or make_client(), bucket).objects(_fixed_prefix(key))
+    matching = set(_matching_keys([item.key for item in found], key))
+    if not matching:
+        raise SourceError(
+            f"{source} holds no product file; check bucket and key ({_known_suffixes()} files are read)"
+        )
+    return [
+        ListedFile(f"s3://{bucket}/{item.key}", item.size, item.etag)
+        for item in found
+        if item.key in matching
+    ]
+
+
+def found_files(
+    source: str, s3_client: Any = None, only: Collection[str] | None = None
+) -> Iterator[FoundFile]:
+    """Yield the files of a source in the order of their names; S3 objects are downloaded one at a time.
+
+    Args:
+        source: as for `listed_files`.
+        s3_client: a boto3 client; one from the usual AWS variables when absent.
+        only: names of the files that are wanted; all when absent.
+
+    Raises:
         SourceError: nothing is there, its format is not known, or the bucket cannot be read.
     """
-    if source.startswith("s3://"):
-        yield from _in_bucket(source, s3_client)
-        return
-    for path in _local_paths(source):
-        yield FoundFile(str(path), kind_of(path), path)
+    client = (s3_client or make_client()) if source.startswith("s3://") else None
+    wanted = [item for item in listed_files(source, client) if only is None or item.name in only]
+    with tempfile.TemporaryDirectory(prefix="prodclf-source-") as folder:
+        for item in wanted:
+            if not item.in_bucket:
+                yield FoundFile(item.name, kind_of(Path(item.name)), Path(item.name))
+                continue
+            bucket, key = _bucket_and_key(item.name)
+            path = Path(folder) / key.rsplit("/", 1)[-1]
+            with _as_source_error(source):
+                S3Store(client, bucket).download(key, path)
+            yield FoundFile(item.name, kind_of(path), path)
+            path.unlink()
 
 
 def kind_of(path: Path) -> FileKind:
@@ -93,26 +152,22 @@ def _local_paths(source: str) -> list[Path]:
     raise SourceError(f"{source} does not exist; check the path given as --source or PRODCLF_SOURCE")
 
 
-def _in_bucket(source: str, s3_client: Any) -> Iterator[FoundFile]:
-    bucket, _, key = source.removeprefix("s3://").partition("/")
+def _listed(path: Path) -> ListedFile | None:
+    """Return what the disk says of a file, or None when it is gone since it was listed."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
+    return ListedFile(str(path), about.st_size, f"{about.st_mtime_ns}-{about.st_ino}")
+
+
+def _bucket_and_key(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not bucket:
         raise SourceError(
-            f"{source} names no bucket; write s3://bucket/key, s3://bucket/folder or s3://bucket/*.csv"
+            f"{uri} names no bucket; write s3://bucket/key, s3://bucket/folder or s3://bucket/*.csv"
         )
-    store = S3Store(s3_client or make_client(), bucket)
-    with _as_source_error(source):
-        keys = _matching_keys(store.list(_fixed_prefix(key)), key)
-    if not keys:
-        raise SourceError(
-            f"{source} holds no product file; check bucket and key ({_known_suffixes()} files are read)"
-        )
-    with tempfile.TemporaryDirectory(prefix="prodclf-source-") as folder:
-        for found in keys:
-            path = Path(folder) / found.rsplit("/", 1)[-1]
-            with _as_source_error(source):
-                store.download(found, path)
-            yield FoundFile(f"s3://{bucket}/{found}", kind_of(path), path)
-            path.unlink()
+    return bucket, key
 
 
 def _matching_keys(listed: list[str], key: str) -> list[str]:

@@ -28,6 +28,11 @@ class SourceConfig(BaseModel):
     depth: int | None = Field(
         default=None, ge=1, description="How many levels of the path are the label; all when absent."
     )
+    deleted: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A column whose rows marked true, yes, 1 or x take a product away; none when absent.",
+    )
 
     @field_validator("columns")
     @classmethod
@@ -132,9 +137,11 @@ def complete_config(
         MappingError: as for `infer_source_config`, or the completed mapping contradicts itself.
     """
     path = config.category_path or find_category_path(
-        [name for name in column_names if name not in config.columns.values()]
+        [name for name in column_names if name not in {*config.columns.values(), config.deleted}]
     )
-    columns = config.columns or find_fields([name for name in column_names if name not in path])
+    columns = config.columns or find_fields(
+        [name for name in column_names if name not in {*path, config.deleted}]
+    )
     remedy = f"its columns are {_listed(column_names)}; give a mapping file (PRODCLF_SOURCE_CONFIG or --source-config)"
     if config.columns and "title" not in columns:
         raise MappingError(
@@ -150,7 +157,7 @@ def complete_config(
             f"{file} has no column that is known to hold categories; {remedy} with `category_path: […]`"
         )
     try:
-        return SourceConfig(columns=columns, category_path=path, depth=config.depth)
+        return SourceConfig(columns=columns, category_path=path, depth=config.depth, deleted=config.deleted)
     except ValidationError as error:
         raise MappingError(f"the mapping of {file} cannot be used: {_first_fault(error)}") from error
 

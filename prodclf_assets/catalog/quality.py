@@ -1,5 +1,6 @@
 """How good the data is, in one report: completeness, label shares, parse failures, duplicates, conflicts."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -7,7 +8,6 @@ import pandas as pd
 
 from prodclf_assets.catalog.cleaning import CleaningReport
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PRODUCT_COLUMNS
-from prodclf_assets.catalog.issues import RowIssues
 
 REQUIRED_COLUMNS: Final = ("title", LABEL_COLUMN)
 """What every training row must have; all else may be missing."""
@@ -56,19 +56,19 @@ class QualityReport:
 
 
 def quality_report(
-    products: pd.DataFrame, issues: RowIssues | None = None, cleaning: CleaningReport | None = None
+    products: pd.DataFrame, issues: Mapping[str, int] | None = None, cleaning: CleaningReport | None = None
 ) -> QualityReport:
     """Measure a products frame.
 
     Args:
         products: a products frame; the raw one shows what the shop delivers, the clean one what the model sees.
-        issues: what reading found, if at hand.
+        issues: how many faults of each kind reading found (`RowIssues.counts`), if at hand.
         cleaning: what cleaning found, if at hand.
     """
     columns = (*PRODUCT_COLUMNS, LABEL_COLUMN)
     present = products[list(columns)].notna()
     classes = products[LABEL_COLUMN].value_counts()
-    counts = issues.counts if issues is not None else {}
+    counts = dict(issues or {})
     failures = {
         name: sum(counts.get(f"{kind}: {name}", 0) for kind in ("not a number", "out of range"))
         for name in NUMERIC_COLUMNS

@@ -1,25 +1,20 @@
 """Read a source of products: files of any known format, at any known place, as one products frame."""
 
-import hashlib
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from prodclf_assets.catalog.assembly import assemble_products
-from prodclf_assets.catalog.csv_text import Records, read_csv
-from prodclf_assets.catalog.encoding import decompress, to_utf8
-from prodclf_assets.catalog.issues import IssueLog, RowIssues, RowOrigins
-from prodclf_assets.catalog.json_lines import read_json_lines
-from prodclf_assets.catalog.locate import FileKind, FoundFile, found_files
+from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.file_records import Records, read_records
+from prodclf_assets.catalog.issues import IssueLog, RowIssues, RowOrigins, joined_issues
+from prodclf_assets.catalog.locate import FileKind, found_files
 from prodclf_assets.catalog.mapping import SourceConfig, check_columns, complete_config
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
-from prodclf_assets.errors import SourceError
+from prodclf_assets.errors import LabelError, SourceError
 
 __all__ = ["RowIssues", "SourceFile", "SourceTable", "read_source"]
 
@@ -73,85 +68,129 @@ def read_source(
     files: list[SourceFile] = []
     parts: list[Records] = []
     for found in found_files(source, s3_client):
-        records, size, digest = _read_file(found)
+        records, size, digest = read_records(found)
         files.append(SourceFile(found.name, found.kind, len(records.frame), size, digest))
         parts.append(records)
     if not any(file.rows for file in files):
-        raise SourceError(f"{source} holds no products; give a file with a header and at least one row")
-    used = _mapping_for(files, parts, config or SourceConfig(), require_labels=require_labels)
-    log = IssueLog(_origins(files, parts))
-    broken = _note_file_issues(log, files, parts)
-    frames = [part.frame for part in parts if len(part.frame)]
-    original = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    products = assemble_products(original, used, log, broken=broken, require_labels=require_labels)
-    return SourceTable(products, original, used, tuple(files), log.finish())
+        raise no_products(source)
+    columns = [list(part.frame.columns) for part in parts]
+    names = [file.name for file in files]
+    used = fitting_config(names, columns, config or SourceConfig(), require_labels=require_labels)
+    check_files(used, config, names, parts, require_labels=require_labels)
+    understood = list(understand(names, parts, used, require_labels=require_labels))
+    products = pd.concat([part.products for part in understood], ignore_index=True)
+    if require_labels:
+        check_labelled(products, used, names[0])
+    original = pd.concat([part.frame for part in parts if len(part.frame)], ignore_index=True)
+    issues = joined_issues([(part.issues, len(part.products)) for part in understood])
+    return SourceTable(products, original, used, tuple(files), issues)
 
 
-def _read_file(found: FoundFile) -> tuple[Records, int, str]:
-    try:
-        data = found.path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"{found.name} cannot be read ({error.strerror}); check its permissions") from error
-    digest = hashlib.sha256(data).hexdigest()
-    if not data:
-        raise SourceError(f"{found.name} is empty; give a file with at least one product")
-    if found.kind == "parquet":
-        return _read_parquet(data, found.name), len(data), digest
-    try:
-        text, cut = decompress(data)
-    except (OSError, zlib.error) as error:
-        raise SourceError(f"{found.name} is damaged gzip ({error}); fetch or compress it again") from error
-    text, repaired = to_utf8(text)
-    records = read_csv(text) if found.kind == "csv" else read_json_lines(text)
-    return Records(records.frame, records.lines, [*cut, *repaired, *records.issues]), len(data), digest
+@dataclass(frozen=True, eq=False)
+class Understood:
+    """Consecutive files whose columns are alike, as products.
+
+    Attributes:
+        files: positions of the files among those given.
+        products: the products frame of their records, in order.
+        issues: what could not be used; `position` counts within `products`.
+    """
+
+    files: tuple[int, ...]
+    products: pd.DataFrame
+    issues: RowIssues
 
 
-def _read_parquet(data: bytes, name: str) -> Records:
-    try:
-        table = pq.read_table(pa.BufferReader(data))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SourceError(f"{name} is not a readable Parquet file ({error}); write it again") from error
-    kept = [column for column in table.column_names if not column.startswith("__index_level_")]
-    frame = table.select(kept).to_pandas(types_mapper=_exact_dtypes.get, ignore_metadata=True)
-    return Records(frame, np.arange(1, len(frame) + 1), [])
+def understand(
+    names: Sequence[str], parts: Sequence[Records], config: SourceConfig, *, require_labels: bool
+) -> Iterator[Understood]:
+    """Make products of records, each file understood alone: what another file holds changes nothing.
+
+    Neighbours with the same columns and dtypes are worked on together, which changes no value and is much faster
+    for thousands of small files.
+
+    Raises:
+        LabelError: labels are required and a category path has a blank level.
+    """
+    for _, group in groupby(enumerate(parts), key=lambda item: _shape(item[1].frame)):
+        members = list(group)
+        positions = tuple(position for position, _ in members)
+        together = [part for _, part in members]
+        log = IssueLog(_origins([names[position] for position in positions], together))
+        broken = _note_file_issues(log, [names[position] for position in positions], together)
+        frames = [part.frame for part in together]
+        frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        products = assemble_products(frame, config, log, broken=broken, require_labels=require_labels)
+        yield Understood(positions, products, log.finish())
 
 
-# Dtypes that change no value: whole numbers with gaps would become floats, texts would become objects.
-_exact_dtypes: dict[pa.DataType, Any] = {
-    pa.string(): TEXT_DTYPE,
-    pa.large_string(): TEXT_DTYPE,
-    pa.string_view(): TEXT_DTYPE,
-    pa.bool_(): pd.BooleanDtype(),
-    **{getattr(pa, f"int{bits}")(): getattr(pd, f"Int{bits}Dtype")() for bits in (8, 16, 32, 64)},
-    **{getattr(pa, f"uint{bits}")(): getattr(pd, f"UInt{bits}Dtype")() for bits in (8, 16, 32, 64)},
-}
-
-
-def _mapping_for(
-    files: Sequence[SourceFile], parts: Sequence[Records], config: SourceConfig, *, require_labels: bool
+def fitting_config(
+    names: Sequence[str], columns: Sequence[Sequence[str]], config: SourceConfig, *, require_labels: bool
 ) -> SourceConfig:
-    """Complete the mapping from all columns, and check each file for those it cannot do without."""
-    names = list(dict.fromkeys(str(name) for part in parts for name in part.frame.columns))
-    used = complete_config(config, names, require_labels=require_labels, file=files[0].name)
-    # What a person wrote must be there; of what was inferred, a file among several may lack all but title and path.
-    needed = used if config.columns else used.model_copy(update={"columns": {"title": used.columns["title"]}})
-    for file, part in zip(files, parts, strict=True):
-        if file.rows:
-            check_columns(needed, list(part.frame.columns), require_labels=require_labels, file=file.name)
-    return used
+    """Complete a mapping from the columns of all files of a source.
+
+    Raises:
+        MappingError: no column can be the title or, when labels are required, the category.
+    """
+    all_columns = list(dict.fromkeys(str(column) for listed in columns for column in listed))
+    return complete_config(config, all_columns, require_labels=require_labels, file=names[0])
 
 
-def _origins(files: Sequence[SourceFile], parts: Sequence[Records]) -> RowOrigins:
-    ids = np.repeat(np.arange(len(files)), [file.rows for file in files])
-    return RowOrigins(tuple(file.name for file in files), ids, np.concatenate([part.lines for part in parts]))
+def check_files(
+    used: SourceConfig,
+    given: SourceConfig | None,
+    names: Sequence[str],
+    parts: Sequence[Records],
+    *,
+    require_labels: bool,
+) -> None:
+    """Make sure that each file that has rows has the columns it cannot do without.
+
+    What a person wrote must be there; of what was inferred, a file among several may lack all but title and path.
+
+    Raises:
+        MappingError: naming the file and the column it lacks.
+    """
+    written = given is not None and bool(given.columns)
+    needed = used if written else used.model_copy(update={"columns": {"title": used.columns["title"]}})
+    for name, part in zip(names, parts, strict=True):
+        if len(part.frame):
+            check_columns(needed, list(part.frame.columns), require_labels=require_labels, file=name)
 
 
-def _note_file_issues(log: IssueLog, files: Sequence[SourceFile], parts: Sequence[Records]) -> np.ndarray:
+def check_labelled(products: pd.DataFrame, config: SourceConfig, file: str) -> None:
+    """Make sure that some product has a category.
+
+    Raises:
+        LabelError: none has.
+    """
+    if products[LABEL_COLUMN].isna().all():
+        named = ", ".join(repr(column) for column in config.category_path)
+        raise LabelError(
+            f"{file}: no row has a category in {named}; fill it in, or map category_path to the columns that hold it"
+        )
+
+
+def no_products(source: str) -> SourceError:
+    """Return the error for a source whose files hold no row."""
+    return SourceError(f"{source} holds no products; give a file with a header and at least one row")
+
+
+def _shape(frame: pd.DataFrame) -> tuple[object, ...]:
+    return (*map(str, frame.columns), *map(str, frame.dtypes))
+
+
+def _origins(names: Sequence[str], parts: Sequence[Records]) -> RowOrigins:
+    ids = np.repeat(np.arange(len(parts)), [len(part.frame) for part in parts])
+    return RowOrigins(tuple(names), ids, np.concatenate([part.lines for part in parts]))
+
+
+def _note_file_issues(log: IssueLog, names: Sequence[str], parts: Sequence[Records]) -> np.ndarray:
     """Record the faults of the files as such and return which rows come from broken lines."""
-    broken = np.zeros(sum(file.rows for file in files), dtype=np.bool_)
+    broken = np.zeros(sum(len(part.frame) for part in parts), dtype=np.bool_)
     first = 0
-    for file, part in zip(files, parts, strict=True):
-        log.add_file_issues(file.name, first, part.issues)
+    for name, part in zip(names, parts, strict=True):
+        log.add_file_issues(name, first, part.issues)
         broken[[first + issue.record for issue in part.issues if issue.record is not None]] = True
-        first += file.rows
+        first += len(part.frame)
     return broken

@@ -24,6 +24,8 @@ from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake, Version
 
 VERSION_KEY = "prodclf/version"
+# Rows that a reader of part of a table holds in memory at once.
+ROW_GROUP = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ class TableIOManager(LakeIOManager):
         """Write `table.parquet` and `notes.json`; show the row count and the column schema."""
         noted = value if isinstance(value, NotedTable) else NotedTable(value)
         table = pa.Table.from_pandas(noted.frame, preserve_index=False)
-        pq.write_table(table, folder / "table.parquet", compression="zstd")
+        pq.write_table(table, folder / "table.parquet", compression="zstd", row_group_size=ROW_GROUP)
         _write_json(noted.notes, folder / "notes.json")
         columns = [
             dg.TableColumn(
@@ -111,7 +113,7 @@ class TableIOManager(LakeIOManager):
     def read(self, folder: Path, context: dg.InputContext) -> pd.DataFrame | NotedTable:
         """Read the table, or the columns that the input asks for, with the notes where the input wants them."""
         columns = context.definition_metadata.get("columns")
-        frame = pd.read_parquet(folder / "table.parquet", columns=columns and list(columns))
+        frame = read_table(folder / "table.parquet", columns and list(columns))
         if _annotation(context) is NotedTable:
             return NotedTable(frame, json.loads((folder / "notes.json").read_text(encoding="utf-8")))
         return frame
@@ -146,6 +148,12 @@ class ReportIOManager(LakeIOManager):
     def read(self, folder: Path, context: dg.InputContext) -> Any:
         """Read the report back."""
         return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Return a table of the lake as it was written, its texts in one Arrow buffer a column and not as Python objects."""
+    with pd.option_context("mode.string_storage", "pyarrow"):
+        return pd.read_parquet(path, columns=columns)
 
 
 def resolve_version(

@@ -46,6 +46,11 @@ class CatalogueSource(dg.ConfigurableResource[Any]):
         description="Rows of the built-in sample catalogue, used when no source is named.",
     )
 
+    leave_out: list[str] = Field(
+        default=[],
+        description="Files that are still being written: they stay as the last run read them, or out.",
+    )
+
     def resolved_source(self) -> str | None:
         """Return the source to read, or None for the built-in sample catalogue."""
         return self.source or get_settings().source

@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,15 @@ REFUSED = {
 MISSING = {"404", "NoSuchKey"}
 # S3 answers 409 when two conditional writes of one key overlap, and asks the caller to try again.
 CONFLICT_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """One object of a listing: its key, its size in bytes, and the ETag that changes with its content."""
+
+    key: str
+    size: int
+    etag: str
 
 
 def make_client() -> Any:
@@ -98,12 +108,20 @@ class S3Store:
 
     def list(self, prefix: str) -> list[str]:
         """Return every key below `prefix`, sorted."""
+        return [item.key for item in self.objects(prefix)]
+
+    def objects(self, prefix: str) -> Sequence[S3Object]:
+        """Return what a listing says of every object below `prefix`, sorted by key."""
         with self._explained(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + prefix
             )
-            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return sorted(key.removeprefix(self._prefix) for key in keys)
+            found = [
+                S3Object(item["Key"].removeprefix(self._prefix), item["Size"], item["ETag"].strip('"'))
+                for page in pages
+                for item in page.get("Contents", [])
+            ]
+        return sorted(found, key=lambda item: item.key)
 
     def local_folder(self, prefix: str) -> Path | None:
         """Return None: the objects are not local."""

@@ -17,7 +17,7 @@ CSV = "title,price,rating,category\na,1,x,A\nb,-3,4,A\n,5,,A\nc,abc,5,B\nA,2,3,B
 def test_the_report_of_a_messy_file(tmp_path: Path) -> None:
     (tmp_path / "shop.csv").write_text(CSV)
     table = read_source(str(tmp_path / "shop.csv"), require_labels=True)
-    report = quality_report(table.products, table.issues, clean_products(table.products).report)
+    report = quality_report(table.products, table.issues.counts, clean_products(table.products).report)
     assert report.rows == 6
     assert report.completeness["title"] == pytest.approx(5 / 6)
     assert report.completeness["price"] == pytest.approx(4 / 6)

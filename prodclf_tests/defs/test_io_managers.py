@@ -35,9 +35,9 @@ class Words:
 
 TABLE = pd.DataFrame(
     {
-        "title": pd.Series(["Tea ₹", pd.NA, "中"], dtype="string"),
+        "title": pd.Series(["Tea ₹", pd.NA, "中"], dtype="string[pyarrow]"),
         "price": [1.5, float("nan"), 3.0],
-        "brand": pd.Series(["x", "y", "z"], dtype="string"),
+        "brand": pd.Series(["x", "y", "z"], dtype="string[pyarrow]"),
     }
 )
 

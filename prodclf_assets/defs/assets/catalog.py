@@ -1,24 +1,29 @@
 """The catalogue as assets: read, cleaned, and what was found wrong with it."""
 
+import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from prodclf_assets.catalog.catalogue import Catalogue, CatalogueFile, read_catalogue
 from prodclf_assets.catalog.cleaning import check_learnable, clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.mapping import load_source_config
+from prodclf_assets.catalog.current import CurrentRows, FileRows, current_rows
+from prodclf_assets.catalog.mapping import SourceConfig, load_source_config
 from prodclf_assets.catalog.quality import quality_report
-from prodclf_assets.catalog.readers import SourceTable, read_source
 from prodclf_assets.catalog.sample import write_sample
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.automation import RAW_FRESHNESS
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import NotedTable
+from prodclf_assets.defs.io_managers import NotedTable, read_table
 from prodclf_assets.defs.metadata import counts_table, preview, records_table
-from prodclf_assets.defs.resources import CatalogueSource
+from prodclf_assets.defs.resources import CatalogueSource, LakeResource
+from prodclf_assets.errors import LakeError
+from prodclf_assets.lake import Lake
 
 SAMPLE = "the built-in sample catalogue"
 SHOWN_COLUMNS = ("title", "brand", "price", "rating", LABEL_COLUMN)
@@ -36,17 +41,25 @@ ISSUE_FIELDS = {"file": "string", "row": "int", "field": "string", "value": "str
     io_manager_key="table_io",
 )
 @user_errors
-def raw_products(context: dg.AssetExecutionContext, catalogue_source: CatalogueSource) -> NotedTable:
+def raw_products(
+    context: dg.AssetExecutionContext, catalogue_source: CatalogueSource, lake: LakeResource
+) -> NotedTable:
     """Every row of the shop's product files, in order, columns mapped and numbers parsed; broken rows too.
 
     Files come from `PRODCLF_SOURCE` (CSV, CSV.GZ, JSONL, Parquet; path, folder, glob or S3), columns are mapped
     as `PRODCLF_SOURCE_CONFIG` says or by usual names. With neither it is a sample catalogue made on the spot.
+    Only new and changed files are read; the rows of the others come from the version before.
     """
-    table, source = _read(catalogue_source)
-    issues = table.issues.to_dict(limit=20)
-    context.log.info(f"read {len(table.products):,} rows of {source}, {issues['total']:,} issues")
-    for sentence in table.issues.sentences(limit=5):
-        context.log.warning(sentence)
+    table, source, known = _read(context, catalogue_source, lake.open())
+    issues = table.issues()
+    context.log.info(
+        f"{len(table.products):,} rows of {source}, {issues['total']:,} issues; "
+        f"{len(table.read):,} of {len(table.files):,} files read now"
+    )
+    for example in issues["examples"][:5]:
+        context.log.warning(f"{example['file']} row {example['row']}: {example['message']}")
+    if issues["total"] > 5:
+        context.log.warning(f"and {issues['total'] - 5:,} more issues")
     if source != SAMPLE and catalogue_source.resolved_source_config() is None:
         context.log.info(
             "columns were understood by their names as follows; if that is wrong, correct it in a file and name the "
@@ -55,7 +68,7 @@ def raw_products(context: dg.AssetExecutionContext, catalogue_source: CatalogueS
     context.add_output_metadata(
         {
             "source": source,
-            "files": counts_table({file.name: file.rows for file in table.files}, "file"),
+            **_file_counts(table, known),
             "mapping": dg.MetadataValue.md(f"```yaml\n{table.config.to_yaml()}```"),
             "issues": issues["total"],
             "issue_counts": counts_table(issues["counts"], "issue"),
@@ -66,9 +79,10 @@ def raw_products(context: dg.AssetExecutionContext, catalogue_source: CatalogueS
     notes = {
         "source": source,
         "mapping": table.config.model_dump(mode="json"),
-        "files": [{"name": file.name, "rows": file.rows, "sha256": file.sha256} for file in table.files],
+        "files": [asdict(file) for file in table.files],
+        "code": code_version("catalog"),
         "issues": issues,
-        "quality": quality_report(table.products, table.issues).to_dict(),
+        "quality": quality_report(table.products, issues["counts"]).to_dict(),
     }
     return NotedTable(table.products, notes)
 
@@ -86,10 +100,11 @@ def raw_products(context: dg.AssetExecutionContext, catalogue_source: CatalogueS
 def clean_catalogue(context: dg.AssetExecutionContext, raw_products: NotedTable) -> NotedTable:
     """Products a model can learn from: texts in normal form, duplicates collapsed, conflicting labels settled.
 
-    Rows without a title or a category are dropped and counted. Of rows that list one product under several
-    categories, the majority decides.
+    Rows that a later file replaced or took away are left out. Rows without a title or a category are dropped and
+    counted. Of rows that list one product under several categories, the majority decides.
     """
-    result = clean_products(raw_products.frame)
+    current = current_rows_of(raw_products)
+    result = clean_products(raw_products.frame[current.mask])
     check_learnable(result.products, str(raw_products.notes["source"]))
     report = result.report.to_dict()
     quality = quality_report(result.products)
@@ -99,6 +114,8 @@ def clean_catalogue(context: dg.AssetExecutionContext, raw_products: NotedTable)
     )
     context.add_output_metadata(
         {
+            "replaced_by_later_files": current.replaced,
+            "deleted_by_later_files": current.deleted,
             "cleaning": counts_table(
                 {step: count for step, count in report.items() if isinstance(count, int)}, "step"
             ),
@@ -157,13 +174,55 @@ def data_quality_report(
     }
 
 
-def _read(catalogue: CatalogueSource) -> tuple[SourceTable, str]:
+def current_rows_of(raw_products: NotedTable) -> CurrentRows:
+    """Say which rows of `raw_products` count: neither replaced nor taken away by a later file."""
+    files = [FileRows(file["rows"], file["deleted"]) for file in raw_products.notes["files"]]
+    return current_rows(raw_products.frame["product_id"], files)
+
+
+def _read(
+    context: dg.AssetExecutionContext, catalogue: CatalogueSource, lake: Lake
+) -> tuple[Catalogue, str, Catalogue | None]:
     """Read the source that the settings name, or write the sample catalogue to a file and read that one."""
     chosen, mapping = catalogue.resolved_source(), catalogue.resolved_source_config()
     if chosen is not None:
         config = load_source_config(mapping) if mapping else None
-        return read_source(chosen, config, require_labels=True), chosen
+        known = _known(context, lake, chosen)
+        return read_catalogue(chosen, config, known=known, leave_out=catalogue.leave_out), chosen, known
     with tempfile.TemporaryDirectory(prefix="prodclf-") as scratch:
         path = Path(scratch) / "sample_catalogue.parquet"
         write_sample(path, rows=catalogue.sample_rows)
-        return read_source(str(path), require_labels=True), SAMPLE
+        return read_catalogue(str(path)), SAMPLE, None
+
+
+def _known(context: dg.AssetExecutionContext, lake: Lake, source: str) -> Catalogue | None:
+    """Return what the latest version made of this source's files, or None when that cannot be used again."""
+    try:
+        version = lake.find_latest("raw_products")
+        if version is None:
+            return None
+        notes = json.loads(lake.read_bytes(version, "notes.json"))
+        if notes["source"] != source or notes.get("code") != code_version("catalog"):
+            return None
+        with lake.opened(version) as folder:
+            products = read_table(folder / "table.parquet")
+    except LakeError as error:
+        context.log.warning(f"every file is read again, since the version before cannot be used: {error}")
+        return None
+    files = tuple(CatalogueFile.from_json(file) for file in notes["files"])
+    return Catalogue(products, files, SourceConfig.model_validate(notes["mapping"]))
+
+
+def _file_counts(table: Catalogue, known: Catalogue | None) -> dict[str, Any]:
+    """Return what to show of the files: how many there are, were read now and are gone, and the first of those read."""
+    present, read = {file.name for file in table.files}, set(table.read)
+    before = {file.name for file in known.files} if known else set()
+    return {
+        "files": len(present),
+        "files_read": len(read),
+        "files_gone": len(before - present),
+        "rows_of_files_read": counts_table(
+            {file.name: file.rows for file in [file for file in table.files if file.name in read][:50]},
+            "file",
+        ),
+    }
