@@ -61,7 +61,7 @@ def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
     app.add_exception_handler(ProblemError, _send_problem)
     app.add_exception_handler(HTTPException, _send_http_exception)
     app.router.routes[:0] = [*predict_routes(service), explain_route(service), feedback_route(service)]
-    _add_operation_routes(app, service, replicas)
+    _add_operation_routes(app, service)
     add_pages(app)
     described_for: dict[str, dict[str, Any]] = {}
 
@@ -88,7 +88,7 @@ def _add_middleware(app: FastAPI, service: Service, echo_request_id: bool) -> No
     app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
 
 
-def _add_operation_routes(app: FastAPI, service: Service, replicas: Others | None) -> None:
+def _add_operation_routes(app: FastAPI, service: Service) -> None:
     console = files("prodclf_serving").joinpath("console.html").read_text(encoding="utf-8")
 
     @app.get("/", tags=["operation"], summary="Console for people, links for programs", **_either_form())
