@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
-from prodclf_assets.registry import open_registry
+from prodclf_assets.registry import open_follower
 from prodclf_serving.batcher import MicroBatcher
 from prodclf_serving.bodies import Record
 from prodclf_serving.cache import ModelCache
@@ -43,9 +43,9 @@ class Service:
         self.replica = f"{socket.gethostname()}-{os.getpid()}"
         # A process id may come again, in a container it always does; what was written before must stay.
         self.writer = re.sub(r"[^A-Za-z0-9.-]", "-", f"{self.replica}-{uuid.uuid4().hex[:8]}")
-        self.metrics = ServingMetrics(self.replica, serving.replicas)
+        self.metrics = ServingMetrics(self.replica)
         self.holder = holder or ModelHolder(
-            lambda: open_registry(config.settings),
+            lambda: open_follower(config.settings),
             config.settings.model_alias,
             ModelCache(config.model_cache, config.settings.model_name),
             self.metrics.refresh,

@@ -5,6 +5,7 @@ MLflow takes seconds to import, so nothing here loads it before it is used.
 
 from prodclf_assets.registry.connection import prepare_mlflow
 from prodclf_assets.registry.core import Registry, open_registry
+from prodclf_assets.registry.follower import open_follower
 from prodclf_assets.registry.promotions import PROMOTIONS_LOG
 from prodclf_assets.registry.versions import CHALLENGER, CHAMPION, RegisteredVersion
 
@@ -14,6 +15,7 @@ __all__ = [
     "PROMOTIONS_LOG",
     "RegisteredVersion",
     "Registry",
+    "open_follower",
     "open_registry",
     "prepare_mlflow",
 ]

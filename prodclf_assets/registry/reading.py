@@ -8,7 +8,7 @@ from typing import Any
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import Connection
-from prodclf_assets.registry.versions import RegisteredVersion, from_mlflow, holds
+from prodclf_assets.registry.versions import RegisteredVersion, bundle_folder, from_mlflow, holds
 
 # Versions asked for in one request; the most that MLflow's stores allow is 200,000.
 PAGE = 1000
@@ -84,11 +84,7 @@ class RegistryReader:
         Raises:
             RegistryError: the bundle cannot be downloaded, or differs from what was registered.
         """
-        if version.bundle_hash is None or version.files_hash is None:
-            raise RegistryError(
-                f"version {version.version} of {version.name!r} was not registered by prodclf and holds no bundle"
-            )
-        target = into / f"{version.bundle_hash[:12]}-{version.files_hash[:8]}"
+        target = bundle_folder(version, into)
         if holds(target, version):
             return target
         aside = into / f".{target.name}-{uuid.uuid4().hex}"

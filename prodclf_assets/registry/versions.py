@@ -80,6 +80,19 @@ def hashes_of(folder: Path) -> dict[str, str]:
     return {BUNDLE_HASH: identity, FILES_HASH: hash_of(files)}
 
 
+def bundle_folder(version: RegisteredVersion, into: Path) -> Path:
+    """Return the folder below `into` that the bundle of a version is kept in: named after the model and its files.
+
+    Raises:
+        RegistryError: the version has no hashes, so it was not registered by prodclf.
+    """
+    if version.bundle_hash is None or version.files_hash is None:
+        raise RegistryError(
+            f"version {version.version} of {version.name!r} was not registered by prodclf and holds no bundle"
+        )
+    return into / f"{version.bundle_hash[:12]}-{version.files_hash[:8]}"
+
+
 def holds(folder: Path, version: RegisteredVersion) -> bool:
     """Say whether a folder holds exactly the files that were registered as a version."""
     return hash_of(entries_of(folder)) == version.files_hash

@@ -1,0 +1,183 @@
+"""One version looked up again and again without MLflow in the process, for who follows an alias.
+
+MLflow brings 100 MB and a second of imports along. What a follower asks every few seconds is three rows of its database or one
+request to its server, and those are read here as they are. What is rare, fetching a bundle, is left to MLflow in a
+process of its own. A store that wants more than that (another database, credentials) is reached by MLflow as ever.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prodclf_assets.errors import RegistryError
+from prodclf_assets.registry.connection import SQLITE
+from prodclf_assets.registry.core import Registry, open_registry
+from prodclf_assets.registry.versions import RegisteredVersion, bundle_folder, holds
+from prodclf_assets.settings import Settings
+
+_SERVER = ("http://", "https://")
+_SECONDS = 10.0
+_FETCH, _FETCH_SECONDS = "prodclf_assets.registry.fetch_bundle", 600.0
+# Any of these in the environment makes MLflow send what is not sent here, or trust whom is not trusted here.
+_CREDENTIALS = (
+    "USERNAME",
+    "PASSWORD",
+    "TOKEN",
+    "AUTH",
+    "AWS_SIGV4",
+    "INSECURE_TLS",
+    "CLIENT_CERT_PATH",
+    "SERVER_CERT_PATH",
+)
+_WANTS_MLFLOW = ("MLFLOW_WORKSPACE", *(f"MLFLOW_TRACKING_{name}" for name in _CREDENTIALS))
+_OWN_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class Follower:
+    """Looks a version up and fetches its bundle; answers as `Registry` does.
+
+    Args:
+        settings: name the tracking store, a SQLite file or a server without credentials, and the model.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._uri = settings.tracking_uri
+        self._model = settings.model_name
+
+    def resolve(self, ref: str) -> RegisteredVersion:
+        """Return the version that an alias names, or that has this number.
+
+        Raises:
+            RegistryError: there is no such version or alias, or the store cannot be reached.
+        """
+        try:
+            found = self._from_server(ref) if self._uri.startswith(_SERVER) else self._from_file(ref)
+        except (OSError, sqlite3.Error, ValueError, KeyError) as error:
+            raise RegistryError(
+                f"cannot look up {ref!r} of {self._model!r} in the model registry {self._uri} ({error}): check "
+                "MLFLOW_TRACKING_URI and that its server or file can be reached"
+            ) from error
+        if found is None:
+            raise RegistryError(
+                f"{self._model!r} has no version or alias {ref!r} in {self._uri}: run `prodclf train`, or "
+                "`prodclf models promote` a version there is"
+            )
+        return found
+
+    def fetch(self, version: RegisteredVersion, into: Path) -> Path:
+        """Return the bundle of a version in a folder of its own below `into`, verified against its hash.
+
+        Raises:
+            RegistryError: the bundle cannot be downloaded, or differs from what was registered.
+        """
+        target = bundle_folder(version, into)
+        if holds(target, version):
+            return target
+        # The package may have been found by a path that only this process was given.
+        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        fetched = subprocess.run(
+            [sys.executable, "-m", _FETCH, self._uri, self._model, str(version.version), str(into)],
+            capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)},
+        )  # fmt: skip
+        if fetched.returncode:
+            reason = (fetched.stderr.strip().splitlines() or ["the process that fetches was killed"])[-1]
+            raise RegistryError(reason)
+        return target
+
+    def _from_file(self, ref: str) -> RegisteredVersion | None:
+        path = Path(self._uri.removeprefix(SQLITE)).absolute()
+        if not path.exists():
+            return None
+        with contextlib.closing(
+            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_SECONDS)
+        ) as database:
+            aliases = dict(
+                database.execute(
+                    "SELECT alias, version FROM registered_model_aliases WHERE name = ?", [self._model]
+                )
+            )
+            number = aliases.get(ref, ref)
+            row = database.execute(
+                "SELECT version, run_id, creation_time, description FROM model_versions WHERE name = ? AND version = ?",
+                [self._model, str(number)],
+            ).fetchone()
+            tags = database.execute(
+                "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?",
+                [self._model, str(number)],
+            ).fetchall()
+        if row is None:
+            return None
+        names = tuple(sorted(alias for alias, version in aliases.items() if int(version) == row[0]))
+        return self._version(row[0], row[1], row[2], row[3], names, dict(tags))
+
+    def _from_server(self, ref: str) -> RegisteredVersion | None:
+        route, asked = (
+            ("model-versions/get", "version") if ref.isdecimal() else ("registered-models/alias", "alias")
+        )
+        query = urllib.parse.urlencode({"name": self._model, asked: ref})
+        url = f"{self._uri.rstrip('/')}/api/2.0/mlflow/{route}?{query}"
+        try:
+            with urllib.request.urlopen(url, timeout=_SECONDS) as response:
+                found: dict[str, Any] = json.load(response)["model_version"]
+        except urllib.error.HTTPError as error:
+            # Of an alias that is not there the server says that the request is wrong.
+            if json.load(error).get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+        tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+        names = tuple(sorted(found.get("aliases", [])))
+        return self._version(
+            found["version"],
+            found.get("run_id"),
+            found["creation_timestamp"],
+            found.get("description"),
+            names,
+            tags,
+        )
+
+    def _version(
+        self,
+        number: Any,
+        run: str | None,
+        created: int,
+        text: str | None,
+        aliases: tuple[str, ...],
+        tags: Mapping[str, str],
+    ) -> RegisteredVersion:
+        return RegisteredVersion(
+            name=self._model,
+            version=int(number),
+            run_id=run or None,
+            created_at=datetime.fromtimestamp(created / 1000, UTC),
+            aliases=aliases,
+            tags=tags,
+            description=text or "",
+        )
+
+
+def open_follower(settings: Settings) -> Follower | Registry:
+    """Return what follows the registry that the environment names, without MLflow where that is possible."""
+    uri = settings.tracking_uri
+    return Follower(settings) if uri.startswith(SQLITE) or _is_open_server(uri) else open_registry(settings)
+
+
+def _is_open_server(uri: str) -> bool:
+    """Whether a URI is that of a tracking server which asks for nothing that only MLflow sends."""
+    wanted = _WANTS_MLFLOW + (_OWN_AUTHORITIES if uri.startswith("https://") else ())
+    return (
+        uri.startswith(_SERVER)
+        and "@" not in uri
+        and not any(name in os.environ for name in wanted)
+        and not (Path.home() / ".mlflow" / "credentials").exists()
+    )
