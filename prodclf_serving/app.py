@@ -13,15 +13,11 @@ from starlette.responses import Response
 from prodclf_serving import schemas
 from prodclf_serving.explain_route import explain_route
 from prodclf_serving.feedback_route import feedback_route
-from prodclf_serving.guard import Guard, ProblemCors
-from prodclf_serving.keys import ApiKeys
 from prodclf_serving.metrics import CONTENT_TYPE
 from prodclf_serving.observe import Observer, request_id_of
 from prodclf_serving.openapi import DESCRIPTION, answer_response, document, problem_response
-from prodclf_serving.pages import add_pages
 from prodclf_serving.predict_routes import predict_routes
 from prodclf_serving.problems import ProblemError
-from prodclf_serving.scrape import Others, merged
 from prodclf_serving.service import Service
 
 _LINKS = {
@@ -43,28 +39,24 @@ _CONSOLE_POLICY = (
 )
 
 
-def build_app(service: Service, *, echo_request_id: bool = True, replicas: Others | None = None) -> FastAPI:
+def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
     """The application that answers with a service; starting and stopping the service is the caller's.
 
     Args:
         service: the replica's parts.
         echo_request_id: send `X-Request-ID` back; off where the server in front does it.
-        replicas: asks all replicas for their metrics, where there are several.
     """
     app = FastAPI(
         title="prodclf",
         version=version("prodclf"),
         description=DESCRIPTION,
         openapi_tags=[{"name": "prediction"}, {"name": "operation"}],
-        docs_url=None,
-        redoc_url=None,
     )
-    _add_middleware(app, service, echo_request_id)
+    app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
     app.add_exception_handler(ProblemError, _send_problem)
     app.add_exception_handler(HTTPException, _send_http_exception)
     app.router.routes[:0] = [*predict_routes(service), explain_route(service), feedback_route(service)]
-    _add_operation_routes(app, service, replicas)
-    add_pages(app)
+    _add_operation_routes(app, service)
     described_for: dict[str, dict[str, Any]] = {}
 
     def described() -> dict[str, Any]:
@@ -80,17 +72,7 @@ def build_app(service: Service, *, echo_request_id: bool = True, replicas: Other
     return app
 
 
-def _add_middleware(app: FastAPI, service: Service, echo_request_id: bool) -> None:
-    """What surrounds every request; the last one added is the outermost."""
-    config = service.config
-    origins = config.serving.allowed_origins
-    app.add_middleware(Guard, keys=ApiKeys(config.api_keys) if config.api_keys else None, origins=origins)
-    if origins:
-        app.add_middleware(ProblemCors, origins=origins)
-    app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
-
-
-def _add_operation_routes(app: FastAPI, service: Service, replicas: Others | None) -> None:
+def _add_operation_routes(app: FastAPI, service: Service) -> None:
     console = files("prodclf_serving").joinpath("console.html").read_text(encoding="utf-8")
 
     @app.get("/", tags=["operation"], summary="Console for people, links for programs", **_either_form())
@@ -120,11 +102,9 @@ def _add_operation_routes(app: FastAPI, service: Service, replicas: Others | Non
     async def model() -> Response:
         return JSONResponse(_model_state(service))
 
-    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics of all replicas")
+    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics of this replica")
     async def metrics() -> Response:
-        found = await replicas() if replicas else {}
-        found[service.replica] = service.metrics_text()
-        return Response(merged(found.values()), media_type=CONTENT_TYPE)
+        return Response(service.metrics_text(), media_type=CONTENT_TYPE)
 
 
 def _model_state(service: Service) -> dict[str, Any]:

@@ -9,8 +9,6 @@ from typing import Any, Literal
 import orjson
 from starlette.requests import Request
 
-from prodclf_assets.catalog.csv_text import read_csv
-from prodclf_assets.catalog.encoding import to_utf8
 from prodclf_assets.catalog.mapping import infer_source_config
 from prodclf_assets.errors import ProdclfError
 from prodclf_serving.problems import (
@@ -180,6 +178,9 @@ def _parse_ndjson(body: bytes, max_rows: int) -> ParsedBatch:
 
 def _parse_csv(body: bytes, charset: str, max_rows: int) -> ParsedBatch:
     """Read by the reader that files are read by, which loses no row: of a broken line it keeps what is there."""
+    # Here and not above: it brings pandas, which a replica that is never sent CSV does without.
+    from prodclf_assets.catalog.csv_text import read_csv
+
     records = read_csv(_as_utf8(body, charset))
     header = [str(name) for name in records.frame.columns]
     if not header:
@@ -197,6 +198,8 @@ def _parse_csv(body: bytes, charset: str, max_rows: int) -> ParsedBatch:
 
 def _as_utf8(body: bytes, charset: str) -> bytes:
     if charset in ("utf-8", "utf8"):
+        from prodclf_assets.catalog.encoding import to_utf8
+
         return to_utf8(body)[0]
     try:
         return body.decode(charset).encode()

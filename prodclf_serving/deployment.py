@@ -13,6 +13,7 @@ from ray.serve.schema import LoggingConfig
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
 from prodclf_serving.config import ServiceConfig
+from prodclf_serving.lean import without
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Classifier:
 
     def __init__(self, config: ServiceConfig) -> None:
         # Here and not above: `prodclf serve` imports this module too, and has two seconds and 150 MB less to load.
-        from prodclf_serving.service import Service
+        with without("pandas", "sklearn", "matplotlib"):
+            from prodclf_serving.service import Service
 
         _log_to_stderr()
         self._service = Service(config)
@@ -40,14 +42,8 @@ class Classifier:
 
     def __serve_build_asgi_app__(self) -> "FastAPI":
         from prodclf_serving.app import build_app
-        from prodclf_serving.scrape import ServeReplicas
 
-        several = self._service.config.serving.replicas > 1
-        return build_app(self._service, echo_request_id=False, replicas=ServeReplicas() if several else None)
-
-    def own_metrics(self) -> tuple[str, bytes]:
-        """Name and metrics of this replica, for the one that is scraped."""
-        return self._service.replica, self._service.metrics_text()
+        return build_app(self._service, echo_request_id=False)
 
     async def check_health(self) -> None:
         """Called by Ray every few seconds; a replica that raises is replaced."""

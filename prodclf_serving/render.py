@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
-from prodclf_assets.classifier.scoring import SCORE_COLUMNS, renamed_columns
 from prodclf_serving.bodies import MEDIA_TYPES, Format, ParsedBatch, Record
 from prodclf_serving.predictor import Answer, LoadedModel, prediction
 from prodclf_serving.problems import ItemError
@@ -86,6 +85,9 @@ def _entry(batch: AnsweredBatch, item: Record | ItemError, outcome: Answer | Ite
 
 def _csv(batch: AnsweredBatch) -> bytes:
     """The table that `prodclf score` would write."""
+    # Here and not above: it brings pandas, which a replica that is never asked for CSV does without.
+    from prodclf_assets.classifier.scoring import SCORE_COLUMNS, renamed_columns
+
     header, rows = _input_cells(batch)
     renamed = renamed_columns(header)
     text = io.StringIO(newline="")

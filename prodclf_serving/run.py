@@ -18,7 +18,7 @@ from typing import Any
 
 from prodclf_assets.errors import ProdclfError
 from prodclf_serving.ingress import finish_haproxy
-from prodclf_serving.keys import read_keys
+from prodclf_serving.lean import without
 from prodclf_serving.ray_environment import ray_environment
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
@@ -34,12 +34,10 @@ def main(host: str | None = None, port: int | None = None) -> None:
         port: TCP port; `PRODCLF_SERVE_PORT` when None.
 
     Raises:
-        ProdclfError: the port is taken, the API keys cannot be used, or the service does not start.
+        ProdclfError: the port is taken or the service does not start.
     """
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     serving = get_serving_settings().model_copy(update=given)
-    if serving.api_keys_file is not None:
-        read_keys(serving.api_keys_file)  # said now rather than by refusing everybody
     stop = threading.Event()
     with ray_environment(serving) as behind_haproxy, _ray(serving), _stopping(stop):
         try:
@@ -54,15 +52,16 @@ def main(host: str | None = None, port: int | None = None) -> None:
 @contextmanager
 def _ray(serving: ServingSettings) -> Iterator[None]:
     """A Ray of our own, or the one that RAY_ADDRESS names; our own ends with the block."""
-    import ray
-    import ray.serve
+    with without("pandas"):
+        import ray
+        import ray.serve
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     quiet: dict[str, Any] = {"logging_level": logging.WARNING, "namespace": "serve"}
     if serving.ray_address:
         ray.init(address=serving.ray_address, **quiet)
     else:
-        with _without_cluster_services():
+        with _small_node():
             ray.init(
                 num_cpus=serving.replicas,
                 object_store_memory=serving.object_store_mb * 1024 * 1024,
@@ -76,18 +75,22 @@ def _ray(serving: ServingSettings) -> Iterator[None]:
 
 
 @contextmanager
-def _without_cluster_services() -> Iterator[None]:
-    """Leave out what only a cluster of several machines needs: the autoscaler and the server of the dashboard.
+def _small_node() -> Iterator[None]:
+    """Start a Ray node with what one machine needs; Ray has no option for any of this.
 
-    Two processes, 220 MB and a third of the time to start; Ray has no option for it.
+    The autoscaler and the server of the dashboard are left out: two processes, 220 MB and a third of the time to start. Workers
+    are started by `ray_worker`.
     """
     from ray._private.node import Node
 
-    kept = {
-        name: getattr(Node, name) for name in ("start_monitor", "start_api_server") if hasattr(Node, name)
-    }
-    for name in kept:
-        setattr(Node, name, lambda self, **options: None)
+    kept = {name: getattr(Node, name) for name in ("start_monitor", "start_api_server", "start_raylet")}
+
+    def start_raylet(node: Any, *arguments: Any, **options: Any) -> Any:
+        node._ray_params.worker_path = str(Path(__file__).with_name("ray_worker.py"))
+        return kept["start_raylet"](node, *arguments, **options)
+
+    Node.start_monitor = Node.start_api_server = lambda self, **options: None
+    Node.start_raylet = start_raylet
     try:
         yield
     finally:

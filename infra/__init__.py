@@ -1,1 +1,0 @@
-"""From a laptop to AWS: images, stacks, deploy tool, linters and the locks."""

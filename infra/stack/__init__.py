@@ -1,1 +1,0 @@
-"""The services of `infra/compose/compose.yaml` without containers."""

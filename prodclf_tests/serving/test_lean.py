@@ -1,0 +1,39 @@
+"""Imports that do without what happens to be installed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from prodclf_serving.lean import without
+
+
+def test_a_package_is_hidden_in_the_block_and_there_after_it() -> None:
+    with without("wave"), pytest.raises(ImportError):
+        import wave
+    import wave
+
+    assert wave.open
+
+
+def test_what_is_loaded_stays_usable() -> None:
+    with without("json"):
+        import json
+
+        assert json.loads("1") == 1
+    assert sys.modules["json"] is json
+
+
+def test_what_a_replica_imports_leaves_out_what_it_never_touches() -> None:
+    code = (
+        "import sys\n"
+        "from prodclf_serving.lean import without\n"
+        "with without('pandas', 'sklearn', 'matplotlib'):\n"
+        "    import prodclf_serving.service, prodclf_serving.app\n"
+        "print(sorted({'pandas', 'sklearn', 'matplotlib', 'mlflow', 'sqlalchemy', 'pyarrow'} & set(sys.modules)))\n"
+        "import pandas"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "[]\n"
