@@ -13,9 +13,12 @@ from starlette.responses import Response
 from prodclf_serving import schemas
 from prodclf_serving.explain_route import explain_route
 from prodclf_serving.feedback_route import feedback_route
+from prodclf_serving.guard import Guard, ProblemCors
+from prodclf_serving.keys import ApiKeys
 from prodclf_serving.metrics import CONTENT_TYPE
 from prodclf_serving.observe import Observer, request_id_of
 from prodclf_serving.openapi import DESCRIPTION, answer_response, document, problem_response
+from prodclf_serving.pages import add_pages
 from prodclf_serving.predict_routes import predict_routes
 from prodclf_serving.problems import ProblemError
 from prodclf_serving.service import Service
@@ -51,12 +54,15 @@ def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
         version=version("prodclf"),
         description=DESCRIPTION,
         openapi_tags=[{"name": "prediction"}, {"name": "operation"}],
+        docs_url=None,
+        redoc_url=None,
     )
-    app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
+    _add_middleware(app, service, echo_request_id)
     app.add_exception_handler(ProblemError, _send_problem)
     app.add_exception_handler(HTTPException, _send_http_exception)
     app.router.routes[:0] = [*predict_routes(service), explain_route(service), feedback_route(service)]
     _add_operation_routes(app, service)
+    add_pages(app)
     described_for: dict[str, dict[str, Any]] = {}
 
     def described() -> dict[str, Any]:
@@ -70,6 +76,16 @@ def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
 
     app.openapi = described  # type: ignore[method-assign]
     return app
+
+
+def _add_middleware(app: FastAPI, service: Service, echo_request_id: bool) -> None:
+    """What surrounds every request; the last one added is the outermost."""
+    config = service.config
+    origins = config.serving.allowed_origins
+    app.add_middleware(Guard, keys=ApiKeys(config.api_keys) if config.api_keys else None, origins=origins)
+    if origins:
+        app.add_middleware(ProblemCors, origins=origins)
+    app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
 
 
 def _add_operation_routes(app: FastAPI, service: Service) -> None:
