@@ -15,9 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "pyproject.toml"
 LOCK = ROOT / "infra" / "requirements.lock"
-# What `prodclf_serving` imports, by name; a test installs nothing else and serves with it.
-SERVING = ROOT / "infra" / "requirements-serving.in"
-SERVING_LOCK = ROOT / "infra" / "requirements-serving.lock"
+# What an image installs is a part of that; `requirements-<image>.in` names its direct dependencies.
+IMAGES = ("graph", "serving")
 # What builds the wheel of this repository.
 BUILD_LOCK = ROOT / "infra" / "requirements-build.lock"
 
@@ -80,17 +79,22 @@ def disagreements(project: str, lock: str, wanted: Collection[str] | None = None
     return found
 
 
-def serving_names(text: str) -> set[str]:
-    """Normalised names of the packages that `requirements-serving.in` lists."""
+def image_file(image: str, suffix: str) -> Path:
+    """The `.in` or `.lock` file of an image's requirements."""
+    return LOCK.with_name(f"requirements-{image}.{suffix}")
+
+
+def names_in(text: str) -> set[str]:
+    """Normalised names of the packages that a `.in` text lists."""
     lines = (line.partition("#")[0].partition("[")[0].strip() for line in text.splitlines())
     return {_normalised(line) for line in lines if line}
 
 
-def strangers(lock: str, whole: str) -> list[str]:
-    """One sentence for each package of a lock that the whole lock has not in that very version."""
+def strangers(image: str, lock: str, whole: str) -> list[str]:
+    """One sentence for each package of an image's lock that the whole lock has not in that very version."""
     versions, known = locked_versions(lock)[0], locked_versions(whole)[0]
     return [
-        f"{name}: requirements-serving.lock says {' and '.join(sorted(found))}, which requirements.lock does "
+        f"{name}: requirements-{image}.lock says {' and '.join(sorted(found))}, which requirements.lock does "
         f"not have; {_REMEDY}"
         for name, found in versions.items()
         if not found <= known.get(name, set())
@@ -98,23 +102,25 @@ def strangers(lock: str, whole: str) -> list[str]:
 
 
 def check() -> list[str]:
-    """Every disagreement between the three locks and `pyproject.toml`."""
-    project = PROJECT.read_text()
-    whole, serving, build = (
-        path.read_text() if path.exists() else "" for path in (LOCK, SERVING_LOCK, BUILD_LOCK)
-    )
-    builder = _PIN.match(tomllib.loads(project)["build-system"]["requires"][0])
+    """Every disagreement between the locks and `pyproject.toml`."""
+    project, whole = PROJECT.read_text(), _text(LOCK)
     found = disagreements(project, whole)
-    found += disagreements(project, serving, serving_names(SERVING.read_text())) + strangers(serving, whole)
-    if builder is None or locked_versions(build)[0].get(builder["name"]) != {builder["version"]}:
+    for image in IMAGES:
+        lock = _text(image_file(image, "lock"))
+        found += disagreements(project, lock, names_in(_text(image_file(image, "in"))))
+        found += strangers(image, lock, whole)
+    build, wrong = locked_versions(_text(BUILD_LOCK))
+    builder = _PIN.match(tomllib.loads(project)["build-system"]["requires"][0])
+    if builder is None or build.get(builder["name"]) != {builder["version"]}:
         found.append(f"requirements-build.lock is not for the build system of pyproject.toml; {_REMEDY}")
-    return list(dict.fromkeys(found + locked_versions(build)[1]))
+    return list(dict.fromkeys(found + wrong))
 
 
 def write_locks() -> None:
-    """Resolve all three for all supported platforms with `uv`, keeping what still fits."""
+    """Resolve all for all supported platforms with `uv`, keeping what still fits."""
     _compile(str(PROJECT), LOCK, "--extra", "server")
-    _compile(str(SERVING), SERVING_LOCK, "--constraint", str(LOCK))
+    for image in IMAGES:
+        _compile(str(image_file(image, "in")), image_file(image, "lock"), "--constraint", str(LOCK))
     requires = tomllib.loads(PROJECT.read_text())["build-system"]["requires"]
     _compile("-", BUILD_LOCK, given="\n".join(requires))
 
@@ -136,9 +142,14 @@ def main(arguments: list[str] | None = None) -> int:
     for sentence in found:
         print(sentence, file=sys.stderr)
     if not found:
-        sizes = [len(locked_versions(path.read_text())[0]) for path in (LOCK, SERVING_LOCK, BUILD_LOCK)]
-        print("the locks agree with pyproject.toml: {} packages, serving {}, build {}".format(*sizes))
+        locks = {"all": LOCK, **{image: image_file(image, "lock") for image in IMAGES}, "build": BUILD_LOCK}
+        sizes = [f"{name} {len(locked_versions(path.read_text())[0])}" for name, path in locks.items()]
+        print(f"the locks agree with pyproject.toml; packages: {', '.join(sizes)}")
     return 1 if found else 0
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def _entries(lock: str) -> list[tuple[int, str]]:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from prodclf_assets.defs.assets import catalog, evaluation, model, promotion, splits
-from prodclf_assets.defs.automation import graph_job
+from prodclf_assets.defs.automation import followers, graph_job, weekly_training
 from prodclf_assets.defs.checks import catalog as catalog_checks
 from prodclf_assets.defs.checks import evaluation as evaluation_checks
 from prodclf_assets.defs.checks import splits as split_checks
@@ -11,17 +11,20 @@ from prodclf_assets.defs.executor import graph_executor
 from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
 from prodclf_assets.defs.mlflow_run import MlflowRun
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
+from prodclf_assets.defs.sensors import drift, new_products
 from prodclf_assets.defs.terminal import terminal_logger
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Every asset, check, job and resource of the graph."""
+    """Every asset, check, job, schedule, sensor and resource of the graph."""
     lake = LakeResource()
     return dg.Definitions(
         assets=dg.load_assets_from_modules([catalog, splits, model, evaluation, promotion]),
         asset_checks=dg.load_asset_checks_from_modules([catalog_checks, split_checks, evaluation_checks]),
         jobs=[graph_job],
+        schedules=[weekly_training],
+        sensors=[new_products, drift, followers],
         executor=graph_executor,
         loggers={"terminal": terminal_logger},
         resources={

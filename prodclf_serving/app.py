@@ -21,6 +21,7 @@ from prodclf_serving.openapi import DESCRIPTION, answer_response, document, prob
 from prodclf_serving.pages import add_pages
 from prodclf_serving.predict_routes import predict_routes
 from prodclf_serving.problems import ProblemError
+from prodclf_serving.scrape import Others, merged
 from prodclf_serving.service import Service
 
 _LINKS = {
@@ -42,12 +43,13 @@ _CONSOLE_POLICY = (
 )
 
 
-def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
+def build_app(service: Service, *, echo_request_id: bool = True, replicas: Others | None = None) -> FastAPI:
     """The application that answers with a service; starting and stopping the service is the caller's.
 
     Args:
         service: the replica's parts.
         echo_request_id: send `X-Request-ID` back; off where the server in front does it.
+        replicas: asks all replicas for their metrics, where there are several.
     """
     app = FastAPI(
         title="prodclf",
@@ -61,7 +63,7 @@ def build_app(service: Service, *, echo_request_id: bool = True) -> FastAPI:
     app.add_exception_handler(ProblemError, _send_problem)
     app.add_exception_handler(HTTPException, _send_http_exception)
     app.router.routes[:0] = [*predict_routes(service), explain_route(service), feedback_route(service)]
-    _add_operation_routes(app, service)
+    _add_operation_routes(app, service, replicas)
     add_pages(app)
     described_for: dict[str, dict[str, Any]] = {}
 
@@ -88,7 +90,7 @@ def _add_middleware(app: FastAPI, service: Service, echo_request_id: bool) -> No
     app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
 
 
-def _add_operation_routes(app: FastAPI, service: Service) -> None:
+def _add_operation_routes(app: FastAPI, service: Service, replicas: Others | None) -> None:
     console = files("prodclf_serving").joinpath("console.html").read_text(encoding="utf-8")
 
     @app.get("/", tags=["operation"], summary="Console for people, links for programs", **_either_form())
@@ -118,9 +120,11 @@ def _add_operation_routes(app: FastAPI, service: Service) -> None:
     async def model() -> Response:
         return JSONResponse(_model_state(service))
 
-    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics of this replica")
+    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics of all replicas")
     async def metrics() -> Response:
-        return Response(service.metrics_text(), media_type=CONTENT_TYPE)
+        found = await replicas() if replicas else {}
+        found[service.replica] = service.metrics_text()
+        return Response(merged(found.values()), media_type=CONTENT_TYPE)
 
 
 def _model_state(service: Service) -> dict[str, Any]:

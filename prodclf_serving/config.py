@@ -16,12 +16,14 @@ class ServiceConfig:
         serving: the serving environment.
         model_cache: absolute folder of fetched models.
         request_log: absolute file of the request log; None for none.
+        api_keys: absolute file of the API keys; None when nobody needs one.
     """
 
     settings: Settings
     serving: ServingSettings
     model_cache: Path
     request_log: Path | None
+    api_keys: Path | None
 
     @classmethod
     def of(cls, settings: Settings, serving: ServingSettings) -> "ServiceConfig":
@@ -33,7 +35,14 @@ class ServiceConfig:
                 "lake_location": _absolute(settings.lake),
             }
         )
-        return cls(absolute, serving, serving.model_cache(settings), serving.request_log_path(settings))
+        keys = serving.api_keys_file
+        return cls(
+            absolute,
+            serving,
+            serving.model_cache(settings),
+            serving.request_log_path(settings),
+            keys.absolute() if keys else None,
+        )
 
 
 def _absolute(lake: str) -> str:

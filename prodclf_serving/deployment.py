@@ -42,8 +42,14 @@ class Classifier:
 
     def __serve_build_asgi_app__(self) -> "FastAPI":
         from prodclf_serving.app import build_app
+        from prodclf_serving.scrape import ServeReplicas
 
-        return build_app(self._service, echo_request_id=False)
+        several = self._service.config.serving.replicas > 1
+        return build_app(self._service, echo_request_id=False, replicas=ServeReplicas() if several else None)
+
+    def own_metrics(self) -> tuple[str, bytes]:
+        """Name and metrics of this replica, for the one that is scraped."""
+        return self._service.replica, self._service.metrics_text()
 
     async def check_health(self) -> None:
         """Called by Ray every few seconds; a replica that raises is replaced."""

@@ -39,10 +39,11 @@ class ServingMetrics:
     """Counts and times what a replica does; label values are bounded, so memory is too.
 
     Args:
-        replica: name of the process in every series; a scrape behind a balancer reaches one replica at a time.
+        replica: name of the process in every series, since a scrape shows all replicas.
+        replicas: how many there should be.
     """
 
-    def __init__(self, replica: str) -> None:
+    def __init__(self, replica: str, replicas: int = 1) -> None:
         self._registry = CollectorRegistry()
         self._replica = replica
         self._categories: set[str] = set()
@@ -68,6 +69,7 @@ class ServingMetrics:
         ).labels(replica)
         self._model = self._gauge("model_info", "The live model; always 1.", "version", "bundle", "alias")
         self._loaded = self._gauge("model_loaded_timestamp_seconds", "When the live model was loaded.")
+        self._gauge("replicas_configured", "How many replicas there should be.").labels(replica).set(replicas)
         self._created = self._gauge("model_created_timestamp_seconds", "When the live model was trained.")
         self._degraded_model = self._gauge("model_degraded", "1 while the answers are flagged as degraded.")
         self._pending = self._gauge("pending", "Waiting or running in this replica.", "what")

@@ -18,7 +18,11 @@ _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 ]
+# Of all that is no page: nothing in it may run or load anything.
+_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # FastAPI notes the route it has matched in the scope; for these, which are Starlette's, nobody does.
 PLAIN_ROUTES = frozenset({"/predict", "/predict/batch", "/explain", "/feedback"})
 _QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
@@ -68,6 +72,8 @@ class Observer:
                 status = message["status"]
                 headers = message.setdefault("headers", [])
                 headers.extend(_SECURITY_HEADERS)
+                if all(name != _CONTENT_POLICY[0] for name, _ in headers):
+                    headers.append(_CONTENT_POLICY)
                 if self._echo:
                     headers.append((b"x-request-id", request_id.encode("latin-1")))
             await send(message)

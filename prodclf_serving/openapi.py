@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from prodclf_serving import schemas
+from prodclf_serving.guard import OPEN_PATHS
 from prodclf_serving.problems import PROBLEM_MEDIA_TYPE
 from prodclf_serving.settings import ServingSettings
 
@@ -64,7 +65,17 @@ def document(app: FastAPI, serving: ServingSettings, category: str) -> dict[str,
     }
     described["paths"] = {**paths, **described.get("paths", {})}
     described.setdefault("components", {}).setdefault("schemas", {}).update(schemas.components())
+    if serving.api_keys_file is not None:
+        _ask_for_keys(described)
     return described
+
+
+def _ask_for_keys(described: dict[str, Any]) -> None:
+    described["components"]["securitySchemes"] = {"ApiKey": {"type": "http", "scheme": "bearer"}}
+    for path, item in described["paths"].items():
+        for operation in item.values() if path not in OPEN_PATHS else ():
+            operation["security"] = [{"ApiKey": []}]
+            operation["responses"]["401"] = problem_response("No API key, or one that is not accepted.")
 
 
 def _predict(serving: ServingSettings) -> dict[str, Any]:
@@ -189,6 +200,7 @@ def _errors(serving: ServingSettings) -> dict[str, Any]:
     limits = f"{serving.max_body_bytes} bytes, {serving.max_batch_rows} products"
     return {
         "400": problem_response("The body is not what its content type says."),
+        "403": problem_response("Sent by a web page of another origin."),
         "413": problem_response(f"More than the limit ({limits}), which it names."),
         "415": problem_response("A content type that is not read here."),
         "422": problem_response("Well-formed, but not a product; names row and field."),

@@ -18,6 +18,7 @@ from typing import Any
 
 from prodclf_assets.errors import ProdclfError
 from prodclf_serving.ingress import finish_haproxy
+from prodclf_serving.keys import read_keys
 from prodclf_serving.lean import without
 from prodclf_serving.ray_environment import ray_environment
 from prodclf_serving.settings import ServingSettings, get_serving_settings
@@ -34,10 +35,12 @@ def main(host: str | None = None, port: int | None = None) -> None:
         port: TCP port; `PRODCLF_SERVE_PORT` when None.
 
     Raises:
-        ProdclfError: the port is taken or the service does not start.
+        ProdclfError: the port is taken, the API keys cannot be used, or the service does not start.
     """
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     serving = get_serving_settings().model_copy(update=given)
+    if serving.api_keys_file is not None:
+        read_keys(serving.api_keys_file)  # said now rather than by refusing everybody
     stop = threading.Event()
     with ray_environment(serving) as behind_haproxy, _ray(serving), _stopping(stop):
         try:

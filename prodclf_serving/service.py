@@ -43,7 +43,7 @@ class Service:
         self.replica = f"{socket.gethostname()}-{os.getpid()}"
         # A process id may come again, in a container it always does; what was written before must stay.
         self.writer = re.sub(r"[^A-Za-z0-9.-]", "-", f"{self.replica}-{uuid.uuid4().hex[:8]}")
-        self.metrics = ServingMetrics(self.replica)
+        self.metrics = ServingMetrics(self.replica, serving.replicas)
         self.holder = holder or ModelHolder(
             lambda: open_follower(config.settings),
             config.settings.model_alias,

@@ -74,7 +74,6 @@ class ServingSettings(BaseSettings):
         description="File of the JSON request log (`/proc/1/fd/1` for a container's output), or `off`; "
         "`$PRODCLF_HOME/serving/requests.jsonl` when unset.",
     )
-
     prediction_log: float = Field(
         default=1.0,
         ge=0.0,
@@ -92,6 +91,23 @@ class ServingSettings(BaseSettings):
         ge=2,
         description="Memory for answers that wait while the lake cannot be written, in MiB; beyond it the oldest go.",
     )
+
+    api_keys_file: Path | None = Field(
+        default=None,
+        description="File of API keys, one a line, read anew when it changes; requests then need "
+        "`Authorization: Bearer <key>`. Nobody needs one when unset.",
+    )
+    cors_origins: str | None = Field(
+        default=None,
+        description="Origins whose web pages may use the service, with commas between them, or `*`; none when unset.",
+    )
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins of `cors_origins`, one by one."""
+        return frozenset(
+            filter(None, (origin.strip().rstrip("/") for origin in (self.cors_origins or "").split(",")))
+        )
 
     def model_cache(self, settings: Settings) -> Path:
         """Absolute folder in which fetched models are kept."""

@@ -1,6 +1,12 @@
-"""When assets count as stale, and the job that makes them all."""
+"""When assets count as stale, what is made by itself, and the job that makes everything.
+
+Staleness warns and starts nothing. What leads to a new champion (from `raw_products` to `promotion_decision`) is made
+by the job `graph` alone, which new data, proven drift, the weekly schedule or a person start; what only looks at the
+outcome follows by itself, under a condition named here.
+"""
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -13,8 +19,41 @@ MODEL_FRESHNESS = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(days=8), fail_window=timedelta(days=15)
 )
 
+
+def inputs_changed() -> dg.AutomationCondition[Any]:
+    """Once, when an input has a new version, every blocking check of the inputs passed, and no run is making any of it."""
+    followed = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+    return followed.with_label("inputs changed and passed their checks")
+
+
+def every_night() -> dg.AutomationCondition[Any]:
+    """Once a night, whatever the inputs did."""
+    tick = dg.AutomationCondition.cron_tick_passed("0 2 * * *")
+    due = tick.since(dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated())
+    return (due & ~dg.AutomationCondition.in_progress()).with_label("every night at 2:00")
+
+
 graph_job = dg.define_asset_job(
     "graph",
     selection=dg.AssetSelection.all(),
+    # dagster.yaml lets one run with this tag be under way at a time; the others wait.
+    tags={"prodclf/graph": "whole"},
     description="Read the catalogue, train, evaluate, gate: every asset, in order.",
+)
+
+weekly_training = dg.ScheduleDefinition(
+    name="weekly_training",
+    job=graph_job,
+    cron_schedule="0 3 * * 1",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="The whole graph, Mondays at 3:00 UTC: wording changes slowly, and the gate keeps the better model.",
+)
+
+followers = dg.AutomationConditionSensorDefinition(
+    "followers",
+    target=dg.AssetSelection.all(),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+    description="Makes what follows by itself, as each asset's automation condition says; no model is among it.",
 )

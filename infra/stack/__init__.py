@@ -1,0 +1,1 @@
+"""The services of `infra/compose/compose.yaml` without containers."""

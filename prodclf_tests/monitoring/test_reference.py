@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.monitoring.drift import CAUSES, measure
+from prodclf_assets.monitoring.reference import Reference, reference_of, top_of
+from prodclf_assets.monitoring.window import DriftWindow
+from prodclf_tests.trained import TrainedModel
+
+
+def test_a_bundle_carries_its_reference(trained_model: TrainedModel) -> None:
+    reference = reference_of(trained_model.bundle)
+    assert reference.rows == len(trained_model.train)
+    assert reference.missing["brand"] == pytest.approx(trained_model.train["brand"].isna().mean())
+    assert reference.numbers["price"].median == pytest.approx(trained_model.train["price"].median(), rel=0.01)
+    assert reference.numbers["price"].rows == trained_model.train["price"].notna().sum()
+    assert reference.categories is not None
+    assert reference.categories.rows == len(trained_model.validation)
+    assert reference.tops is not None
+    assert set(reference.tops.shares) <= {top_of(label).casefold() for label in trained_model.bundle.labels}
+    assert sum(reference.tops.shares.values()) == pytest.approx(1, abs=1e-4)
+    assert reference.confidence is not None
+    held_out = ProductBatch.from_frame(trained_model.validation)
+    confidence = trained_model.bundle.predict(held_out).confidence
+    np.testing.assert_allclose(
+        reference.confidence.below, [(confidence < i / 10).mean() for i in range(1, 10)], atol=1e-5
+    )
+
+
+def test_a_model_that_knows_little_of_its_training_is_compared_in_what_it_knows(
+    same_shop: DriftWindow,
+) -> None:
+    few = Reference.of({"label_shares": [0.5, 0.5]}, ["A > B", "A > C"], 0)
+    report = measure(few, same_shop.take(range(300)))
+    assert [cause.name for cause in report.causes] == list(CAUSES)
+    assert not report.drifted
+    assert not any(cause.measured for cause in report.causes)
+    assert all("nothing to compare with" in cause.sentence for cause in report.causes)
