@@ -99,18 +99,6 @@ class DriftWindow:
         kept = [row for row in _titled(window.title) if not degraded[row]]
         return window if len(kept) == len(window) else window.take(kept)
 
-    @classmethod
-    def joined(cls, parts: Sequence[Self], at_most: int) -> Self:
-        """The last `at_most` products of windows that follow each other; one part or more."""
-        columns: dict[str, Any] = {}
-        for field in fields(cls):
-            values = [getattr(part, field.name) for part in parts]
-            if isinstance(values[0], list):
-                columns[field.name] = [value for part in values for value in part][-at_most:]
-            else:
-                columns[field.name] = np.concatenate(values)[-at_most:]
-        return cls(**columns)
-
     def take(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> Self:
         """Return the products at these positions, in this order."""
         positions = np.asarray(rows, np.intp)

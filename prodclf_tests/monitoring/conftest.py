@@ -1,5 +1,8 @@
 """Real answers to products that the session's model has never seen, and windows drawn from them."""
 
+from dataclasses import fields
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -26,3 +29,12 @@ def same_shop(trained_model: TrainedModel) -> DriftWindow:
 def other_shop(trained_model: TrainedModel) -> DriftWindow:
     """Another shop, with other brands and other weights of the same categories."""
     return answered(trained_model, 11, 0, 3_000)
+
+
+def joined(left: DriftWindow, right: DriftWindow) -> DriftWindow:
+    """The products of both."""
+    columns = {}
+    for field in fields(DriftWindow):
+        first, second = getattr(left, field.name), getattr(right, field.name)
+        columns[field.name] = first + second if isinstance(first, list) else np.concatenate([first, second])
+    return DriftWindow(**columns)

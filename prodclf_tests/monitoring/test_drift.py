@@ -20,6 +20,7 @@ from prodclf_assets.monitoring.drift import (
 from prodclf_assets.monitoring.reference import Reference, reference_of
 from prodclf_assets.monitoring.window import DriftWindow
 from prodclf_tests.classifier.shop import products
+from prodclf_tests.monitoring.conftest import joined
 from prodclf_tests.trained import TrainedModel
 
 Change = Callable[[DriftWindow], DriftWindow]
@@ -67,12 +68,9 @@ def usual(same_shop: DriftWindow, trained_model: TrainedModel) -> Reference:
 def mixed(shop: DriftWindow, others: DriftWindow, rng: np.random.Generator, n: int = 1_000) -> DriftWindow:
     """n products, of which one in five is one of the others."""
     fifth = n // 5
-    return DriftWindow.joined(
-        [
-            shop.take(rng.choice(len(shop), n - fifth, replace=False)),
-            others.take(rng.choice(len(others), fifth)),
-        ],
-        n,
+    return joined(
+        shop.take(rng.choice(len(shop), n - fifth, replace=False)),
+        others.take(rng.choice(len(others), fifth)),
     )
 
 
@@ -298,11 +296,12 @@ def test_the_count_of_signals_is_that_of_a_complete_look(
 
 def test_the_report_is_json_with_every_number(own: Reference, other_shop: DriftWindow) -> None:
     content = json.loads(json.dumps(measure(own, other_shop).to_dict(), allow_nan=False))
-    assert [cause["name"] for cause in content["causes"]] == list(CAUSES)
-    brand = content["causes"][2]
+    assert [cause["name"] for cause in content["measures"]] == list(CAUSES)
+    assert "brand" in content["causes"]
+    brand = content["measures"][2]
     assert brand["drifted"]
     assert brand["rows"] >= brand["minimum_rows"] == 200
     assert brand["effect"] >= brand["threshold"]
     assert brand["p_value"] <= brand["level"]
     assert len(brand["signals"]) == 2
-    assert content["drifted"]
+    assert content["drifted"] is True

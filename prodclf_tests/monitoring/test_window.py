@@ -64,9 +64,3 @@ def test_degraded_answers_and_rows_without_a_title_are_not_the_models() -> None:
     assert window.predicted_category == ["A"]
     assert np.isnan(window.price).all()
     assert len(DriftWindow.from_table(log_of([]))) == 0
-
-
-def test_the_last_rows_of_windows_in_a_row(same_shop: DriftWindow) -> None:
-    parts = [same_shop.take(range(start, start + 30)) for start in (0, 30, 60)]
-    same(DriftWindow.joined(parts, 50), same_shop.take(range(40, 90)))
-    same(DriftWindow.joined(parts[:1], 50), parts[0])
