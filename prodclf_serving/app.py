@@ -141,6 +141,8 @@ def _model_state(service: Service) -> dict[str, Any]:
         "degraded_reason": model.degraded_reason,
         "previous_version": previous.version if previous else None,
         "last_error": service.holder.last_error,
+        "replica": service.replica,
+        "drift": service.drift.found.to_dict() if service.drift.found else None,
         "manifest": model.bundle.manifest.model_dump(mode="json"),
     }
 

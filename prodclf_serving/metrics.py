@@ -8,6 +8,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
+from prodclf_serving.live_drift import LiveReport
 from prodclf_serving.predictor import Answer, LoadedModel
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,6 +27,7 @@ class ReplicaState:
         pending_requests, pending_rows: waiting or running.
         request_log_dropped: lines that were dropped since the start.
         prediction_log_waiting: answers that wait to be written.
+        drift: what was found last; None before there were enough answers of the live model.
     """
 
     model: LoadedModel | None
@@ -33,6 +35,7 @@ class ReplicaState:
     pending_rows: int = 0
     request_log_dropped: int = 0
     prediction_log_waiting: int = 0
+    drift: LiveReport | None = None
 
 
 class ServingMetrics:
@@ -77,6 +80,11 @@ class ServingMetrics:
         self._logged = self._counter("prediction_log_rows", "Answers for the prediction log.", "outcome")
         self._flushes = self._counter("prediction_log_flushes", "Writes of the prediction log.", "outcome")
         self._feedback = self._counter("feedback", "Corrections by people.", "outcome")
+        self._drift_effect = self._gauge("drift_effect", "Size of the largest change, by cause.", "cause")
+        self._drift_threshold = self._gauge("drift_threshold", "Size from which a change counts.", "cause")
+        self._drifted = self._gauge("drift_detected", "1 when a change is large and no chance.", "cause")
+        self._drift_rows = self._gauge("drift_window_rows", "Answers that the drift was measured on.")
+        self._drift_time = self._gauge("drift_measured_timestamp_seconds", "When it was.")
         self._waiting = self._gauge("prediction_log_waiting_rows", "Answers that wait to be written.")
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -130,7 +138,21 @@ class ServingMetrics:
         self._pending.labels(self._replica, "rows").set(state.pending_rows)
         self._log_dropped.labels(self._replica).set(state.request_log_dropped)
         self._waiting.labels(self._replica).set(state.prediction_log_waiting)
+        self._show_drift(state.drift)
         return generate_latest(self._registry)
+
+    def _show_drift(self, found: LiveReport | None) -> None:
+        for gauge in (self._drift_effect, self._drift_threshold, self._drifted):
+            gauge.clear()
+        self._drift_rows.labels(self._replica).set(found.report.rows if found else 0)
+        if found is None:
+            return
+        self._drift_time.labels(self._replica).set(found.measured_at)
+        for cause in found.report.causes:
+            if (lead := cause.leading) is not None and cause.measured:
+                self._drift_effect.labels(self._replica, cause.name).set(lead.effect)
+                self._drift_threshold.labels(self._replica, cause.name).set(lead.threshold)
+                self._drifted.labels(self._replica, cause.name).set(cause.drifted)
 
     def _coarse(self, category: str) -> str:
         coarse = category.split(PATH_SEPARATOR, 1)[0]

@@ -6,8 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS
@@ -29,9 +28,8 @@ _MAX_ROWS = 50_000
 _MAX_ID_CHARS = 200
 
 
-@dataclass(frozen=True, eq=False)
-class _Answered:
-    """One request's answers, as the request left them."""
+class _Answered(NamedTuple):
+    """One request's answers, as the request left them; a tuple because requests make them."""
 
     time: float
     request_id: str
@@ -41,8 +39,7 @@ class _Answered:
     degraded: bool
 
 
-@dataclass(frozen=True, eq=False)
-class _Row:
+class _Row(NamedTuple):
     request: _Answered
     record: Record
     answer: Answer

@@ -209,6 +209,35 @@ class Identity(BaseModel):
     links: dict[str, str] = Field(description="Paths of the service by name.")
 
 
+class DriftCause(BaseModel):
+    """Whether one thing has changed since the training, by the comparison that says most."""
+
+    name: str = Field(
+        description="What: input, vocabulary, brand, seller, price, output, confidence."
+    )
+    measured: bool = Field(description="Whether enough products had what it takes to compare.")
+    drifted: bool = Field(description="Whether the change is large enough and no chance.")
+    sentence: str = Field(description="What is so, with numbers.")
+    advice: Literal["none", "ignore", "label", "retrain"]
+    measure: str | None = Field(description="Name of the effect size.")
+    effect: float | None = Field(description="Its value beyond chance.")
+    threshold: float | None = Field(description="From where it counts.")
+    p_value: float | None = Field(description="Chance of as much without drift.")
+    level: float | None = Field(description="From where that counts.")
+    rows: int = Field(description="Products compared.")
+    minimum_rows: int = Field(description="How many it takes.")
+
+
+class DriftState(BaseModel):
+    """The latest answers of this replica against the model's training."""
+
+    measured_at: str = Field(description="ISO 8601.")
+    rows: int = Field(description="Products in the window, at most 1,000.")
+    advice: Literal["none", "ignore", "label", "retrain"]
+    drifted: list[str] = Field(description="Names of the causes that have.")
+    causes: list[DriftCause]
+
+
 class ModelState(BaseModel):
     """The live model."""
 
@@ -223,6 +252,10 @@ class ModelState(BaseModel):
     previous_version: str | None = Field(description="Registry version that answered before it.")
     last_error: str | None = Field(
         description="Why a newer version is not live, or the registry not heard of."
+    )
+    replica: str = Field(description="Which replica this is; it tells its own state.")
+    drift: DriftState | None = Field(
+        description="What was found last; null until 250 products have been answered by the live model."
     )
     manifest: dict[str, Any] = Field(description="The bundle's manifest: data hash, metrics, thresholds.")
 

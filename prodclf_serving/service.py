@@ -15,6 +15,7 @@ from prodclf_serving.cache import ModelCache
 from prodclf_serving.config import ServiceConfig
 from prodclf_serving.feedback import FeedbackStore
 from prodclf_serving.holder import ModelHolder
+from prodclf_serving.live_drift import LiveDrift
 from prodclf_serving.metrics import ReplicaState, ServingMetrics
 from prodclf_serving.prediction_log import PredictionLog
 from prodclf_serving.predictor import Answer, LoadedModel, answer_records
@@ -59,7 +60,10 @@ class Service:
         self.log = RequestLog(config.request_log) if config.request_log else None
         self.prediction_log = self._prediction_log() if serving.prediction_log else None
         self.feedback = FeedbackStore(lambda: self._events(FEEDBACK), self.writer, self.metrics.feedback)
-        self.recorder = Recorder([self._log_predictions], lambda rows: self.metrics.logged("dropped", rows))
+        self.drift = LiveDrift()
+        self.recorder = Recorder(
+            [self._log_predictions, self.drift.add], lambda rows: self.metrics.logged("dropped", rows)
+        )
         self.draining = False
 
     def start(self) -> None:
@@ -140,6 +144,7 @@ class Service:
             self.batcher.pending_rows,
             self.log.dropped if self.log else 0,
             self.prediction_log.waiting if self.prediction_log else 0,
+            self.drift.found,
         )
         return self.metrics.render(state)
 
