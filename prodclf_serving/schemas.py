@@ -212,9 +212,7 @@ class Identity(BaseModel):
 class DriftCause(BaseModel):
     """Whether one thing has changed since the training, by the comparison that says most."""
 
-    name: str = Field(
-        description="What: input, vocabulary, brand, seller, price, output, confidence."
-    )
+    name: str = Field(description="What: input, vocabulary, brand, seller, price, output, confidence.")
     measured: bool = Field(description="Whether enough products had what it takes to compare.")
     drifted: bool = Field(description="Whether the change is large enough and no chance.")
     sentence: str = Field(description="What is so, with numbers.")
