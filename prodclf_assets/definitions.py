@@ -2,14 +2,16 @@
 
 import dagster as dg
 
-from prodclf_assets.defs.assets import catalog, evaluation, model, promotion, splits
+from prodclf_assets.defs.assets import catalog, evaluation, model, monitoring, promotion, splits
 from prodclf_assets.defs.automation import followers, graph_job, weekly_training
 from prodclf_assets.defs.checks import catalog as catalog_checks
 from prodclf_assets.defs.checks import evaluation as evaluation_checks
+from prodclf_assets.defs.checks import monitoring as monitoring_checks
 from prodclf_assets.defs.checks import splits as split_checks
 from prodclf_assets.defs.executor import graph_executor
 from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
 from prodclf_assets.defs.mlflow_run import MlflowRun
+from prodclf_assets.defs.pages import PageIOManager
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
 from prodclf_assets.defs.sensors import drift, new_products
 from prodclf_assets.defs.terminal import terminal_logger
@@ -20,8 +22,10 @@ def defs() -> dg.Definitions:
     """Every asset, check, job, schedule, sensor and resource of the graph."""
     lake = LakeResource()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([catalog, splits, model, evaluation, promotion]),
-        asset_checks=dg.load_asset_checks_from_modules([catalog_checks, split_checks, evaluation_checks]),
+        assets=dg.load_assets_from_modules([catalog, splits, model, evaluation, promotion, monitoring]),
+        asset_checks=dg.load_asset_checks_from_modules(
+            [catalog_checks, split_checks, evaluation_checks, monitoring_checks]
+        ),
         jobs=[graph_job],
         schedules=[weekly_training],
         sensors=[new_products, drift, followers],
@@ -35,5 +39,6 @@ def defs() -> dg.Definitions:
             "features_io": FolderIOManager(lake=lake, holds="prodclf_assets.classifier.training:FeatureSet"),
             "bundle_io": FolderIOManager(lake=lake, holds="prodclf_assets.classifier.bundle:Bundle"),
             "report_io": ReportIOManager(lake=lake),
+            "page_io": PageIOManager(lake=lake),
         },
     )

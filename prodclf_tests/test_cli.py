@@ -88,7 +88,7 @@ def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
     assert len(result.output.split("\n\n")[1].strip()) > 20
 
 
-@pytest.mark.parametrize("command", ["sample", "score", "serve", "train", "models"])
+@pytest.mark.parametrize("command", ["sample", "score", "serve", "train", "models", "drift"])
 def test_help_shows_examples_that_parse(command: str) -> None:
     text = run(command, "--help").output
     examples = [line.strip() for line in text.split("Examples:")[1].splitlines() if "prodclf " in line]
@@ -133,6 +133,7 @@ def test_version_is_that_of_the_package() -> None:
         ("train", "--depth", "0"),
         ("serve", "--port", "70000"),
         ("models", "promote"),
+        ("drift", "--since", "yesterday"),
         ("nonsense",),
     ],
     ids=" ".join,

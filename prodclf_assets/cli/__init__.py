@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from prodclf_assets.cli import models, sample, score, serve, train
+from prodclf_assets.cli import drift, models, sample, score, serve, train
 from prodclf_assets.errors import ProdclfError
 
 __all__ = ["main"]
@@ -42,11 +42,12 @@ def main() -> None:
       prodclf score new.csv filed.csv      file the products of another table
       prodclf serve                        answer over HTTP
       prodclf models list                  which models there are and which one answers
+      prodclf drift                        whether products still look like those it was trained on
 
     Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong use. Settings come from the
     environment (PRODCLF_HOME, PRODCLF_SOURCE, …); the README lists them.
     """
 
 
-for _command in (sample.sample, train.train, score.score, serve.serve, models.models):
+for _command in (sample.sample, train.train, score.score, serve.serve, models.models, drift.drift):
     main.add_command(_command)
