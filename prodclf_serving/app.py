@@ -30,6 +30,7 @@ _LINKS = {
     "explain": "/explain",
     "feedback": "/feedback",
     "model": "/model",
+    "categories": "/categories",
     "health": "/health",
     "ready": "/ready",
     "metrics": "/metrics",
@@ -119,6 +120,13 @@ def _add_operation_routes(app: FastAPI, service: Service, replicas: Others | Non
     @app.get("/model", **_described("The live model", schemas.ModelState, may_be_absent=True))
     async def model() -> Response:
         return JSONResponse(_model_state(service))
+
+    @app.get(
+        "/categories", **_described("Every category it can answer", schemas.Categories, may_be_absent=True)
+    )
+    async def categories() -> Response:
+        model = service.model()
+        return JSONResponse({"model_version": model.version, "categories": model.bundle.labels})
 
     @app.get("/metrics", tags=["operation"], summary="Prometheus metrics of all replicas")
     async def metrics() -> Response:

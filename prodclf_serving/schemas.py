@@ -258,6 +258,13 @@ class ModelState(BaseModel):
     manifest: dict[str, Any] = Field(description="The bundle's manifest: data hash, metrics, thresholds.")
 
 
+class Categories(BaseModel):
+    """What the live model can answer."""
+
+    model_version: str = Field(description="Version number in the registry.")
+    categories: list[str] = Field(description="Category paths, joined with ` > `, in ascending order.")
+
+
 _MODELS = (
     Product,
     Prediction,
@@ -271,6 +278,7 @@ _MODELS = (
     Ready,
     Identity,
     ModelState,
+    Categories,
 )
 
 

@@ -17,7 +17,7 @@ from prodclf_assets.classifier.scoring import SCORE_COLUMNS
 from prodclf_assets.settings import Settings
 from prodclf_serving.app import build_app
 from prodclf_serving.config import ServiceConfig
-from prodclf_serving.schemas import BatchAnswer, Identity, ModelState, Prediction, Problem, Ready
+from prodclf_serving.schemas import BatchAnswer, Categories, Identity, ModelState, Prediction, Problem, Ready
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.serving.conftest import sender
@@ -304,6 +304,7 @@ def test_without_a_model_it_is_alive_but_not_ready(tmp_path):
     for method, path, request in [
         ("GET", "/ready", {}),
         ("GET", "/model", {}),
+        ("GET", "/categories", {}),
         ("POST", "/predict", {"json": BOTTLE}),
         ("POST", "/predict/batch", {"json": [BOTTLE]}),
     ]:
@@ -333,6 +334,12 @@ def test_the_live_model_is_described(send, service):
     assert state.categories == len(service.model().bundle.labels)
     assert state.manifest["format_version"] == 1
     assert state.last_error is None
+
+
+def test_the_categories_are_those_it_answers(send, service):
+    found = Categories.model_validate(send("GET", "/categories").json())
+    assert found.categories == service.model().bundle.labels
+    assert found.model_version == "1"
 
 
 def test_the_root_is_a_page_for_people_and_json_for_programs(send):

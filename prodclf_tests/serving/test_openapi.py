@@ -31,6 +31,7 @@ def test_every_route_is_described(described):
         "/health",
         "/ready",
         "/model",
+        "/categories",
         "/metrics",
         "/predict",
         "/predict/batch",
