@@ -13,7 +13,7 @@ from ray.serve.schema import LoggingConfig
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
 from prodclf_serving.config import ServiceConfig
-from prodclf_serving.lean import without
+from prodclf_serving.lean import load_arrow, without
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Classifier:
         # Here and not above: `prodclf serve` imports this module too, and has two seconds and 150 MB less to load.
         with without("pandas", "sklearn", "matplotlib"):
             from prodclf_serving.service import Service
+        load_arrow()
 
         _log_to_stderr()
         self._service = Service(config)

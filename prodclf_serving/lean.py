@@ -6,7 +6,7 @@ pay 60 to 150 MB and about a second for what it never touches.
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -24,3 +24,14 @@ def without(*packages: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+def load_arrow() -> None:
+    """Load pyarrow, and let it look for pandas now, where it finds none: at the first list it is given it would import it.
+
+    It looks once, and finds pandas after all where a table is to become a frame.
+    """
+    with without("pandas"), suppress(ImportError, AttributeError):
+        import pyarrow as pa
+
+        pa.array([None])

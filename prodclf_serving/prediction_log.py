@@ -90,7 +90,7 @@ class PredictionLog:
     def add(self, table: "pa.Table") -> None:
         """Take answers in the columns of the log; never waits for the lake."""
         if self._share < 1:
-            table = table.filter([self._random.random() < self._share for _ in range(len(table))])
+            table = table.filter(self._chosen(len(table)))
         with self._lock:
             self._gathered.append(table)
             self._gathered_bytes += table.nbytes
@@ -119,6 +119,12 @@ class PredictionLog:
             self._failing = False
         self._on_flush(not self._failing)
         return not self._failing
+
+    def _chosen(self, rows: int) -> "pa.Array":
+        import pyarrow as pa
+
+        # With a type: to infer one, pyarrow would import pandas.
+        return pa.array([self._random.random() < self._share for _ in range(rows)], pa.bool_())
 
     def _run(self) -> None:
         while not self._stopping:

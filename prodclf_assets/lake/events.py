@@ -204,7 +204,8 @@ class EventLog:
                 f"{self._store.describe(key)} is damaged ({error}): restore or remove the file"
             ) from error
         time = table["time"]
-        table = table.filter(pc.and_(pc.greater_equal(time, since), pc.less(time, until)))
+        low, high = (pa.scalar(bound, time.type) for bound in (since, until))
+        table = table.filter(pc.and_(pc.greater_equal(time, low), pc.less(time, high)))
         arrays = [
             table[field.name] if field.name in present else pa.nulls(len(table), field.type)
             for field in schema
@@ -234,11 +235,13 @@ class EventLog:
 
 def by_hour(table: "pa.Table") -> "Iterator[tuple[datetime, pa.Table]]":
     """Split rows by the hour of their `time`, for `EventLog.append`; hours in order, rows in theirs."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    # A scalar with a type of its own: to infer one, pyarrow would import pandas.
     hours = pc.floor_temporal(table["time"], unit="hour")
     for hour in sorted(hours.unique().to_pylist()):
-        yield hour, table.filter(pc.equal(hours, hour))
+        yield hour, table.filter(pc.equal(hours, pa.scalar(hour, hours.type)))
 
 
 def _hour_of(time: datetime) -> datetime:

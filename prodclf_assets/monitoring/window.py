@@ -87,8 +87,9 @@ class DriftWindow:
             name: [text or "" for text in log.column(name).to_pylist()]
             for name in ("title", "brand", "seller_id", "predicted_category")
         }
+        # By way of a list, since `to_numpy` imports pandas, which a process that serves does without.
         numbers = {
-            name: log.column(name).to_numpy().astype(np.float64)
+            name: np.array(log.column(name).to_pylist(), np.float64)
             for name in (*NUMERIC_COLUMNS, "confidence", "familiarity")
         }
         columns: dict[str, Any] = {**texts, **numbers}

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -158,3 +160,9 @@ def test_requests_of_every_kind_are_recorded_with_their_id(own, kept, monkeypatc
 )
 def test_an_id_is_a_text_or_missing(given, found):
     assert product_id_of({"product_id": given}) == found
+
+
+def test_recording_does_without_pandas(trained_bundle_folder, tmp_path):
+    command = [sys.executable, "-m", "prodclf_tests.serving.record_lean", trained_bundle_folder, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "['pyarrow']\nTrue True\n", done.stderr
