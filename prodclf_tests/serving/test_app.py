@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.bundle import FORMAT_VERSION
 from prodclf_assets.classifier.scoring import SCORE_COLUMNS
 from prodclf_assets.settings import Settings
 from prodclf_serving.app import build_app
@@ -332,7 +333,7 @@ def test_the_live_model_is_described(send, service):
     assert (state.name, state.alias, state.model_version) == ("product_classifier", "champion", "1")
     assert state.bundle_version == service.model().bundle.version
     assert state.categories == len(service.model().bundle.labels)
-    assert state.manifest["format_version"] == 1
+    assert state.manifest["format_version"] == FORMAT_VERSION
     assert state.last_error is None
 
 
