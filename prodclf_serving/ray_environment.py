@@ -50,6 +50,8 @@ def ray_environment(serving: ServingSettings) -> Iterator[bool]:
 def _common(serving: ServingSettings) -> dict[str, str]:
     return {
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray's own metrics go to an agent that is not there; the replicas count for themselves.
+        "RAY_enable_metrics_collection": "0",
         # Below `uv run` Ray would start every worker by another `uv run`, which syncs the environment anew.
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",

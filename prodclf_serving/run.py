@@ -22,6 +22,7 @@ from prodclf_serving.keys import read_keys
 from prodclf_serving.lean import without
 from prodclf_serving.ray_environment import ray_environment
 from prodclf_serving.settings import ServingSettings, get_serving_settings
+from prodclf_serving.small_node import WORKERS_OF_SERVE, small_node
 
 _FIRST_ANSWER_SECONDS = 120.0
 _FINISH_SECONDS = 10.0
@@ -64,9 +65,10 @@ def _ray(serving: ServingSettings) -> Iterator[None]:
     if serving.ray_address:
         ray.init(address=serving.ray_address, **quiet)
     else:
-        with _small_node():
+        with small_node():
             ray.init(
-                num_cpus=serving.replicas,
+                # More than the replicas need, since Ray starts as many workers ahead, side by side.
+                num_cpus=serving.replicas + WORKERS_OF_SERVE,
                 object_store_memory=serving.object_store_mb * 1024 * 1024,
                 include_dashboard=False,
                 **quiet,
@@ -75,30 +77,6 @@ def _ray(serving: ServingSettings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-@contextmanager
-def _small_node() -> Iterator[None]:
-    """Start a Ray node with what one machine needs; Ray has no option for any of this.
-
-    The autoscaler and the server of the dashboard are left out: two processes, 220 MB and a third of the time to start. Workers
-    are started by `ray_worker`.
-    """
-    from ray._private.node import Node
-
-    kept = {name: getattr(Node, name) for name in ("start_monitor", "start_api_server", "start_raylet")}
-
-    def start_raylet(node: Any, *arguments: Any, **options: Any) -> Any:
-        node._ray_params.worker_path = str(Path(__file__).with_name("ray_worker.py"))
-        return kept["start_raylet"](node, *arguments, **options)
-
-    Node.start_monitor = Node.start_api_server = lambda self, **options: None
-    Node.start_raylet = start_raylet
-    try:
-        yield
-    finally:
-        for name, method in kept.items():
-            setattr(Node, name, method)
 
 
 def _deploy(serving: ServingSettings, behind_haproxy: bool) -> None:

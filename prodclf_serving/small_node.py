@@ -1,0 +1,60 @@
+"""A Ray node with what one machine needs; Ray has no option for any of this, so parts of it are exchanged while it starts."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prodclf_serving import ray_agent, ray_worker
+
+# The controller, the manager of HAProxy and Ray's own proxy are workers too.
+WORKERS_OF_SERVE = 3
+
+
+@contextmanager
+def small_node() -> Iterator[None]:
+    """Let `ray.init` start a small node in this block.
+
+    The autoscaler and the server of the dashboard are left out and the node's agents stood in for, see `ray_agent`: four
+    processes and 450 MB. Workers are started by `ray_worker`.
+    """
+    from ray._private import ray_constants, services
+    from ray._private.node import Node
+
+    agents = (ray_constants.PROCESS_TYPE_DASHBOARD_AGENT, ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT)
+    python_command = services._build_python_executable_command_memory_profileable
+    start_raylet = Node.start_raylet
+
+    def command(component: str, *arguments: Any, **options: Any) -> Any:
+        if component in agents:
+            return [sys.executable, "-S", ray_agent.__file__]
+        return python_command(component, *arguments, **options)
+
+    def with_our_worker(node: Any, *arguments: Any, **options: Any) -> Any:
+        node._ray_params.worker_path = ray_worker.__file__
+        return start_raylet(node, *arguments, **options)
+
+    def nothing(node: Any, **options: Any) -> None:
+        """Start no such process."""
+
+    with (
+        _exchanged(services, "_build_python_executable_command_memory_profileable", command),
+        _exchanged(Node, "start_raylet", with_our_worker),
+        _exchanged(Node, "start_monitor", nothing),
+        _exchanged(Node, "start_api_server", nothing),
+    ):
+        yield
+
+
+@contextmanager
+def _exchanged(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
+    """Put something in the place of an attribute; nothing happens where there is no such attribute."""
+    kept = getattr(owner, name, None)
+    if kept is None:
+        yield
+        return
+    setattr(owner, name, stand_in)
+    try:
+        yield
+    finally:
+        setattr(owner, name, kept)
