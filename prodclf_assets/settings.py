@@ -34,6 +34,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("PRODCLF_SOURCE_CONFIG"),
         description="A YAML file with the column mapping; inferred from usual column names when unset.",
     )
+    taxonomy: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("PRODCLF_TAXONOMY"),
+        description="A YAML file of categories renamed, merged, split and retired; none when unset.",
+    )
     mlflow_uri: str | None = Field(
         default=None,
         validation_alias=AliasChoices("MLFLOW_TRACKING_URI"),

@@ -1,9 +1,7 @@
 """`POST /feedback`: a person says which category a product belongs in."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from difflib import SequenceMatcher
 from typing import Any
 
 import orjson
@@ -11,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PATH_SEPARATOR
+from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS
+from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
 from prodclf_assets.catalog.scalars import text_value
 from prodclf_serving.bodies import Record, read_product
@@ -25,7 +24,6 @@ NOTES = ("request_id", "reviewer", "predicted_category", "model_version")
 """What may be said about a correction beside the product and its category."""
 
 _MAX_CHARS = 500
-_SUGGESTIONS = 5
 
 
 def feedback_route(service: Service) -> Route:
@@ -69,29 +67,8 @@ def feedback_route(service: Service) -> Route:
     return Route("/feedback", feedback, methods=["POST"])
 
 
-def nearest(category: str, labels: Sequence[str]) -> list[str]:
-    """The labels that a mistaken category may have meant, likeliest first, at most five.
-
-    Labels below it come first if it is a branch; then those whose path or last level is spelt most like it.
-    """
-    wanted = category.casefold()
-    leaf = wanted.rpartition(PATH_SEPARATOR)[2]
-    whole, last = (SequenceMatcher(None, b=text, autojunk=False) for text in (wanted, leaf))
-
-    def likeness(label: str) -> float:
-        path = label.casefold()
-        if path == wanted or path.startswith(wanted + PATH_SEPARATOR):
-            return 2.0
-        whole.set_seq1(path)
-        last.set_seq1(path.rpartition(PATH_SEPARATOR)[2])
-        return max(whole.ratio(), last.ratio())
-
-    rated = sorted((-likeness(label), label) for label in labels)
-    return [label for rating, label in rated[:_SUGGESTIONS] if rating <= -0.5]
-
-
 def _unknown(category: str, model: LoadedModel) -> ProblemError:
-    suggestions = nearest(category, model.bundle.labels)
+    suggestions = nearest_categories(category, model.bundle.labels)
     nearby = f"; did you mean {', '.join(map(repr, suggestions))}?" if suggestions else ""
     detail = f"{category[:100]!r} is not one of the {len(model.bundle.labels)} categories of the live model{nearby}"
     error = ItemError(0, LABEL_COLUMN, detail)

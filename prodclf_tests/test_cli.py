@@ -88,7 +88,7 @@ def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
     assert len(result.output.split("\n\n")[1].strip()) > 20
 
 
-@pytest.mark.parametrize("command", ["sample", "score", "serve", "train", "models", "drift"])
+@pytest.mark.parametrize("command", ["sample", "score", "serve", "train", "models", "drift", "review"])
 def test_help_shows_examples_that_parse(command: str) -> None:
     text = run(command, "--help").output
     examples = [line.strip() for line in text.split("Examples:")[1].splitlines() if "prodclf " in line]
@@ -100,7 +100,7 @@ def test_help_shows_examples_that_parse(command: str) -> None:
 
 
 def _command_words(words: list[str]) -> list[str]:
-    return words[:2] if words[0] == "models" else words[:1]
+    return words[:2] if words[0] in ("models", "review") else words[:1]
 
 
 def test_version_and_help_need_no_heavy_import() -> None:

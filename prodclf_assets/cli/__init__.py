@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from prodclf_assets.cli import drift, models, sample, score, serve, train
+from prodclf_assets.cli import drift, models, review, sample, score, serve, train
 from prodclf_assets.errors import ProdclfError
 
 __all__ = ["main"]
@@ -43,11 +43,20 @@ def main() -> None:
       prodclf serve                        answer over HTTP
       prodclf models list                  which models there are and which one answers
       prodclf drift                        whether products still look like those it was trained on
+      prodclf review export queue.csv      products in doubt, for a person to file
 
     Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong use. Settings come from the
     environment (PRODCLF_HOME, PRODCLF_SOURCE, …); the README lists them.
     """
 
 
-for _command in (sample.sample, train.train, score.score, serve.serve, models.models, drift.drift):
+for _command in (
+    sample.sample,
+    train.train,
+    score.score,
+    serve.serve,
+    models.models,
+    drift.drift,
+    review.review,
+):
     main.add_command(_command)

@@ -45,6 +45,10 @@ class CatalogueSource(dg.ConfigurableResource[Any]):
         gt=0,
         description="Rows of the built-in sample catalogue, used when no source is named.",
     )
+    taxonomy: str | None = Field(
+        default=None,
+        description="A YAML file of changes of the category tree; as PRODCLF_TAXONOMY says when absent.",
+    )
 
     leave_out: list[str] = Field(
         default=[],
@@ -58,6 +62,11 @@ class CatalogueSource(dg.ConfigurableResource[Any]):
     def resolved_source_config(self) -> str | None:
         """Return the path of the mapping file, or None when the mapping is to be inferred."""
         chosen = self.source_config or get_settings().source_config
+        return str(chosen) if chosen else None
+
+    def resolved_taxonomy(self) -> str | None:
+        """Return the path of the taxonomy file, or None when nothing has changed."""
+        chosen = self.taxonomy or get_settings().taxonomy
         return str(chosen) if chosen else None
 
 

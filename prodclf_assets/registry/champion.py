@@ -1,7 +1,11 @@
 """The model that answers now, for who looks at its answers."""
 
+import json
+from pathlib import Path
+
 from prodclf_assets.monitoring.live_model import LiveModel
 from prodclf_assets.registry.core import open_registry
+from prodclf_assets.registry.versions import RegisteredVersion
 from prodclf_assets.settings import Settings
 
 
@@ -12,11 +16,29 @@ def live_model(settings: Settings) -> LiveModel | None:
         RegistryError: the registry cannot be reached, or its bundle is damaged.
         BundleError: this prodclf cannot read its format.
     """
+    found = _fetched(settings)
+    if found is None:
+        return None
     from prodclf_assets.classifier.bundle import Bundle
 
+    item, folder = found
+    return LiveModel(str(item.version), Bundle.load(folder))
+
+
+def live_labels(settings: Settings) -> list[str] | None:
+    """Return the categories of the model that the alias names, or None when it names none yet.
+
+    Raises:
+        RegistryError: the registry cannot be reached, or its bundle is damaged.
+    """
+    found = _fetched(settings)
+    # The bundle keeps its labels in a file of their own; loading all of it would cost seconds.
+    return None if found is None else list(json.loads((found[1] / "labels.json").read_text("utf-8")))
+
+
+def _fetched(settings: Settings) -> tuple[RegisteredVersion, Path] | None:
     registry, alias = open_registry(settings), settings.model_alias
     for item in registry.list_versions():
         if alias in item.aliases or alias == str(item.version):
-            folder = registry.fetch(item, settings.home.resolve() / "models")
-            return LiveModel(str(item.version), Bundle.load(folder))
+            return item, registry.fetch(item, settings.home.resolve() / "models")
     return None

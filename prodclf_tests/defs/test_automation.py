@@ -10,7 +10,7 @@ from prodclf_assets.definitions import defs
 from prodclf_assets.defs.automation import every_night, graph_job, inputs_changed, weekly_training
 
 TRAINING = {
-    "raw_products", "clean_products", "train_split", "validation_split", "test_split",
+    "raw_products", "human_labels", "clean_products", "train_split", "validation_split", "test_split",
     "features", "model", "evaluation_report", "promotion_decision",
 }  # fmt: skip
 

@@ -12,7 +12,8 @@ from prodclf_tests.defs.conftest import REPOSITORY
 
 GRAPH = {
     "raw_products": set(),
-    "clean_products": {"raw_products"},
+    "human_labels": set(),
+    "clean_products": {"raw_products", "human_labels"},
     "data_quality_report": {"raw_products", "clean_products"},
     "train_split": {"clean_products"},
     "validation_split": {"clean_products"},
@@ -22,6 +23,7 @@ GRAPH = {
     "evaluation_report": {"model", "train_split", "validation_split", "test_split"},
     "promotion_decision": {"model", "evaluation_report", "test_split", "raw_products"},
     "drift_report": {"promotion_decision"},
+    "review_queue": {"promotion_decision", "human_labels"},
 }
 GROUPS = {
     "catalog": {
@@ -34,7 +36,7 @@ GROUPS = {
     },
     "classifier": {"features", "model", "evaluation_report"},
     "registry": {"promotion_decision"},
-    "monitoring": {"drift_report"},
+    "monitoring": {"drift_report", "human_labels", "review_queue"},
 }
 KINDS = {
     "raw_products": {"pandas", "parquet"},
@@ -48,6 +50,8 @@ KINDS = {
     "evaluation_report": {"json", "mlflow"},
     "promotion_decision": {"mlflow", "json"},
     "drift_report": {"json", "html"},
+    "human_labels": {"pandas", "parquet"},
+    "review_queue": {"pandas", "parquet"},
 }
 CHECKS = {
     ("raw_products", "schema"),
@@ -59,8 +63,9 @@ CHECKS = {
     ("evaluation_report", "at_or_above_linear_baseline"),
     ("evaluation_report", "calibration"),
     ("drift_report", "no_drift"),
+    ("clean_products", "categories_of_the_live_model"),
 }
-WARNINGS = {("drift_report", "no_drift")}
+WARNINGS = {("drift_report", "no_drift"), ("clean_products", "categories_of_the_live_model")}
 
 
 @pytest.fixture(scope="module")

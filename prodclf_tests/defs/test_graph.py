@@ -34,6 +34,8 @@ ASSETS = {
     "evaluation_report",
     "promotion_decision",
     "drift_report",
+    "human_labels",
+    "review_queue",
 }
 
 
@@ -181,7 +183,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
     kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
     records = trained.instance.get_records_for_run(trained.run_id, of_type=kind).records
     evaluations = [record.event_log_entry.asset_check_evaluation for record in records]
-    assert len(evaluations) == 9
+    assert len(evaluations) == 10
     for evaluation in evaluations:
         assert evaluation is not None
         assert evaluation.passed
@@ -192,7 +194,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
 def test_the_last_words_say_what_came_out_and_where_to_look(trained: Trained) -> None:
     report = trained.report("evaluation_report")
     for part in (
-        "done, 11 assets materialised",
+        "done, 13 assets materialised",
         "1,500 rows",
         f"accuracy {report['accuracy']:.1%}",
         f"macro-F1 {report['baseline_macro_f1']:.1%}",

@@ -13,7 +13,6 @@ from prodclf_serving import feedback as module
 from prodclf_serving import schemas
 from prodclf_serving.app import build_app
 from prodclf_serving.feedback import FeedbackStore
-from prodclf_serving.feedback_route import nearest
 from prodclf_serving.problems import ProblemError
 from prodclf_tests.lake.places import Wrapped
 from prodclf_tests.serving.conftest import sender
@@ -244,26 +243,3 @@ def test_no_title_is_logged(own, lake, label, tmp_path, caplog):
     line = json.loads(text)
     assert (line["route"], line["status"], line["category"]) == ("/feedback", 201, label)
     assert "Secret" not in text + caplog.text
-
-
-LABELS = ["Home > Pans", "Home > Pots", "Home > Tools", "Food > Rice", "Food > Pasta", "Toys"]
-
-
-@pytest.mark.parametrize(
-    ("given", "first"),
-    [
-        ("home > pans", "Home > Pans"),
-        ("Pans", "Home > Pans"),
-        ("Kitchen > Pots", "Home > Pots"),
-        ("Food", "Food > Pasta"),
-        ("Toy", "Toys"),
-    ],
-)
-def test_the_nearest_name_comes_first(given, first):
-    assert nearest(given, LABELS)[0] == first
-
-
-def test_a_branch_suggests_what_lies_below_it_and_nonsense_nothing():
-    assert nearest("Food", LABELS)[:2] == ["Food > Pasta", "Food > Rice"]
-    assert nearest("qqqqqqqq", LABELS) == []
-    assert len(nearest("Home", [f"Home > {n}" for n in range(9)])) == 5

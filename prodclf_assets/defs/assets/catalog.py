@@ -14,9 +14,12 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.current import CurrentRows, FileRows, current_rows
 from prodclf_assets.catalog.mapping import SourceConfig, load_source_config
 from prodclf_assets.catalog.quality import quality_report
+from prodclf_assets.catalog.reviewed import labels_of_today
 from prodclf_assets.catalog.sample import write_sample
+from prodclf_assets.catalog.taxonomy import load_taxonomy
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
+from prodclf_assets.defs.assets.people import latest_labels
 from prodclf_assets.defs.automation import RAW_FRESHNESS, inputs_changed
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import NotedTable, read_table
@@ -94,17 +97,27 @@ def raw_products(
     kinds={"pandas", "parquet"},
     tags={"stage": "prepared"},
     code_version=code_version("catalog"),
+    deps=["human_labels"],
     io_manager_key="table_io",
 )
 @user_errors
-def clean_catalogue(context: dg.AssetExecutionContext, raw_products: NotedTable) -> NotedTable:
+def clean_catalogue(
+    context: dg.AssetExecutionContext,
+    raw_products: NotedTable,
+    catalogue_source: CatalogueSource,
+    lake: LakeResource,
+) -> NotedTable:
     """Products a model can learn from: texts in normal form, duplicates collapsed, conflicting labels settled.
 
-    Rows that a later file replaced or took away are left out. Rows without a title or a category are dropped and
+    Rows that a later file replaced or took away are left out. Categories are brought up to date as `PRODCLF_TAXONOMY`
+    says, and what people said of a product outranks the shop. Rows without a title or a category are dropped and
     counted. Of rows that list one product under several categories, the majority decides.
     """
     current = current_rows_of(raw_products)
-    result = clean_products(raw_products.frame[current.mask])
+    taxonomy = load_taxonomy(catalogue_source.resolved_taxonomy())
+    said = latest_labels(context, lake.open())
+    today = labels_of_today(raw_products.frame[current.mask], said, taxonomy)
+    result = clean_products(today.products)
     check_learnable(result.products, str(raw_products.notes["source"]))
     report = result.report.to_dict()
     quality = quality_report(result.products)
@@ -116,6 +129,8 @@ def clean_catalogue(context: dg.AssetExecutionContext, raw_products: NotedTable)
         {
             "replaced_by_later_files": current.replaced,
             "deleted_by_later_files": current.deleted,
+            "taxonomy_changes": counts_table(today.changes, "change"),
+            "human_labels": counts_table(today.reviews.to_dict(), "label"),
             "cleaning": counts_table(
                 {step: count for step, count in report.items() if isinstance(count, int)}, "step"
             ),
@@ -127,7 +142,8 @@ def clean_catalogue(context: dg.AssetExecutionContext, raw_products: NotedTable)
             "preview": preview(result.products, SHOWN_COLUMNS),
         }
     )
-    return NotedTable(result.products, {"cleaning": report})
+    notes = {"cleaning": report, "taxonomy": today.changes, "human_labels": today.reviews.to_dict()}
+    return NotedTable(result.products, notes)
 
 
 @dg.asset(

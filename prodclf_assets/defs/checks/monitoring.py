@@ -1,11 +1,22 @@
-"""Checks of what serving answered: they warn and block nothing, since drift is not error."""
+"""Checks that warn and block nothing: drift is not error, and a shop may change its categories."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
+from prodclf_assets.catalog.columns import LABEL_COLUMN, PATH_SEPARATOR
+from prodclf_assets.catalog.splits import OTHER
+from prodclf_assets.catalog.taxonomy import Taxonomy, load_taxonomy
+from prodclf_assets.defs.checks.measures import CERTAIN_ROWS
 from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.metadata import records_table
+from prodclf_assets.defs.resources import CatalogueSource
+from prodclf_assets.registry.champion import live_labels
+from prodclf_assets.settings import get_settings
+
+MOST_LISTED = 100
 
 
 @dg.asset_check(asset="drift_report")
@@ -36,3 +47,74 @@ def check_drift(report: Mapping[str, Any]) -> dg.AssetCheckResult:
             },
         },
     )
+
+
+@dg.asset_check(asset="clean_products")
+@user_errors
+def categories_of_the_live_model(
+    clean_products: pd.DataFrame, catalogue_source: CatalogueSource
+) -> dg.AssetCheckResult:
+    """The catalogue's categories are those that the live model answers; what differs, the taxonomy file says."""
+    taxonomy = load_taxonomy(catalogue_source.resolved_taxonomy())
+    return check_live_categories(clean_products, live_labels(get_settings()), taxonomy)
+
+
+def check_live_categories(
+    products: pd.DataFrame, live: Sequence[str] | None, taxonomy: Taxonomy
+) -> dg.AssetCheckResult:
+    """List the categories that vanished from the catalogue and those that appeared, beside the live model's."""
+    counts = {str(label): int(rows) for label, rows in products[LABEL_COLUMN].value_counts().items()}
+    if live is None:
+        return dg.AssetCheckResult(
+            passed=True,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{len(counts):,} categories; no model is live yet",
+            metadata={"categories": len(counts)},
+        )
+    vanished, appeared = differences(counts, live, taxonomy)
+    unexplained = [label for label, _, why in (*vanished, *appeared) if not why]
+    return dg.AssetCheckResult(
+        passed=not unexplained,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(vanished)} of the live model's {len(live):,} categories have vanished from the catalogue, "
+        f"{len(appeared)} have appeared"
+        + (
+            f"; not in the taxonomy file: {', '.join(map(repr, unexplained[:3]))}; say there if they were renamed, "
+            "merged, split or retired"
+            if unexplained
+            else ""
+        ),
+        metadata={
+            "vanished": len(vanished),
+            "appeared": len(appeared),
+            "unexplained": len(unexplained),
+            "differences": records_table(
+                [
+                    {"category": label, "change": change, "rows": rows, "taxonomy": why}
+                    for change, found in (("vanished", vanished), ("appeared", appeared))
+                    for label, rows, why in found[:MOST_LISTED]
+                ],
+                {"category": "string", "change": "string", "rows": "int", "taxonomy": "string"},
+            ),
+        },
+    )
+
+
+def differences(
+    counts: Mapping[str, int], live: Sequence[str], taxonomy: Taxonomy
+) -> tuple[list[tuple[str, int, str]], list[tuple[str, int, str]]]:
+    """Return the live categories that are gone, and those of the catalogue that are new: name, rows, what the file says."""
+    # A live label may be a branch, which stands for categories that were too rare to learn.
+    kept = {*counts, OTHER} | {
+        PATH_SEPARATOR.join(levels[:depth])
+        for levels in (label.split(PATH_SEPARATOR) for label in counts)
+        for depth in range(1, len(levels))
+    }
+    vanished = [(label, 0, taxonomy.describe(label)) for label in live if label not in kept]
+    # Too few rows are not a category to the model, so that it does not answer them is nothing new.
+    appeared = [
+        (label, rows, "named in the taxonomy file" if label in taxonomy.targets else "")
+        for label, rows in sorted(counts.items())
+        if rows >= CERTAIN_ROWS and label not in set(live)
+    ]
+    return vanished, appeared

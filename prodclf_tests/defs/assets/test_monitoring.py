@@ -1,4 +1,4 @@
-"""The assets that look at what was answered, materialised in a real graph on a real registry and lake."""
+"""The assets that look at what was answered and said, materialised in a real graph on a real registry and lake."""
 
 import json
 import shutil
@@ -7,16 +7,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 
+from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.taxonomy import Change, Taxonomy
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.defs.checks.monitoring import check_drift
+from prodclf_assets.defs.checks.monitoring import check_drift, check_live_categories
+from prodclf_assets.defs.io_managers import read_table
 from prodclf_assets.defs.summary import materialised_metadata
 from prodclf_assets.lake import Lake, open_lake
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import get_settings
 from prodclf_tests.defs.graph import run_graph
-from prodclf_tests.monitoring.conftest import log_answers, shop_rows
+from prodclf_tests.monitoring.conftest import log_answers, log_feedback, shop_rows
 
 NOW = datetime.now(UTC)
 
@@ -81,3 +85,116 @@ def test_disagreement_of_people_is_more_than_a_warning() -> None:
     found = check_drift(report)
     assert found.severity == dg.AssetCheckSeverity.ERROR
     assert not found.passed
+
+
+def test_people_are_asked_what_was_in_doubt_and_what_they_say_is_learnt_from(
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    trained_bundle: Bundle,
+    small_catalogue: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PRODCLF_SOURCE", str(small_catalogue))
+    get_settings.cache_clear()
+    asked = shop_rows(11, 0, 300)
+    log_answers(lake, trained_bundle, asked, at=NOW - timedelta(days=1), decision=["review"] * len(asked))
+    with run_graph(instance, "raw_products", "clean_products") as result:
+        assert result.success, "a catalogue can be cleaned before anybody has said anything"
+    before = table(lake, "clean_products")
+    known = before.sample(60, random_state=1)
+    category = str(before[LABEL_COLUMN].value_counts().index[0])
+    log_feedback(lake, known, [category] * len(known), at=NOW - timedelta(hours=1), source="http")
+    log_feedback(lake, asked.head(20), [category] * 20, at=NOW - timedelta(hours=2))
+    with run_graph(instance, "human_labels", "clean_products", "review_queue") as result:
+        assert result.success
+        shown = materialised_metadata(instance, result.run_id)
+    labels, queue, after = (table(lake, name) for name in ("human_labels", "review_queue", "clean_products"))
+    assert shown["human_labels"]["said"] == 80
+    assert shown["human_labels"]["dagster/row_count"] == len(labels)
+    assert set(queue["decision"]) <= {"review", "abstain"}
+    assert not set(queue["title"]) & set(asked["title"].head(20))
+    assert "products are to be reviewed" in shown["review_queue"]["sentence"]
+    counts = notes(lake, "clean_products")["human_labels"]
+    assert counts["labels"] == len(labels)
+    assert counts["added"] + counts["held_out"] >= 10
+    assert len(after) == len(before) + counts["added"]
+    changed = before.merge(after, on="product_id", suffixes=("", "_after"))
+    moved = changed[changed[LABEL_COLUMN] != changed[f"{LABEL_COLUMN}_after"]]
+    assert set(moved[f"{LABEL_COLUMN}_after"]) == {category}
+    assert set(moved["product_id"]) <= set(known["product_id"])
+    assert 20 < len(moved) <= counts["relabelled"], "of equal rows of the shop, one is kept"
+
+
+def table(lake: Lake, asset: str) -> pd.DataFrame:
+    with lake.opened(lake.latest(asset)) as folder:
+        return read_table(folder / "table.parquet")
+
+
+def notes(lake: Lake, asset: str) -> dict:
+    return dict(json.loads(lake.read_bytes(lake.latest(asset), "notes.json")))
+
+
+def test_the_taxonomy_file_is_applied_and_explains_itself(
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    small_catalogue: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PRODCLF_SOURCE", str(small_catalogue))
+    get_settings.cache_clear()
+    with run_graph(instance, "raw_products", "clean_products") as result:
+        assert result.success
+    before = table(lake, "clean_products")[LABEL_COLUMN].value_counts()
+    old, retired = str(before.index[0]), str(before.index[1])
+    path = tmp_path / "taxonomy.yaml"
+    path.write_text(
+        f"changes:\n  - rename: {old!r}\n    to: New > Name\n  - retire: {retired!r}\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("PRODCLF_TAXONOMY", str(path))
+    get_settings.cache_clear()
+    with run_graph(instance, "clean_products") as result:
+        assert result.success
+    after = table(lake, "clean_products")[LABEL_COLUMN].value_counts()
+    assert after["New > Name"] == pytest.approx(before.iloc[0], abs=5)
+    assert {old, retired}.isdisjoint(after.index)
+    assert list(notes(lake, "clean_products")["taxonomy"]) == [
+        f"rename {old} → New > Name",
+        f"retire {retired}",
+    ]
+    path.write_text("changes: [{rename: A}]", encoding="utf-8")
+    with run_graph(instance, "clean_products") as result:
+        failure = result.failure_data_for_node("clean_products")
+        assert failure is not None
+        assert failure.user_failure_data is not None
+        assert "change 1: rename needs to" in str(failure.user_failure_data.description)
+
+
+def catalogue(**rows: int) -> pd.DataFrame:
+    labels = [label.replace("_", " > ") for label, count in rows.items() for _ in range(count)]
+    return pd.DataFrame({LABEL_COLUMN: pd.Series(labels, dtype="string")})
+
+
+def test_categories_that_vanished_or_appeared_are_listed() -> None:
+    live = ["A > B", "A > C", "Other", "D"]
+    found = check_live_categories(catalogue(A_B=20, A_E=12, A_F=3, D_G=1), live, Taxonomy())
+    assert not found.passed
+    assert found.severity == dg.AssetCheckSeverity.WARN
+    assert (
+        "1 of the live model's 4 categories have vanished from the catalogue, 1 have appeared"
+        in found.description
+    )
+    assert "'A > C', 'A > E'" in found.description
+    assert [record.data["category"] for record in found.metadata["differences"].records] == ["A > C", "A > E"]
+
+
+def test_what_the_taxonomy_file_says_is_explained() -> None:
+    taxonomy = Taxonomy(changes=(Change(rename="A > C", to="A > E"),))
+    found = check_live_categories(catalogue(A_B=20, A_E=12), ["A > B", "A > C"], taxonomy)
+    assert found.passed
+    shown = [record.data["taxonomy"] for record in found.metadata["differences"].records]
+    assert shown == ["rename A > C → A > E", "named in the taxonomy file"]
+
+
+def test_without_a_live_model_there_are_no_categories_to_compare_with() -> None:
+    assert check_live_categories(catalogue(A_B=20), None, Taxonomy()).passed

@@ -1,0 +1,65 @@
+"""What people said about products, as one label a product: the latest."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import pandas as pd
+
+from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.labels import category_paths
+from prodclf_assets.catalog.parsing import TEXT_DTYPE, normalise_texts, title_keys
+from prodclf_assets.catalog.reviewed import BLIND_COLUMN
+from prodclf_assets.catalog.schema import conform
+from prodclf_assets.lake import FEEDBACK, Lake
+
+ALWAYS: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+_ABOUT: Final = ("predicted_category", "model_version", "reviewer", "source", "request_id")
+
+
+@dataclass(frozen=True, eq=False)
+class HumanLabels:
+    """One label a product.
+
+    Attributes:
+        table: a products frame with the category that people gave, `title_key`, `blind` (given without seeing the model's
+            answer), `time`, and `predicted_category`, `model_version`, `reviewer`, `source`, `request_id` as they came.
+        said: everything that people ever said, in events.
+        unusable: events without a title or a whole category path.
+        superseded: events that a later one about the same product replaced.
+    """
+
+    table: pd.DataFrame
+    said: int
+    unusable: int
+    superseded: int
+
+
+def human_labels(lake: Lake) -> HumanLabels:
+    """Read everything people ever said, from the feedback log.
+
+    The latest about a product wins. A product is its title key and brand; where its title has changed, its id and brand, both known.
+    """
+    events = lake.events(FEEDBACK).read(*ALWAYS).to_pandas()
+    events = events.sort_values("time", kind="stable", ignore_index=True)
+    table = conform(events)[[*PRODUCT_COLUMNS, LABEL_COLUMN]]
+    table["title"] = normalise_texts(table["title"])
+    table[LABEL_COLUMN] = category_paths([table[LABEL_COLUMN]], None).labels
+    table[TITLE_KEY_COLUMN] = title_keys(table["title"])
+    for name in _ABOUT:
+        table[name] = events[name].astype(TEXT_DTYPE)
+    # What the console and other programs show is not known; a file without predictions did not show any.
+    table[BLIND_COLUMN] = ((table["source"] == "file") & table["predicted_category"].isna()).astype(bool)
+    table["time"] = events["time"]
+    usable = table[table["title"].notna() & table[LABEL_COLUMN].notna()]
+    latest = _latest(usable)
+    return HumanLabels(latest, len(table), len(table) - len(usable), len(usable) - len(latest))
+
+
+def _latest(labels: pd.DataFrame) -> pd.DataFrame:
+    brand = title_keys(labels["brand"]).fillna("")
+    labels = labels.assign(_brand=brand)
+    labels = labels[~labels.duplicated([TITLE_KEY_COLUMN, "_brand"], keep="last")]
+    recognisable = labels["product_id"].notna() & (labels["_brand"] != "")
+    renamed = recognisable & labels.duplicated(["product_id", "_brand"], keep="last")
+    return labels[~renamed].drop(columns="_brand").reset_index(drop=True)

@@ -1,0 +1,74 @@
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from prodclf_assets.catalog.schema import CleanProducts, schema_failures
+from prodclf_assets.lake import Lake
+from prodclf_assets.monitoring.labels import human_labels
+from prodclf_tests.monitoring.conftest import NOON, log_feedback
+
+
+def products(*rows: tuple[str | None, str | None, str | None]) -> pd.DataFrame:
+    """Rows by id, title and brand."""
+    return pd.DataFrame(rows, columns=["product_id", "title", "brand"]).astype("string")
+
+
+def later(hours: float) -> dict[str, object]:
+    return {"at": NOON + timedelta(hours=hours)}
+
+
+def test_nobody_has_said_anything_yet(lake: Lake) -> None:
+    found = human_labels(lake)
+    assert found.table.empty
+    assert found.said == 0
+    log_feedback(lake, products(("1", "mug", "Orzo")), ["A"])
+    pd.testing.assert_series_equal(found.table.dtypes, human_labels(lake).table.dtypes)
+
+
+def test_the_latest_about_a_product_wins_in_whatever_order_it_was_written(lake: Lake) -> None:
+    rows = products((None, "Mug", "Orzo"), (None, "mug!", "ORZO"), (None, "mug", "Kasol"))
+    log_feedback(lake, rows.iloc[[1]], ["New > Category"], **later(5))
+    log_feedback(lake, rows.iloc[[0]], ["Old > Category"], **later(1))
+    log_feedback(lake, rows.iloc[[2]], ["Other > Category"], **later(0))
+    found = human_labels(lake)
+    assert found.table.set_index("brand")["category"].to_dict() == {
+        "ORZO": "New > Category",
+        "Kasol": "Other > Category",
+    }
+    assert (found.said, found.superseded, found.unusable) == (3, 1, 0)
+
+
+def test_a_product_whose_title_changed_is_recognised_by_id_and_brand(lake: Lake) -> None:
+    rows = products(("7", "mug", "Orzo"), ("7", "mug, large", "Orzo"), ("7", "mug", "Kasol"))
+    for hours in range(3):
+        log_feedback(lake, rows.iloc[[hours]], [f"Category {hours}"], **later(hours))
+    assert sorted(human_labels(lake).table["category"]) == ["Category 1", "Category 2"]
+
+
+def test_events_without_a_title_or_a_category_are_counted_and_left_out(lake: Lake) -> None:
+    rows = products(("1", None, "Orzo"), ("2", "mug", None), ("3", "jug", None), ("4", "cup", None))
+    log_feedback(lake, rows, ["A", None, "A > > B", "A>B"])
+    found = human_labels(lake)
+    assert found.table["category"].tolist() == ["A > B"]
+    assert found.unusable == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "predicted", "blind"),
+    [("file", None, True), ("file", "A", False), ("http", None, False), ("http", "A", False)],
+)
+def test_blind_is_only_what_a_file_without_answers_says(
+    lake: Lake, source: str, predicted: str | None, blind: bool
+) -> None:
+    log_feedback(lake, products(("1", "mug", None)), ["A"], source=source, predicted_category=predicted)
+    table = human_labels(lake).table
+    assert table["blind"].tolist() == [blind]
+    assert table["blind"].dtype == bool
+
+
+def test_it_is_a_products_frame_that_cleaning_would_accept(lake: Lake) -> None:
+    log_feedback(lake, products(("1", "mug", "Orzo"), ("2", "jug", None)), ["A", "B"], reviewer="asha")
+    table = human_labels(lake).table
+    assert not schema_failures(table, CleanProducts)
+    assert table["reviewer"].tolist() == ["asha", "asha"]
