@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from prodclf_assets.defs.alarm import failed_runs
 from prodclf_assets.defs.assets import catalog, evaluation, model, monitoring, people, promotion, splits
 from prodclf_assets.defs.automation import followers, graph_job, weekly_training
 from prodclf_assets.defs.checks import catalog as catalog_checks
@@ -10,6 +11,7 @@ from prodclf_assets.defs.checks import monitoring as monitoring_checks
 from prodclf_assets.defs.checks import splits as split_checks
 from prodclf_assets.defs.executor import graph_executor
 from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
+from prodclf_assets.defs.lost_runs import lost_runs
 from prodclf_assets.defs.mlflow_run import MlflowRun
 from prodclf_assets.defs.pages import PageIOManager
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
@@ -30,7 +32,7 @@ def defs() -> dg.Definitions:
         ),
         jobs=[graph_job],
         schedules=[weekly_training],
-        sensors=[new_products, drift, followers],
+        sensors=[new_products, drift, followers, failed_runs, lost_runs],
         executor=graph_executor,
         loggers={"terminal": terminal_logger},
         resources={

@@ -27,3 +27,19 @@ class RegistryError(ProdclfError):
 
 class BundleError(ProdclfError):
     """A model bundle is incomplete, altered, or of a format this version cannot read."""
+
+
+class PassingError(ProdclfError):
+    """The base of errors that may pass by themselves: a service did not answer or was too busy."""
+
+
+class LakeUnavailableError(LakeError, PassingError):
+    """The place that keeps the lake did not answer, or was too busy."""
+
+
+class SourceUnavailableError(SourceError, PassingError):
+    """The bucket of the product files did not answer, or was too busy."""
+
+
+class RegistryUnavailableError(RegistryError, PassingError):
+    """The model registry did not answer, or was too busy."""

@@ -57,6 +57,13 @@ class Settings(BaseSettings):
         description="The alias that serving and scoring follow.",
     )
 
+    failure_webhook: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        validation_alias=AliasChoices("PRODCLF_FAILURE_WEBHOOK"),
+        description="An http(s) address that is sent a Slack-shaped message, `{\"text\": …}`, when a run fails.",
+    )
+
     @property
     def lake(self) -> str:
         """Location of the lake: an absolute folder or an `s3://` URI."""

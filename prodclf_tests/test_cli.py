@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from dagster import _cli as dagster_cli
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.readers import read_source
@@ -18,8 +19,12 @@ from prodclf_assets.catalog.sample import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.scoring import SCORE_COLUMNS
 from prodclf_assets.cli import main
+from prodclf_assets.cli.train import _instance
+from prodclf_assets.defs.assets import catalog, splits
+from prodclf_assets.errors import SourceError
 from prodclf_assets.registry import Registry, open_registry
 from prodclf_assets.settings import get_settings
+from prodclf_tests.defs.conftest import REPOSITORY
 
 PRODCLF = [sys.executable, "-c", "from prodclf_assets.cli import main; main()"]
 
@@ -402,6 +407,49 @@ def test_train_learns_at_the_depth_asked_and_serves_scoring(home: Path) -> None:
     assert set(filed["predicted_category"]) <= {"Electronics", "Home & Kitchen", "Beauty"}
     right = filed["predicted_category"] == filed["category"].str.split(" > ").str[0]
     assert right.mean() > 0.8
+
+
+def test_resume_goes_on_from_the_last_good_asset(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("sample", "shop.csv", "--rows", 300, "--categories", 3).exit_code == 0
+    dagster_home = home / "dagster"
+    dagster_home.mkdir()
+    shutil.copyfile(REPOSITORY / "dagster.yaml", dagster_home / "dagster.yaml")
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    monkeypatch.setattr(f"{catalog.__name__}.clean_products", refuse("no memory"))
+    monkeypatch.setenv("PRODCLF_SOURCE", "shop.csv")
+    get_settings.cache_clear()
+    command = ["asset", "materialize", "-m", "prodclf_assets.definitions", "--select", "*"]
+    assert CliRunner().invoke(dagster_cli.create_dagster_cli(), command).exit_code == 1
+    monkeypatch.undo()
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("PRODCLF_HOME", str(home / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    Path("shop.csv").unlink()
+    monkeypatch.setattr(f"{splits.__name__}.assign_splits", refuse("no split"))
+    get_settings.cache_clear()
+    result = run("train", "--resume")
+    assert result.exit_code == 1, "as far as it can go"
+    assert "splits: no split" in result.stdout
+    with _instance() as instance:
+        resumed, failed = instance.get_runs(limit=2)
+        assert resumed.parent_run_id == failed.run_id
+        done = {stats.step_key for stats in instance.get_run_step_stats(resumed.run_id)}
+    assert "clean_products" in done
+    assert "raw_products" not in done
+
+
+def refuse(sentence: str) -> Callable[..., object]:
+    def refused(*_: object) -> object:
+        raise SourceError(sentence)
+
+    return refused
+
+
+def test_there_is_nothing_to_resume_where_nothing_failed(home: Path) -> None:
+    result = run("train", "--resume")
+    assert result.exit_code == 1
+    assert "there is nothing to resume: the graph has never run" in result.stderr
+    assert run("train", "--resume", "--depth", 1).exit_code == 2
 
 
 @pytest.mark.parametrize("place", ["anywhere", "repository", "DAGSTER_HOME"])

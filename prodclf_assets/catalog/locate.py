@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from prodclf_assets.errors import LakeError, SourceError
+from prodclf_assets.errors import LakeError, LakeUnavailableError, SourceError, SourceUnavailableError
 from prodclf_assets.lake.s3 import S3Store, make_client
 
 FileKind = Literal["csv", "jsonl", "parquet"]
@@ -193,7 +193,8 @@ def _as_source_error(source: str) -> Iterator[None]:
     try:
         yield
     except LakeError as error:
-        raise SourceError(f"{source} cannot be read: {error}") from error
+        kind = SourceUnavailableError if isinstance(error, LakeUnavailableError) else SourceError
+        raise kind(f"{source} cannot be read: {error}") from error
 
 
 def _kind_by_suffix(name: str) -> FileKind | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prodclf_assets.errors import MappingError
+from prodclf_assets.errors import MappingError, ProdclfError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, JobDefinition
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 @click.option(
     "--sample-rows", type=click.IntRange(min=1), help="Rows of the sample catalogue, when there is no source."
 )
-def train(source: str | None, source_config: str | None, depth: int | None, sample_rows: int | None) -> None:
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the last run, which failed, from its last good asset; nothing else given.",
+)
+def train(
+    source: str | None, source_config: str | None, depth: int | None, sample_rows: int | None, resume: bool
+) -> None:
     """Run the graph: read the catalogue, clean it, train, evaluate, and promote the model if it is better.
 
     The same as materialising every asset in Dagster; `dagster dev` shows the run. A check that blocks, such as leakage
@@ -36,7 +43,16 @@ def train(source: str | None, source_config: str | None, depth: int | None, samp
       prodclf train
       prodclf train --source 'feeds/*.csv.gz' --source-config mapping.yaml
       prodclf train --source shop.parquet --depth 2
+      prodclf train --resume
     """
+    if resume:
+        if any(given is not None for given in (source, source_config, depth, sample_rows)):
+            raise click.UsageError(
+                "--resume goes on with what the failed run was given; leave the other options out"
+            )
+        if not _resume_graph():
+            raise click.exceptions.Exit(1)
+        return
     with _mapping_file(source_config, depth) as mapping:
         chosen = {"source": source, "source_config": mapping, "sample_rows": sample_rows}
         settings = {name: value for name, value in chosen.items() if value is not None}
@@ -44,6 +60,29 @@ def train(source: str | None, source_config: str | None, depth: int | None, samp
             {"resources": {"catalogue_source": {"config": settings}}, "loggers": {"terminal": {}}}
         ):
             raise click.exceptions.Exit(1)
+
+
+def _resume_graph() -> bool:
+    """Run what the last run of the graph left undone; True when every asset and blocking check is well."""
+    import dagster as dg
+
+    from prodclf_assets.defs.lost_runs import end_lost_runs
+
+    with _instance() as instance:
+        # A run that was killed is not known to have failed before somebody looks.
+        end_lost_runs(instance)
+        runs = [run for run in instance.get_runs(limit=50) if run.job_name in _JOBS]
+        if not runs or not runs[0].is_failure_or_canceled:
+            state = f"the last run, {runs[0].run_id[:8]}, did not fail" if runs else "the graph has never run"
+            raise ProdclfError(f"there is nothing to resume: {state}; start a new run with `prodclf train`")
+        last = runs[0]
+        return dg.execute_job(
+            dg.reconstructable(graph),
+            instance=instance,
+            run_config={**last.run_config, "loggers": {"terminal": {}}},
+            reexecution_options=dg.ReexecutionOptions.from_failure(last.run_id, instance),
+            asset_selection=list(last.asset_selection) if last.asset_selection else None,
+        ).success
 
 
 def graph() -> "JobDefinition":
@@ -77,6 +116,9 @@ def _instance() -> "DagsterInstance":
         return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), config_dir=str(Path.cwd())))
     return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_OURS))
 
+
+# What runs of the graph are called: ours, and those of `dagster asset materialize`, whose steps are the same.
+_JOBS = ("graph", "__ASSET_JOB")
 
 # What `dagster.yaml` of the repository says, for an installed prodclf that runs anywhere.
 _OURS = {

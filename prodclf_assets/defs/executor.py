@@ -1,7 +1,8 @@
 """The executor of the graph: Dagster's own two, with one thing added at the end of a run.
 
 Dagster gives resources and hooks no moment at which the outcome of a run is known; its executor has one.
-There the run's MLflow run is ended, once, and a person reading the terminal is told how it went.
+There the run's MLflow run is ended, once, and a person reading the terminal is told how it went. At its start, runs
+that were killed before are marked as failed.
 
 In-process is the default by measurement (see README.md in this room): a step's own process costs more than most
 steps take. `{"execution": {"config": {"multiprocess": {}}}}` chooses processes, forked from one that has imported
@@ -16,6 +17,7 @@ import dagster as dg
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
+from prodclf_assets.defs.lost_runs import end_lost_runs, note_process
 from prodclf_assets.defs.mlflow_run import RunEnd, end_mlflow_run
 from prodclf_assets.defs.summary import Outcome, summarise
 from prodclf_assets.errors import RegistryError
@@ -44,6 +46,8 @@ class ClosingExecutor(dg.Executor):
         """Yield the events of the inner executor; whatever ends them, end the MLflow run accordingly."""
         failures: list[dg.DagsterEvent] = []
         end: RunEnd = "FAILED"
+        end_lost_runs(plan_context.instance)
+        note_process(plan_context.instance, plan_context.run_id)
         try:
             for event in self._inner.execute(plan_context, execution_plan):
                 if event.is_step_failure:

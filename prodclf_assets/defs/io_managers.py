@@ -56,7 +56,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             dagster.Failure: the lake refused, or another run wrote the same asset at the same time.
         """
         name = _lake_name(context.asset_key)
-        with as_failure(), tempfile.TemporaryDirectory(prefix="prodclf-") as scratch:
+        attempts = context.step_context.previous_attempt_count
+        with as_failure(attempts), tempfile.TemporaryDirectory(prefix="prodclf-") as scratch:
             lake = self.lake.open()
             shown = self.save(obj, Path(scratch))
             version = lake.write(name, Path(scratch), metadata={"dagster_run_id": context.run_id})
@@ -70,9 +71,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
         Raises:
             dagster.Failure: the asset was never written, or its files are damaged.
         """
-        with as_failure():
+        run = _reading_run(context)
+        with as_failure(context.step_context.previous_attempt_count if run else None):
             lake = self.lake.open()
-            run = _reading_run(context)
             version = (
                 resolve_version(lake, context.asset_key, context.instance, run)
                 if run

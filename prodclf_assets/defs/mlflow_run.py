@@ -103,8 +103,16 @@ class MlflowRun(dg.ConfigurableResource[Any]):
         return run_id
 
 
-def end_mlflow_run(instance: dg.DagsterInstance, run_id: str, status: RunEnd) -> str | None:
+def end_mlflow_run(
+    instance: dg.DagsterInstance, run_id: str, status: RunEnd, *, only_running: bool = False
+) -> str | None:
     """End the MLflow run that a Dagster run opened, if it opened one.
+
+    Args:
+        instance: holds the Dagster run.
+        run_id: of the Dagster run.
+        status: how it ended.
+        only_running: leave an MLflow run as it is that has ended already.
 
     Returns:
         the id of the MLflow run, or None.
@@ -117,7 +125,9 @@ def end_mlflow_run(instance: dg.DagsterInstance, run_id: str, status: RunEnd) ->
     if mlflow_run_id is not None:
         connection = _connection()
         with connection.explained(f"end run {mlflow_run_id}"):
-            connection.client.set_terminated(mlflow_run_id, status=status)
+            ended = only_running and connection.client.get_run(mlflow_run_id).info.status != "RUNNING"
+            if not ended:
+                connection.client.set_terminated(mlflow_run_id, status=status)
     return mlflow_run_id
 
 

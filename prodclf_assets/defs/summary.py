@@ -25,7 +25,13 @@ def summarise(instance: dg.DagsterInstance, run_id: str, outcome: Outcome) -> st
     shown = materialised_metadata(instance, run_id)
     lines = ["", f"prodclf: {_headline(outcome, shown)}", *_results(shown)]
     if outcome.end != "FINISHED":
-        lines += [f"  stopped at   {reason}" for reason in _reasons(instance, run_id, outcome)]
+        killed = outcome.end == "KILLED"
+        reasons = (
+            [str(event.step_key) for event in outcome.failures]
+            if killed
+            else failure_reasons(instance, run_id, outcome.failures)
+        )
+        lines += [f"  stopped at   {reason}" for reason in reasons]
         if not any(event.step_key == "promotion_decision" for event in outcome.failures):
             lines.append("  nothing was registered, and the champion, if there is one, was left as it is")
     lines += _where_to_look(outcome, shown)
@@ -50,6 +56,18 @@ def failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetChe
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [record.event_log_entry.asset_check_evaluation for record in records.records]
     return [evaluation for evaluation in evaluations if evaluation is not None and not evaluation.passed]
+
+
+def failure_reasons(
+    instance: dg.DagsterInstance, run_id: str, failures: Sequence[dg.DagsterEvent]
+) -> list[str]:
+    """Return why a run failed, a sentence for each check and each step that did."""
+    checks = [
+        f"check {check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
+        for check in failed_checks(instance, run_id)
+        if check.severity == dg.AssetCheckSeverity.ERROR
+    ]
+    return checks + [_sentence(event) for event in failures if not _is_check_failure(event)]
 
 
 def _headline(outcome: Outcome, shown: Metadata) -> str:
@@ -78,17 +96,6 @@ def _results(shown: Metadata) -> list[str]:
         lines.append(f"  decision     {decision['decision']}: {decision['reason']}")
         lines.append(f"  champion     {decision['champion']}")
     return lines
-
-
-def _reasons(instance: dg.DagsterInstance, run_id: str, outcome: Outcome) -> list[str]:
-    if outcome.end == "KILLED":
-        return [str(event.step_key) for event in outcome.failures]
-    checks = [
-        f"check {check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
-        for check in failed_checks(instance, run_id)
-        if check.severity == dg.AssetCheckSeverity.ERROR
-    ]
-    return checks + [_sentence(event) for event in outcome.failures if not _is_check_failure(event)]
 
 
 def _is_check_failure(event: dg.DagsterEvent) -> bool:

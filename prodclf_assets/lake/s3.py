@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prodclf_assets.errors import LakeError
+from prodclf_assets.errors import LakeError, LakeUnavailableError
 from prodclf_assets.lake.store import MissingObjectError
 
 REFUSED = {
@@ -21,6 +21,7 @@ REFUSED = {
     "SignatureDoesNotMatch",
 }
 MISSING = {"404", "NoSuchKey"}
+BUSY = {"RequestTimeout", "Throttling", "ThrottlingException"}
 # S3 answers 409 when two conditional writes of one key overlap, and asks the caller to try again.
 CONFLICT_ATTEMPTS = 5
 
@@ -104,7 +105,9 @@ class S3Store:
                         return False
                     if code not in {"409", "ConditionalRequestConflict"}:
                         raise
-        raise LakeError(f"{self.describe(key)} is being written by too many others at once; try again")
+        raise LakeUnavailableError(
+            f"{self.describe(key)} is being written by too many others at once; try again"
+        )
 
     def list(self, prefix: str) -> list[str]:
         """Return every key below `prefix`, sorted."""
@@ -141,7 +144,7 @@ class S3Store:
                 "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run under a role"
             ) from error
         except BotoCoreError as error:
-            raise LakeError(
+            raise LakeUnavailableError(
                 f"the S3 service of {self.describe()} did not answer ({error}): check the network, "
                 "AWS_ENDPOINT_URL and AWS_DEFAULT_REGION"
             ) from error
@@ -158,7 +161,9 @@ class S3Store:
                 "AWS_SECRET_ACCESS_KEY and the permissions on the bucket"
             )
         message = error.response.get("Error", {}).get("Message", "")
-        return LakeError(f"S3 failed on {self.describe(key)} ({code}: {message}); try again later")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        kind = LakeUnavailableError if status >= 500 or status == 429 or code in BUSY else LakeError
+        return kind(f"S3 failed on {self.describe(key)} ({code}: {message}); try again later")
 
 
 def _code(error: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from prodclf_assets.errors import RegistryError
+from prodclf_assets.errors import RegistryError, RegistryUnavailableError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -104,7 +104,8 @@ class Connection:
         # Evaluated only when something was raised, so that naming these classes loads nothing.
         except _foreign_errors() as error:
             reason = str(error).strip().partition("\n")[0].rstrip(".")
-            raise RegistryError(
+            kind = RegistryUnavailableError if _may_pass(error) else RegistryError
+            raise kind(
                 f"cannot {doing} in the model registry {self.address} ({reason}): check MLFLOW_TRACKING_URI "
                 "and that its server, database or folder can be reached"
             ) from error
@@ -124,6 +125,25 @@ class Connection:
         with self.sqlite_file.with_name(f"{self.sqlite_file.name}.lock").open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether the same call may succeed later: the server did not answer or failed, or the database was locked."""
+    from mlflow.exceptions import RestException
+
+    if isinstance(error, RestException):
+        return bool(error.get_http_status_code() >= 500)  # type: ignore[no-untyped-call]
+    # MLflow wraps what its HTTP client raises, which is not the built-in ConnectionError.
+    causes = (error, error.__cause__, error.__context__)
+    names = {kind.__name__ for cause in causes if cause is not None for kind in type(cause).__mro__}
+    unreached = {
+        "ConnectionError",
+        "ConnectTimeout",
+        "ReadTimeout",
+        "TimeoutError",
+        "RetryError",
+    }
+    return bool(names & unreached) or "database is locked" in str(error)
 
 
 def _foreign_errors() -> tuple[type[BaseException], ...]:

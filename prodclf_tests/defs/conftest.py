@@ -1,5 +1,6 @@
 """A home of its own for every test of the Dagster room: lake, MLflow store and Dagster history in a temporary folder."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ VARIABLES = (
     "MLFLOW_TRACKING_URI",
     "PRODCLF_MODEL_NAME",
     "PRODCLF_MODEL_ALIAS",
+    "PRODCLF_FAILURE_WEBHOOK",
     "DAGSTER_HOME",
 )
 
@@ -49,6 +51,12 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
     home.mkdir(exist_ok=True)
     with dg.DagsterInstance.from_config(str(REPOSITORY)) as opened:
         yield opened
+
+
+@pytest.fixture
+def tracking_store(instance: dg.DagsterInstance, home: Path, empty_mlflow_database: Path) -> None:
+    """An MLflow database with its tables where the settings say: making one takes seconds."""
+    shutil.copyfile(empty_mlflow_database, home / "mlflow.db")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,10 @@
-"""A small graph on the room's own IO managers, executor and MLflow run; a file makes its last step fail."""
+"""A small graph on the room's own IO managers, executor and MLflow run; a file makes its last step fail, or kills it.
+
+`python -m prodclf_tests.defs.drill` runs it with the history that the environment names.
+"""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,8 @@ def judged(fitted: dict[str, Any], mlflow_run: MlflowRun) -> dict[str, Any]:
     opened = mlflow_run.open()
     if Path(os.environ["PRODCLF_HOME"], "fail").exists():
         raise dg.Failure("line 3 of the file has no title: add one", allow_retries=False)
+    if Path(os.environ["PRODCLF_HOME"], "kill").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
     return {"mlflow_run": opened, "fitted_in": fitted["mlflow_run"], "pid": os.getpid()}
 
 
@@ -52,3 +58,10 @@ def _definitions() -> dg.Definitions:
 
 def drill_job() -> dg.JobDefinition:
     return _definitions().resolve_job_def("drill")
+
+
+if __name__ == "__main__":
+    from prodclf_tests.defs.conftest import REPOSITORY
+
+    with dg.DagsterInstance.from_config(str(REPOSITORY)) as instance:
+        dg.execute_job(dg.reconstructable(drill_job), instance=instance)

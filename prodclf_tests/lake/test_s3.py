@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prodclf_assets.errors import LakeError
+from prodclf_assets.errors import LakeError, LakeUnavailableError
 from prodclf_assets.lake import Lake, MissingObjectError, S3Store, open_lake
 from prodclf_assets.lake.s3 import make_client
 from prodclf_tests.lake.places import folder_of
@@ -87,8 +87,9 @@ def test_refused_credentials_stop_at_the_first_answer(
     scripted.script = [(403, code)]
     with pytest.raises(
         LakeError, match=rf"S3 refused access to s3://bucket/prefix/a \({code}\): check AWS_ACCESS"
-    ):
+    ) as raised:
         store.read("a")
+    assert not isinstance(raised.value, LakeUnavailableError), "trying again would not help"
     assert scripted.requests == ["GET"]
 
 
@@ -114,7 +115,9 @@ def test_trouble_that_stays_is_said(scripted: ScriptedServer) -> None:
 
     client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
     scripted.script = [(500, "InternalError")]
-    with pytest.raises(LakeError, match=r"S3 failed on s3://bucket/a \(InternalError: InternalError it is\)"):
+    with pytest.raises(
+        LakeUnavailableError, match=r"S3 failed on s3://bucket/a \(InternalError: InternalError it is\)"
+    ):
         S3Store(client, "bucket").read("a")
 
 
@@ -126,7 +129,8 @@ def test_an_endpoint_that_does_not_answer_is_said(s3_bucket: str) -> None:
         "s3", endpoint_url="http://127.0.0.1:9", config=Config(retries={"total_max_attempts": 1})
     )
     with pytest.raises(
-        LakeError, match=r"S3 service of s3://any/ did not answer .*check the network, AWS_ENDPOINT"
+        LakeUnavailableError,
+        match=r"S3 service of s3://any/ did not answer .*check the network, AWS_ENDPOINT",
     ):
         Lake(S3Store(client, "any")).latest("raw")
 
@@ -141,7 +145,9 @@ def test_overlapping_conditional_writes_without_end_are_said(
     scripted: ScriptedServer, store: S3Store
 ) -> None:
     scripted.script = [(409, "ConditionalRequestConflict")] * 20
-    with pytest.raises(LakeError, match="s3://bucket/prefix/a is being written by too many others at once"):
+    with pytest.raises(
+        LakeUnavailableError, match="s3://bucket/prefix/a is being written by too many others at once"
+    ):
         store.create("a", b"1")
 
 

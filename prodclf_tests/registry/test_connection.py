@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from prodclf_assets.errors import RegistryError
+from prodclf_assets.errors import RegistryError, RegistryUnavailableError
 from prodclf_assets.registry import Registry, open_registry, prepare_mlflow
 from prodclf_assets.registry.connection import MLFLOW_DEFAULTS, Connection
 from prodclf_assets.settings import Settings
@@ -108,7 +108,7 @@ def test_files_of_a_local_experiment_lie_beside_its_database(mlflow_uri: str, tm
 
 def test_an_unreachable_server_is_said_to_be(no_waiting: None) -> None:
     with pytest.raises(
-        RegistryError,
+        RegistryUnavailableError,
         match=r"cannot open in the model registry http://127.0.0.1:9 \(.*\): check MLFLOW_TRACKING_URI",
     ):
         Registry("http://127.0.0.1:9", "m").resolve("champion")
@@ -118,7 +118,7 @@ def test_an_overloaded_server_is_asked_three_times(
     overloaded: Overloaded, no_waiting: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
-    with pytest.raises(RegistryError, match="too many 503 error responses"):
+    with pytest.raises(RegistryUnavailableError, match="too many 503 error responses"):
         Registry(f"http://127.0.0.1:{overloaded.server_port}", "m").resolve("champion")
     assert overloaded.requests == 3
 
@@ -126,14 +126,20 @@ def test_an_overloaded_server_is_asked_three_times(
 def test_a_server_that_never_answers_is_given_up(no_waiting: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(RegistryError, match="timed out"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(RegistryUnavailableError, match="timed out"),
+    ):
         Registry(f"http://127.0.0.1:{silent.getsockname()[1]}", "m").resolve("champion")
 
 
 def test_a_database_that_is_none_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(RegistryError, match=r"cannot open in the model registry .*file is not a database"):
+    with pytest.raises(
+        RegistryError, match=r"cannot open in the model registry .*file is not a database"
+    ) as raised:
         Registry(f"sqlite:///{tmp_path}/mlflow.db", "m").list_versions()
+    assert not isinstance(raised.value, RegistryUnavailableError), "trying again would not help"
 
 
 def test_a_place_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> None:
