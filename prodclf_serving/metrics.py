@@ -4,11 +4,15 @@ from collections import Counter as Tally
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
+from prodclf_assets.classifier.decision import DECISIONS
+from prodclf_serving.holder import Outcome as Refresh
 from prodclf_serving.live_drift import LiveReport
+from prodclf_serving.prediction_log import Outcome as Recorded
 from prodclf_serving.predictor import Answer, LoadedModel
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -86,6 +90,7 @@ class ServingMetrics:
         self._drift_rows = self._gauge("drift_window_rows", "Answers that the drift was measured on.")
         self._drift_time = self._gauge("drift_measured_timestamp_seconds", "When it was.")
         self._waiting = self._gauge("prediction_log_waiting_rows", "Answers that wait to be written.")
+        self._begin_at_zero()
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request; `route` is the path's template, never the path itself."""
@@ -153,6 +158,20 @@ class ServingMetrics:
                 self._drift_effect.labels(self._replica, cause.name).set(lead.effect)
                 self._drift_threshold.labels(self._replica, cause.name).set(lead.threshold)
                 self._drifted.labels(self._replica, cause.name).set(cause.drifted)
+
+    def _begin_at_zero(self) -> None:
+        """Show what has not happened yet as 0: of a counter that first appears as 1, Prometheus sees no increase."""
+        for counter, values in (
+            (self._decisions, DECISIONS),
+            (self._refreshes, get_args(Refresh)),
+            (self._logged, get_args(Recorded)),
+            (self._flushes, ("succeeded", "failed")),
+            (self._feedback, ("stored", "failed")),
+        ):
+            for value in values:
+                counter.labels(self._replica, value)
+        self._degraded.labels(self._replica)
+        self._item_errors.labels(self._replica)
 
     def _coarse(self, category: str) -> str:
         coarse = category.split(PATH_SEPARATOR, 1)[0]

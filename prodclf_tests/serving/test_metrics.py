@@ -23,6 +23,20 @@ def test_decisions_and_coarse_categories_are_counted():
     assert 'prodclf_degraded_answers_total{replica="r1"} 3.0' in text
 
 
+def test_what_has_not_happened_yet_is_shown_as_zero():
+    text = _render(ServingMetrics("r1"))
+    for series in (
+        'decisions_total{decision="abstain",',
+        'model_refreshes_total{outcome="refused",',
+        'prediction_log_rows_total{outcome="dropped",',
+        'prediction_log_flushes_total{outcome="failed",',
+        'feedback_total{outcome="failed",',
+        "degraded_answers_total{",
+        "item_errors_total{",
+    ):
+        assert f'prodclf_{series}replica="r1"}} 0.0' in text
+
+
 def test_the_number_of_category_series_is_bounded():
     metrics = ServingMetrics("r1")
     metrics.answers([_answer(f"Shop {number} > x") for number in range(500)], degraded=False)
