@@ -200,6 +200,15 @@ def test_without_any_category_known_no_answer_can_be_checked(home: Path) -> None
     assert "run `prodclf train` first" in result.stderr
 
 
+def test_the_categories_of_the_catalogue_count_before_any_model_knows_them(home: Path, lake: Lake) -> None:
+    (home / "table").mkdir()
+    pd.DataFrame({"category": ["Brand > New", "Brand > New"]}).to_parquet(home / "table" / "table.parquet")
+    lake.write("clean_products", home / "table")
+    Path("back.csv").write_text("category,title\nBrand > New,mug\n", encoding="utf-8")
+    assert run("review", "import", "back.csv").exit_code == 0
+    assert human_labels(lake).table["category"].tolist() == ["Brand > New"]
+
+
 def test_status_says_what_waits_and_what_no_training_has_seen(
     home: Path, answered: pd.DataFrame, lake: Lake, trained_bundle: Bundle
 ) -> None:

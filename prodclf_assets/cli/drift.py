@@ -19,8 +19,6 @@ class Since(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return an aware time."""
-        if isinstance(value, datetime):
-            return value
         span = re.fullmatch(r"(\d{1,5})([hdw])", str(value).strip())
         if span:
             return datetime.now(UTC) - int(span[1]) * _UNITS[span[2]]
@@ -83,6 +81,7 @@ def _line(cause: dict[str, Any]) -> dict[str, object]:
         "DRIFT": ("yes" if cause["drifted"] else "no") if known else "not known",
         "EFFECT": f"{cause['effect']:.3f}" if known else "-",
         "COUNTS FROM": f"{cause['threshold']:g}" if known else "-",
+        "CHANCE": f"{cause['p_value']:.2g}" if known else "-",
         "PRODUCTS": f"{cause['rows']:,}",
         "FOUND": cause["sentence"],
     }

@@ -21,8 +21,8 @@ h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2re
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #e2e8f0; vertical-align: top; }
-th { font-weight: 600; color: #475569; white-space: nowrap; } td.n { text-align: right; white-space: nowrap; }
-.drift { color: #9a3412; font-weight: 600; } .calm { color: #166534; } .dumb { color: #64748b; }
+thead th { white-space: nowrap; } th { font-weight: 600; color: #475569; } th small { font-weight: 400; } td.n { text-align: right; white-space: nowrap; }
+.drift, .drift th { color: #9a3412; } td.drift { font-weight: 600; } .calm { color: #166534; } .dumb { color: #64748b; }
 .bar { position: relative; width: 8rem; height: .7rem; background: #e2e8f0; border-radius: 2px; margin-top: .4rem; }
 .bar i { position: absolute; inset: 0 auto 0 0; background: #2563eb; border-radius: 2px; }
 .drift .bar i { background: #ea580c; } .bar b { position: absolute; left: 50%; top: -.15rem; bottom: -.15rem; width: 2px;
@@ -88,7 +88,9 @@ def _overview(cause: Mapping[str, Any]) -> str:
 def _state(cause: Mapping[str, Any]) -> tuple[str, str]:
     if cause["drifted"]:
         return "drift", "drift"
-    return ("calm", "as in training") if cause["measured"] else ("dumb", "not known")
+    if not cause["measured"]:
+        return "dumb", "not known"
+    return "calm", "within chance" if cause["effect"] >= cause["threshold"] else "as in training"
 
 
 def _bar(cause: Mapping[str, Any]) -> str:

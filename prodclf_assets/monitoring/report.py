@@ -55,6 +55,8 @@ class Cause:
     @property
     def sentence(self) -> str:
         """What is so, with numbers."""
+        if self.leading is None and self.name == "accuracy":
+            return "no labels came back since the training"
         if self.leading is None:
             return "the model knows nothing to compare with; train it again"
         drifted = [signal.sentence for signal in self.signals if signal.drifted]
