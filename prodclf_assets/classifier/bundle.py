@@ -27,7 +27,7 @@ from prodclf_assets.classifier.predictions import Predictions
 from prodclf_assets.classifier.ranker import Ranker
 from prodclf_assets.errors import BundleError
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 MANIFEST = "manifest.json"
 _SUFFIXES = (".json", ".npy", ".txt")
 
@@ -51,7 +51,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[2] = FORMAT_VERSION
     files: dict[str, str]
     labels: int
     data_hash: str
@@ -82,7 +82,7 @@ class Bundle:
 
     Attributes:
         encoder: candidates and pair features.
-        ranker: the boosters.
+        ranker: the booster.
         calibrator: from ranker scores to probabilities.
         thresholds: from probabilities to decisions.
         provenance: where it comes from.

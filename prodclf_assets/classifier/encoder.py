@@ -28,10 +28,12 @@ class Pairs:
     Attributes:
         candidates: int32[n, k], label codes, the likeliest first.
         features: float32[n * k, len(FEATURES)], the candidates of a product together.
+        familiarity: float32[n], share of the title's wording that training has seen, see `SparseRows`.
     """
 
     candidates: npt.NDArray[np.int32]
     features: npt.NDArray[np.float32]
+    familiarity: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,20 @@ class Encoder:
 
     def encode(self, products: ProductBatch, threads: int = 1) -> Pairs:
         """Candidates and pair features of each product."""
-        found = self.retriever.retrieve(self.vocabulary.transform(products, threads), threads)
+        rows = self.vocabulary.transform(products, threads)
+        found = self.retriever.retrieve(rows, threads)
         traits = ProductTraits.of(products)
-        return Pairs(found.labels, self.statistics.features(found, traits, self.tree, threads))
+        features = self.statistics.features(found, traits, self.tree, threads)
+        return Pairs(found.labels, features, rows.familiarity)
 
     def save(self, folder: Path) -> None:
         """Write the encoder into a folder as NumPy arrays and JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        config = {"text": asdict(self.vocabulary.config), "retriever": asdict(self.retriever.config)}
+        config = {
+            "text": asdict(self.vocabulary.config),
+            "unseen_idf": self.vocabulary.unseen_idf,
+            "retriever": asdict(self.retriever.config),
+        }
         (folder / "encoder.json").write_text(json.dumps(config, indent=1, sort_keys=True), "utf-8")
         (folder / "labels.json").write_text(
             json.dumps(self.tree.paths, indent=0, ensure_ascii=False), "utf-8"
@@ -85,7 +93,7 @@ class Encoder:
 
         return cls(
             LabelTree(tuple(json.loads((folder / "labels.json").read_text("utf-8")))),
-            Vocabulary(text, array("vocabulary_slots"), array("vocabulary_idf")),  # type: ignore[arg-type]
+            Vocabulary(text, array("vocabulary_slots"), array("vocabulary_idf"), config["unseen_idf"]),  # type: ignore[arg-type]
             Retriever(
                 RetrieverConfig(**config["retriever"]),
                 weights("one_pass"),
@@ -161,13 +169,15 @@ def fit_encoder(
     width = min(retriever.candidates, len(tree))
     candidates = np.empty((len(labels), width), np.int32)
     features = np.empty((len(labels), width, len(FEATURES)), np.float32)
+    familiarity = np.empty(len(labels), np.float32)
     for part in range(folds):
         held = np.flatnonzero(fold == part)
         if len(held):
             pairs = fit(np.flatnonzero(fold != part)).encode(products.take(held), threads)
             candidates[held] = pairs.candidates
             features[held] = pairs.features.reshape(len(held), width, -1)
-    return fit(np.arange(len(labels))), Pairs(candidates, features.reshape(-1, len(FEATURES)))
+            familiarity[held] = pairs.familiarity
+    return fit(np.arange(len(labels))), Pairs(candidates, features.reshape(-1, len(FEATURES)), familiarity)
 
 
 def _titles(titles: list[str]) -> ProductBatch:

@@ -33,11 +33,14 @@ class SparseRows:
         indptr: int64[n + 1].
         ids: int32[nnz], in no order that may be relied on; one may come up twice in a row (in two channels).
         values: float32[nnz].
+        familiarity: float32[n], share (0..1) of the title's character n-grams, each counting its inverse document
+            frequency, that training has seen; 0 for a title without any.
     """
 
     indptr: npt.NDArray[np.int64]
     ids: npt.NDArray[np.int32]
     values: npt.NDArray[np.float32]
+    familiarity: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -173,21 +176,24 @@ def _count_rows(slots, frequency):
 
 
 @kernel
-def _weigh(slots, counts, ends, slot_id, idf, channel_weight):
+def _weigh(slots, counts, ends, slot_id, idf, unseen_idf, channel_weight):
     """Weigh hashed rows: log term frequency times idf, each channel scaled to its weight; unknown slots go."""
     rows = (len(ends) - 1) // 4
     ids = np.empty(len(slots), np.int32)
     values = np.empty(len(slots), np.float32)
     indptr = np.zeros(rows + 1, np.int64)
+    familiarity = np.zeros(rows, np.float32)
     at = 0
     for row in range(rows):
         for channel in range(4):
             first = at
-            square = 0.0
+            square = seen = unseen = 0.0
             for i in range(ends[4 * row + channel], ends[4 * row + channel + 1]):
                 feature = slot_id[slots[i]]
                 if feature < 0:
+                    unseen += unseen_idf
                     continue
+                seen += idf[feature]
                 value = (1.0 + np.log(counts[i])) * idf[feature]
                 ids[at] = feature
                 values[at] = value
@@ -197,8 +203,10 @@ def _weigh(slots, counts, ends, slot_id, idf, channel_weight):
                 scale = channel_weight[channel] / np.sqrt(square)
                 for i in range(first, at):
                     values[i] *= scale
+            if channel == CHARACTERS and seen > 0.0:
+                familiarity[row] = seen / (seen + unseen)
         indptr[row + 1] = at
-    return indptr, ids[:at].copy(), values[:at].copy()
+    return indptr, ids[:at].copy(), values[:at].copy(), familiarity
 
 
 @dataclass(frozen=True)
@@ -227,11 +235,13 @@ class Vocabulary:
         config: what counts as a feature.
         slots: uint32[features], ascending; the hash slot of each feature.
         idf: float32[features], smoothed inverse document frequency.
+        unseen_idf: that of a feature no product had.
     """
 
     config: TextConfig
     slots: npt.NDArray[np.uint32]
     idf: npt.NDArray[np.float32]
+    unseen_idf: float
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -253,7 +263,9 @@ class Vocabulary:
             order = np.argsort(-frequency[kept], kind="stable")[: config.max_features]
             kept = np.sort(kept[order])
         idf = np.log((1 + len(products)) / (1 + frequency[kept])) + 1
-        return cls(config, kept.astype(np.uint32), idf.astype(np.float32))
+        return cls(
+            config, kept.astype(np.uint32), idf.astype(np.float32), float(np.log(1 + len(products)) + 1)
+        )
 
     def transform(self, products: ProductBatch, threads: int = 1) -> SparseRows:
         """The weighted features of each product; features not seen in training are left out."""
@@ -261,7 +273,7 @@ class Vocabulary:
 
         def weigh(start: int, stop: int) -> SparseRows:
             slots, counts, ends = _hash(products, start, stop, self.config)
-            return SparseRows(*_weigh(slots, counts, ends, self._slot_id, self.idf, weights))
+            return SparseRows(*_weigh(slots, counts, ends, self._slot_id, self.idf, self.unseen_idf, weights))
 
         return concatenate(map_blocks(weigh, len(products), threads))
 
@@ -284,6 +296,7 @@ def concatenate(parts: list[SparseRows]) -> SparseRows:
         indptr.astype(np.int64),
         np.concatenate([part.ids for part in parts] or [np.empty(0, np.int32)]),
         np.concatenate([part.values for part in parts] or [np.empty(0, np.float32)]),
+        np.concatenate([part.familiarity for part in parts] or [np.empty(0, np.float32)]),
     )
 
 

@@ -44,7 +44,7 @@ class TrainingConfig:
     Attributes:
         text: what counts as a feature.
         retriever: how the retrievers are fitted.
-        ranker: how the boosters are trained.
+        ranker: how the booster is trained.
         decision: the promise that `auto` keeps.
         folds: parts of the training products; each is scored by retrievers that have not seen it.
     """
@@ -88,6 +88,7 @@ class LabelledPairs:
             "product": np.repeat(np.arange(n, dtype=np.int32), k),
             "candidate": self.pairs.candidates.ravel(),
             "label": np.repeat(self.labels, k),
+            "familiarity": np.repeat(self.pairs.familiarity, k),
         }
         columns |= {name: np.ascontiguousarray(self.pairs.features[:, i]) for i, name in enumerate(FEATURES)}
         table = pa.table(columns).replace_schema_metadata({"candidates_per_product": str(k)})
@@ -104,7 +105,8 @@ class LabelledPairs:
         for i, name in enumerate(FEATURES):
             features[:, i] = table.column(name).to_numpy()
         candidates = table.column("candidate").to_numpy().reshape(-1, k)
-        return cls(Pairs(candidates, features), table.column("label").to_numpy().reshape(-1, k)[:, 0].copy())
+        labels, familiarity = (table.column(name).to_numpy()[::k].copy() for name in ("label", "familiarity"))
+        return cls(Pairs(candidates, features, familiarity), labels)
 
 
 @dataclass(frozen=True)

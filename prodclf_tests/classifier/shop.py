@@ -43,5 +43,8 @@ def sparse(matrix: np.ndarray) -> SparseRows:
     filled = matrix != 0
     indptr = np.concatenate([[0], np.cumsum(filled.sum(axis=1))])
     return SparseRows(
-        indptr.astype(np.int64), np.nonzero(filled)[1].astype(np.int32), matrix[filled].astype(np.float32)
+        indptr.astype(np.int64),
+        np.nonzero(filled)[1].astype(np.int32),
+        matrix[filled].astype(np.float32),
+        filled.any(axis=1).astype(np.float32),
     )

@@ -48,7 +48,7 @@ AFFINITIES = [
     for part in ("ids", "indptr", "labels", "counts")
 ]
 FILES = sorted(
-    ["decision.json", "encoder.json", "labels.json", "ranker_listwise.txt", "ranker_pointwise.txt"]
+    ["decision.json", "encoder.json", "labels.json", "ranker.txt"]
     + [f"{name}.npy" for name in (*ENCODER_ARRAYS, *AFFINITIES)]
 )
 
@@ -183,7 +183,7 @@ def test_each_missing_file_is_refused_by_name(copy: Path, name: str) -> None:
         Bundle.load(copy)
 
 
-@pytest.mark.parametrize("name", ["labels.json", "svm_weights.npy", "ranker_listwise.txt"])
+@pytest.mark.parametrize("name", ["labels.json", "svm_weights.npy", "ranker.txt"])
 def test_a_file_without_a_hash_is_never_read(copy: Path, name: str) -> None:
     files = json.loads((copy / MANIFEST).read_text("utf-8"))["files"]
     rewrite_manifest(copy, files={other: digest for other, digest in files.items() if other != name})
@@ -212,11 +212,11 @@ def test_a_file_name_that_leads_out_of_the_folder_is_refused(copy: Path, where: 
         Bundle.load(copy)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_another_format_is_refused_with_what_to_do(copy: Path, version: object) -> None:
     rewrite_manifest(copy, format_version=version)
     with pytest.raises(
-        BundleError, match=r"format version .* reads version 1; train the model again or install"
+        BundleError, match=r"format version .* reads version 2; train the model again or install"
     ):
         Bundle.load(copy)
 
@@ -268,7 +268,7 @@ def test_pickled_arrays_are_refused_even_when_their_hash_is_right(copy: Path) ->
         ("encoder.json", b"not JSON"),
         ("labels.json", b"5"),
         ("svm_bias.npy", b"not an array"),
-        ("ranker_pointwise.txt", b"not a tree"),
+        ("ranker.txt", b"not a tree"),
     ],
 )
 def test_files_that_do_not_fit_together_are_refused(copy: Path, name: str, content: bytes) -> None:

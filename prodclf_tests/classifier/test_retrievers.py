@@ -82,8 +82,9 @@ def test_centroid_and_name_are_dot_products_with_unit_vectors() -> None:
 
 
 def test_a_feature_that_comes_up_twice_in_a_row_counts_twice() -> None:
-    rows = SparseRows(np.array([0, 2, 3]), np.array([1, 1, 0], np.int32), np.ones(3, np.float32))
-    added = SparseRows(np.array([0, 1, 2]), np.array([1, 0], np.int32), np.array([2, 1], np.float32))
+    known = np.ones(2, np.float32)
+    rows = SparseRows(np.array([0, 2, 3]), np.array([1, 1, 0], np.int32), np.ones(3, np.float32), known)
+    added = SparseRows(np.array([0, 1, 2]), np.array([1, 0], np.int32), np.array([2, 1], np.float32), known)
     labels = np.array([0, 1], np.int32)
     left, right = (Retriever.fit(r, labels, r, 2, RetrieverConfig()).retrieve(r) for r in (rows, added))
     np.testing.assert_array_equal(left.labels, right.labels)

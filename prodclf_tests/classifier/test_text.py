@@ -239,10 +239,20 @@ def test_blocks_and_threads_change_nothing() -> None:
     np.testing.assert_array_equal(one.idf, two.idf)
     left, right = one.transform(batch, threads=1), one.transform(batch, threads=3)
     alone = concatenate([one.transform(batch.take([i])) for i in range(5)])
-    for name in ("indptr", "ids", "values"):
+    for name in ("indptr", "ids", "values", "familiarity"):
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
     np.testing.assert_array_equal(left.values[: left.indptr[5]], alone.values)
     np.testing.assert_array_equal(left.ids[: left.indptr[5]], alone.ids)
+
+
+def test_familiarity_is_the_share_of_wording_that_was_seen() -> None:
+    vocabulary = Vocabulary.fit(SHOP, TextConfig())
+    titles = ["steel bottle", "steel bottles", "qzxv jjkw", "", "..."]
+    seen, nearly, strange, empty, mute = vocabulary.transform(products(titles)).familiarity
+    assert seen == 1
+    assert 0.5 < nearly < 1
+    assert strange < 0.1
+    assert empty == mute == 0
 
 
 def digest() -> str:

@@ -195,7 +195,10 @@ def test_a_product_that_is_filed_under_its_own_branch_is_right_there() -> None:
     """A rare label is counted under its parent, so `A` is a category and the branch above `A > x`."""
     tree = LabelTree.of(["A", "A > x", "B > y"])
     candidates = np.array([[1, 0, 2]] * 4, np.int32)
-    held = LabelledPairs(Pairs(candidates, np.empty((0, 0), np.float32)), np.array([0, 1, 2, -1], np.int32))
+    held = LabelledPairs(
+        Pairs(candidates, np.empty((0, 0), np.float32), np.ones(4, np.float32)),
+        np.array([0, 1, 2, -1], np.int32),
+    )
     confidence, correct = _branches(tree, held, np.array([[0.5, 0.3, 0.2]] * 4))
     np.testing.assert_allclose(confidence, 0.8)
     assert correct.tolist() == [True, True, False, False]
