@@ -3,7 +3,16 @@
 import dagster as dg
 
 from prodclf_assets.defs.alarm import failed_runs
-from prodclf_assets.defs.assets import catalog, evaluation, model, monitoring, people, promotion, splits
+from prodclf_assets.defs.assets import (
+    catalog,
+    evaluation,
+    model,
+    monitoring,
+    people,
+    promotion,
+    retention,
+    splits,
+)
 from prodclf_assets.defs.automation import followers, graph_job, weekly_training
 from prodclf_assets.defs.checks import catalog as catalog_checks
 from prodclf_assets.defs.checks import evaluation as evaluation_checks
@@ -25,7 +34,7 @@ def defs() -> dg.Definitions:
     lake = LakeResource()
     return dg.Definitions(
         assets=dg.load_assets_from_modules(
-            [people, catalog, splits, model, evaluation, promotion, monitoring]
+            [people, catalog, splits, model, evaluation, promotion, monitoring, retention]
         ),
         asset_checks=dg.load_asset_checks_from_modules(
             [catalog_checks, split_checks, evaluation_checks, monitoring_checks]

@@ -12,6 +12,7 @@ from prodclf_assets.lake.core import (
 from prodclf_assets.lake.events import FEEDBACK, PREDICTION_LOG, EventLog, by_hour, schema_of
 from prodclf_assets.lake.folder import FolderStore
 from prodclf_assets.lake.log import LogEntry
+from prodclf_assets.lake.retention import OldVersion
 from prodclf_assets.lake.s3 import S3Store
 from prodclf_assets.lake.store import MissingObjectError, Store
 from prodclf_assets.lake.versions import FileEntry, Version, entries_of, hash_of
@@ -26,6 +27,7 @@ __all__ = [
     "LakeConflictError",
     "LogEntry",
     "MissingObjectError",
+    "OldVersion",
     "S3Store",
     "Store",
     "Version",

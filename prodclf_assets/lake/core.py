@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from prodclf_assets.errors import LakeError
 from prodclf_assets.lake.events import EventLog
 from prodclf_assets.lake.folder import FolderStore
 from prodclf_assets.lake.log import LogEntry, append_record, read_records
+from prodclf_assets.lake.retention import OldVersion, asset_of, old_versions, remove_version
 from prodclf_assets.lake.s3 import S3Store, make_client
 from prodclf_assets.lake.store import MissingObjectError, Store
 from prodclf_assets.lake.versions import (
@@ -181,6 +182,25 @@ class Lake:
             target = Path(scratch) / "file"
             self._download(version, name, target)
             return target.read_bytes()
+
+    def old_versions(self, *, keep: int, before: datetime, named: Collection[str] = ()) -> list[OldVersion]:
+        """Return the versions of all assets that nobody needs any more; see `retention.old_versions`.
+
+        Raises:
+            LakeError: the lake cannot be read; a damaged pointer counts, since what it named is not known then.
+        """
+        keys = self._store.list("")
+        assets = {asset for key in keys if (asset := asset_of(key)) is not None}
+        pointers = {asset: self._pointer(asset)[0] for asset in assets}
+        return old_versions(keys, pointers, keep=keep, before=before, named=named)
+
+    def remove(self, old: OldVersion) -> None:
+        """Delete an old version for good.
+
+        Raises:
+            LakeError: the store refuses.
+        """
+        remove_version(self._store, old)
 
     def append(self, log: str, record: Mapping[str, Any]) -> LogEntry:
         """Add a record to a log that is never rewritten; concurrent writers each get their own number.

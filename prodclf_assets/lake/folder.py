@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prodclf_assets.errors import LakeError
@@ -70,6 +70,19 @@ class FolderStore:
         with self._reading(prefix):
             paths = [path for path in base.rglob("*") if path.is_file()]
         return sorted(path.relative_to(self._root).as_posix() for path in paths)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove files, and the folders that are empty without them."""
+        for key in keys:
+            with self._writing(key):
+                path = self._root / key
+                path.unlink(missing_ok=True)
+                for folder in path.parents:
+                    # Something else in it, or gone already: both are as they should be.
+                    if folder == self._root or not folder.is_dir() or any(folder.iterdir()):
+                        break
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
 
     def local_folder(self, prefix: str) -> Path | None:
         """Return the folder that holds the objects below `prefix`."""

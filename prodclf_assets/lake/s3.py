@@ -24,6 +24,8 @@ MISSING = {"404", "NoSuchKey"}
 BUSY = {"RequestTimeout", "Throttling", "ThrottlingException"}
 # S3 answers 409 when two conditional writes of one key overlap, and asks the caller to try again.
 CONFLICT_ATTEMPTS = 5
+# What S3 takes in one request.
+MOST_DELETED = 1000
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,21 @@ class S3Store:
                 for item in page.get("Contents", [])
             ]
         return sorted(found, key=lambda item: item.key)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects, a thousand a request."""
+        for start in range(0, len(keys), MOST_DELETED):
+            part = keys[start : start + MOST_DELETED]
+            with self._explained(part[0]):
+                answer = self._client.delete_objects(
+                    Bucket=self._bucket,
+                    Delete={"Objects": [{"Key": self._prefix + key} for key in part], "Quiet": True},
+                )
+            for error in answer.get("Errors", []):
+                raise LakeError(
+                    f"S3 did not delete {self.describe(error['Key'].removeprefix(self._prefix))} "
+                    f"({error.get('Code')}: {error.get('Message')}); check the permissions on the bucket"
+                )
 
     def local_folder(self, prefix: str) -> Path | None:
         """Return None: the objects are not local."""

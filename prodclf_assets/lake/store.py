@@ -1,5 +1,6 @@
 """What the lake asks of a place that keeps bytes under keys."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,10 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> list[str]:
         """Return every key below the folder-like `prefix` (which ends with `/`), sorted."""
+        ...
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those that are not there are passed over."""
         ...
 
     def local_folder(self, prefix: str) -> Path | None:

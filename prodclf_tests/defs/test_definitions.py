@@ -23,6 +23,7 @@ GRAPH = {
     "evaluation_report": {"model", "train_split", "validation_split", "test_split"},
     "promotion_decision": {"model", "evaluation_report", "test_split", "raw_products"},
     "drift_report": {"promotion_decision"},
+    "lake_retention": {"promotion_decision"},
     "review_queue": {"promotion_decision", "human_labels"},
 }
 GROUPS = {
@@ -36,6 +37,7 @@ GROUPS = {
     },
     "classifier": {"features", "model", "evaluation_report"},
     "registry": {"promotion_decision"},
+    "operations": {"lake_retention"},
     "monitoring": {"drift_report", "human_labels", "review_queue"},
 }
 KINDS = {
@@ -50,6 +52,7 @@ KINDS = {
     "evaluation_report": {"json", "mlflow"},
     "promotion_decision": {"mlflow", "json"},
     "drift_report": {"json", "html"},
+    "lake_retention": {"json"},
     "human_labels": {"pandas", "parquet"},
     "review_queue": {"pandas", "parquet"},
 }

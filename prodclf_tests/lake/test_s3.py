@@ -197,3 +197,17 @@ def test_a_bucket_that_may_only_be_read_says_so(scripted: ScriptedServer, store:
     ):
         store.create("a", b"1")
     assert scripted.requests == ["PUT"]
+
+
+def test_what_s3_does_not_delete_is_named(s3_server: S3Server, s3_bucket: str) -> None:
+    class Refusing:
+        def delete_objects(self, **given: object) -> dict[str, object]:
+            return {"Errors": [{"Key": "prefix/a", "Code": "AccessDenied", "Message": "no"}]}
+
+    with pytest.raises(LakeError, match=rf"S3 did not delete s3://{s3_bucket}/prefix/a \(AccessDenied: no\)"):
+        S3Store(Refusing(), s3_bucket, "prefix").delete(["a"])
+    store = S3Store(make_client(), s3_bucket, "prefix")
+    for number in range(3):
+        store.create(f"{number}", b"")
+    store.delete(["0", "2", "never-there"])
+    assert store.list("") == ["1"]
