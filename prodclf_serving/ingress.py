@@ -24,12 +24,25 @@ for argument in "$@"; do
   previous=$argument
 done
 [ -n "$config" ] && sed -i -f '{edits}' "$config"
+# While a stand-in answers, one that knows of no replica yet would turn its requests away: it waits beside the door.
+if [ -e '{stand_in}' ] && ! grep -q '{knows_replicas}' "$config"; then
+  sed -i '/^frontend http_frontend$/,/^    bind /s|^    bind .*|    bind {beside}|' "$config"
+fi
+# This process becomes HAProxy: who watches over it learns its id from here.
+: > '{pids}'/$$
 # HAProxy must not outlive the Ray process that looks after it: nobody could start another one on its port.
 if command -v setpriv > /dev/null && setpriv --pdeathsig KILL true 2> /dev/null; then
   exec setpriv --pdeathsig KILL '{binary}' "$@"
 fi
 exec '{binary}' "$@"
 """
+
+# Folder in which the launcher leaves an empty file for each HAProxy, named by its process id.
+PIDS = "pids"
+# Configuration of a stand-in, there as long as it runs; see `ingress_guard`.
+STAND_IN = "stand-in.cfg"
+# A line that begins so is in a configuration once Ray has a replica to pass requests to.
+KNOWS_REPLICAS = "^    server SERVE_REPLICA"
 
 # Each edit does nothing where Ray words its configuration differently; a test reads the sockets that are listened on.
 _EDITS = r"""
@@ -54,7 +67,8 @@ s/^    bind .*/    bind {address}/
     unique-id-format %[uuid]\
     http-request set-header x-request-id %[unique-id] unless {{ req.hdr(x-request-id) -m found }}\
     http-request return status 413 content-type application/problem+json hdr X-Request-ID %[req.hdr(x-request-id)] lf-string "{too_large}" if {{ req.hdr_val(content-length) gt {max_body_bytes} }}\
-    http-request set-header x-request-disconnect-disabled ?1
+    http-request set-header x-request-disconnect-disabled ?1\
+    http-request disable-l7-retry if {{ path_beg /feedback }}
 }}
 # Before the application is deployed.
 s|^    http-request return status 404 .*$|    http-request return status 503 content-type application/problem+json hdr Retry-After {retry_seconds} lf-string "{no_application}"|
@@ -127,7 +141,17 @@ def write_launcher(binary: str, folder: Path, serving: ServingSettings) -> Path:
     )
     (folder / "haproxy-edits.sed").write_text(edits)
     launcher = folder / "haproxy"
-    launcher.write_text(_LAUNCHER.format(edits=folder / "haproxy-edits.sed", binary=binary))
+    (folder / PIDS).mkdir()
+    launcher.write_text(
+        _LAUNCHER.format(
+            edits=folder / "haproxy-edits.sed",
+            stand_in=folder / STAND_IN,
+            knows_replicas=KNOWS_REPLICAS,
+            beside=folder / "beside.sock",
+            pids=folder / PIDS,
+            binary=binary,
+        )
+    )
     launcher.chmod(stat.S_IRWXU)
     return launcher
 

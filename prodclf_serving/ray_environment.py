@@ -61,6 +61,8 @@ def _common(serving: ServingSettings) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
         # On a busy machine the proxy takes longer than Ray's five seconds to start, and would be killed and begun anew.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        # After three bad answers it starts a dead HAProxy's manager anew; ten seconds each are the default.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
     }
 
 
@@ -68,6 +70,8 @@ def _haproxy(binary: str, folder: Path, serving: ServingSettings) -> dict[str, s
     """Variables of the HAProxy ingress; its files lie in a private folder, the admin socket being open to all."""
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        # So that a HAProxy can begin to listen beside the stand-in of a dead one.
+        "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_launcher(binary, folder, serving)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
@@ -79,6 +83,9 @@ def _haproxy(binary: str, folder: Path, serving: ServingSettings) -> dict[str, s
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, min(4, (os.cpu_count() or 1) // 2))),
+        # A replica that dies with a question in hand: another one is asked, since asking changes nothing. What a person said at
+        # /feedback is stored, and a launcher's edit leaves that out.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "60",
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
     }

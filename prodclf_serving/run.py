@@ -17,12 +17,13 @@ from types import FrameType
 from typing import Any
 
 from prodclf_assets.errors import ProdclfError
-from prodclf_serving.ingress import finish_haproxy
+from prodclf_serving.ingress import PIDS, find_haproxy, finish_haproxy
+from prodclf_serving.ingress_guard import IngressGuard
 from prodclf_serving.keys import read_keys
 from prodclf_serving.lean import without
 from prodclf_serving.ray_environment import ray_environment
 from prodclf_serving.settings import ServingSettings, get_serving_settings
-from prodclf_serving.small_node import WORKERS_OF_SERVE, small_node
+from prodclf_serving.small_node import WORKERS_OF_SERVE, quiet_about_agents, small_node
 
 _FIRST_ANSWER_SECONDS = 120.0
 _FINISH_SECONDS = 10.0
@@ -47,7 +48,8 @@ def main(host: str | None = None, port: int | None = None) -> None:
         try:
             _deploy(serving, behind_haproxy)
             _announce(serving, stop)
-            stop.wait()
+            with _guarded(serving, behind_haproxy):
+                stop.wait()
             _drain(serving, behind_haproxy)
         finally:
             _end(serving, orderly=stop.is_set())
@@ -74,7 +76,8 @@ def _ray(serving: ServingSettings) -> Iterator[None]:
                 **quiet,
             )
     try:
-        yield
+        with quiet_about_agents():
+            yield
     finally:
         ray.shutdown()
 
@@ -107,6 +110,25 @@ def _deploy(serving: ServingSettings, behind_haproxy: bool) -> None:
             logging_config=deployment.LOGGING,
         )
         started.result()
+
+
+@contextmanager
+def _guarded(serving: ServingSettings, behind_haproxy: bool) -> Iterator[None]:
+    """Watch over HAProxy in this block, where it is ours to watch."""
+    folder, binary = _haproxy_folder(), find_haproxy()
+    if not behind_haproxy or serving.ray_address or binary is None or not (folder / PIDS).is_dir():
+        yield
+        return
+    guard = IngressGuard(binary, folder)
+    guard.start()
+    try:
+        yield
+    finally:
+        guard.stop()
+
+
+def _haproxy_folder() -> Path:
+    return Path(os.environ.get("RAY_SERVE_HAPROXY_CONFIG_FILE_LOC", "")).parent
 
 
 @contextmanager
@@ -182,7 +204,7 @@ def _drain(serving: ServingSettings, behind_haproxy: bool) -> None:
     time.sleep(serving.drain_seconds)
     if behind_haproxy and not serving.ray_address:
         # Ray would kill it outright, and with it the requests it was passing on.
-        finish_haproxy(Path(os.environ["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"]).parent, _FINISH_SECONDS)
+        finish_haproxy(_haproxy_folder(), _FINISH_SECONDS)
 
 
 def _turn_ready_off() -> None:

@@ -78,6 +78,7 @@ def test_limits_ids_and_problems_are_at_the_edge(edited, tmp_path):
     assert "gt 12345 }" in text
     assert "status 413 content-type application/problem+json" in text
     assert "set-header x-request-id" in text
+    assert "disable-l7-retry if { path_beg /feedback }" in text
     assert "rays-500.http" not in text
     assert "status 404" not in text
     assert "local0 info" not in text
