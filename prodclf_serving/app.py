@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -128,7 +128,12 @@ def _add_operation_routes(app: FastAPI, service: Service, replicas: Others | Non
         model = service.model()
         return JSONResponse({"model_version": model.version, "categories": model.bundle.labels})
 
-    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics of all replicas")
+    @app.get(
+        "/metrics",
+        tags=["operation"],
+        summary="Prometheus metrics of all replicas",
+        response_class=PlainTextResponse,
+    )
     async def metrics() -> Response:
         found = await replicas() if replicas else {}
         found[service.replica] = service.metrics_text()

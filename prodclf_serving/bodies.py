@@ -10,7 +10,7 @@ import orjson
 from starlette.requests import Request
 
 from prodclf_assets.catalog.mapping import infer_source_config
-from prodclf_assets.errors import ProdclfError
+from prodclf_assets.errors import ProdclfError, SourceError
 from prodclf_serving.problems import (
     ItemError,
     ProblemError,
@@ -31,6 +31,12 @@ MEDIA_TYPES: dict[str, Format] = {
     "application/ndjson": "ndjson",
     "application/jsonl": "ndjson",
 }
+
+
+MOST_COLUMNS = 500
+"""Columns of a CSV body; more is answered 422."""
+_MOST_LINES_A_ROW = 50
+"""Lines of text that a product may have on average, blank ones included."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,19 @@ def _parse_array(body: bytes, max_rows: int) -> ParsedBatch:
     return ParsedBatch([_as_item(row, item, None) for row, item in enumerate(value)])
 
 
+def _refuse_endless(body: bytes, max_rows: int) -> None:
+    """Refuse a body of so many lines that it cannot be a batch within the limit, before each costs time and memory.
+
+    Raises:
+        ProblemError: 413.
+    """
+    lines = max(body.count(b"\n"), body.count(b"\r"))
+    if lines > _MOST_LINES_A_ROW * max_rows:
+        raise batch_too_large(lines, max_rows)
+
+
 def _parse_ndjson(body: bytes, max_rows: int) -> ParsedBatch:
+    _refuse_endless(body, max_rows)
     numbered = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     if len(numbered) > max_rows:
         raise batch_too_large(len(numbered), max_rows)
@@ -181,7 +199,11 @@ def _parse_csv(body: bytes, charset: str, max_rows: int) -> ParsedBatch:
     # Here and not above: it brings pandas, which a replica that is never sent CSV does without.
     from prodclf_assets.catalog.csv_text import read_csv
 
-    records = read_csv(_as_utf8(body, charset))
+    _refuse_endless(body, max_rows)
+    try:
+        records = read_csv(_as_utf8(body, charset), MOST_COLUMNS)
+    except SourceError as error:
+        raise ProblemError(422, "too-many-columns", str(error), {"limit_columns": MOST_COLUMNS}) from error
     header = [str(name) for name in records.frame.columns]
     if not header:
         raise malformed_body("the CSV body is empty; its first line must name the columns, title among them")

@@ -24,7 +24,7 @@ _SECURITY_HEADERS = [
 # Of all that is no page: nothing in it may run or load anything.
 _CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # FastAPI notes the route it has matched in the scope; for these, which are Starlette's, nobody does.
-PLAIN_ROUTES = frozenset({"/predict", "/predict/batch", "/explain", "/feedback"})
+PLAIN_ROUTES = frozenset({"/predict", "/predict/batch", "/explain", "/feedback", "/openapi.json"})
 _QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
 _CLIENT_GONE = 499
 

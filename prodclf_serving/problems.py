@@ -110,7 +110,7 @@ def batch_too_large(rows: int, limit: int) -> ProblemError:
     return ProblemError(
         413,
         "batch-too-large",
-        f"the batch holds {rows} products, the limit is {limit}; send it in parts",
+        f"the batch holds {rows} products or lines, the limit is {limit} products; send it in parts",
         {"limit_rows": limit, "rows": rows},
     )
 

@@ -16,6 +16,7 @@ import pyarrow.csv
 
 from prodclf_assets.catalog.issues import FileIssue
 from prodclf_assets.catalog.parsing import TEXT_DTYPE
+from prodclf_assets.errors import SourceError
 
 _DELIMITERS = ",;\t|"
 _NO_DELIMITER = "\x1f"
@@ -39,13 +40,20 @@ class Records:
     issues: list[FileIssue]
 
 
-def read_csv(data: bytes) -> Records:
+def read_csv(data: bytes, most_columns: int | None = None) -> Records:
     """Read UTF-8 CSV text whose first line is the header; comma, semicolon, tab and bar are told apart by it.
 
     A record with too few or too many fields or with quotes that do not match is kept with what it has and reported.
+
+    Raises:
+        SourceError: the header names more than `most_columns`, each of which takes about a millisecond and 2 kB.
     """
     delimiter = _delimiter(data)
     header, body_line = _header(data, delimiter)
+    if most_columns is not None and len(header) > most_columns:
+        raise SourceError(
+            f"the header names {len(header):,} columns, the limit is {most_columns}; leave out what is not needed"
+        )
     names = _unique_names(header)
     table = _read_sound(data, delimiter, len(names)) if body_line == 1 else None
     if table is not None:
@@ -79,15 +87,17 @@ def _header(data: bytes, delimiter: str) -> tuple[list[str], int]:
 
 def _unique_names(header: list[str]) -> list[str]:
     """Number the second and later of equal column names: `price`, `price.2`."""
-    names: list[str] = []
+    counts: dict[str, int] = {}
+    names: dict[str, None] = {}
     for name in header:
-        count = 1
-        unique = name
+        count = counts.get(name, 0) + 1
+        unique = name if count == 1 else f"{name}.{count}"
         while unique in names:
             count += 1
             unique = f"{name}.{count}"
-        names.append(unique)
-    return names
+        counts[name] = count
+        names[unique] = None
+    return list(names)
 
 
 def _read_sound(data: bytes, delimiter: str, width: int) -> pa.Table | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from prodclf_assets.catalog import csv_text
 from prodclf_assets.catalog.csv_text import Records, read_csv
+from prodclf_assets.errors import SourceError
 
 
 def rows_of(records: Records) -> list[list[str | None]]:
@@ -195,3 +196,16 @@ def test_the_quick_way_and_line_by_line_agree(table: list[list[str]]) -> None:
     slow = csv_text._read_line_by_line(data, ",", ["x", "y", "z"], 1)
     assert rows_of(quick) == rows_of(slow)
     assert quick.lines.tolist() == slow.lines.tolist()
+
+
+def test_many_equal_names_are_numbered_in_no_time() -> None:
+    names = list(read_csv(b"a,a.2,a," + b"a," * 300 + b"b\n").frame.columns)
+    assert names[:4] == ["a", "a.2", "a.3", "a.4"]
+    assert len(set(names)) == len(names) == 304
+
+
+def test_a_header_that_is_too_wide_is_refused_where_that_matters() -> None:
+    wide = b"a," * 20 + b"title\n"
+    assert read_csv(wide, 21).frame.shape == (0, 21)
+    with pytest.raises(SourceError, match="21 columns, the limit is 20"):
+        read_csv(wide, 20)
