@@ -76,7 +76,14 @@ def make_base(base: Path) -> None:
     )
 
 
-def build(dockerfile: Path, base: Path, work: Path) -> Image:
+def send_context(work: Path) -> Path:
+    """Copy what a build may see, once: both images are of the same state, whatever changes meanwhile."""
+    context = work / "context"
+    shutil.copytree(ROOT, context, ignore=_ignored, ignore_dangling_symlinks=True)
+    return context
+
+
+def build(dockerfile: Path, base: Path, work: Path, context: Path) -> Image:
     """Carry out a Dockerfile and return its last stage."""
     built: dict[str, Image] = {}
     for stage in read_dockerfile(dockerfile):
@@ -90,11 +97,11 @@ def build(dockerfile: Path, base: Path, work: Path) -> Image:
             subprocess.run(["mount", "--bind", f"/{name}", paths["root"] / name], check=True)
         image = built[stage.name] = Image(stage, paths["root"], paths["upper"])
         for instruction in stage.instructions:
-            _carry_out(instruction, image, built)
+            _carry_out(instruction, image, built, context)
     return image
 
 
-def _carry_out(instruction: Instruction, image: Image, built: Mapping[str, Image]) -> None:
+def _carry_out(instruction: Instruction, image: Image, built: Mapping[str, Image], context: Path) -> None:
     match instruction.name:
         case "RUN":
             path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -113,27 +120,21 @@ def _carry_out(instruction: Instruction, image: Image, built: Mapping[str, Image
             image.folder = instruction.value
             (image.root / image.folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
         case "COPY":
-            _copy(instruction.words, image, built)
+            _copy(instruction.words, image, built, context)
 
 
-def _copy(words: list[str], image: Image, built: Mapping[str, Image]) -> None:
-    """COPY as Docker does it: the content of a folder, a file under its name; never what `.dockerignore` keeps out."""
-    origin = None
+def _copy(words: list[str], image: Image, built: Mapping[str, Image], context: Path) -> None:
+    """COPY as Docker does it: the content of a folder, a file under its name."""
+    origin = context
     if words[0].startswith("--from="):
-        origin, words = built[words[0].removeprefix("--from=")], words[1:]
+        origin, words = built[words[0].removeprefix("--from=")].root, words[1:]
     *sources, target = words
-    into = (
-        image.root / image.folder.lstrip("/") / target.lstrip("/")
-        if target[0] != "/"
-        else image.root / target[1:]
-    )
+    into = image.root / (Path(image.folder) / target).relative_to("/")
     for source in sources:
-        path = origin.root / source.lstrip("/") if origin else ROOT / source
+        path = origin / source.lstrip("/")
         if path.is_dir():
-            skip = None if origin else _ignored
-            shutil.copytree(path, into, symlinks=True, dirs_exist_ok=True, ignore=skip)
+            shutil.copytree(path, into, symlinks=True, dirs_exist_ok=True)
         else:
-            assert origin or in_context(source), f"{source} is not in the build context"
             into.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, into)
 
@@ -152,8 +153,15 @@ def in_context(path: str) -> bool:
 
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
+    """What the context leaves out; a folder that is left out may hold files that are not."""
     relative = Path(folder).relative_to(ROOT)
-    return {name for name in names if not in_context(str(relative / name))}
+    wanted = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    paths = {name: str(relative / name) for name in names}
+    return {
+        name
+        for name, path in paths.items()
+        if not in_context(path) and not any(line.startswith(f"{path}/") for line in wanted)
+    }
 
 
 def contained(service: Service, images: Mapping[str, Image], volumes: Path) -> Service:
@@ -189,8 +197,9 @@ def main() -> None:
     """Build both images, start everything in them, follow two files, and print what was seen."""
     base, work = (Path(name) for name in sys.argv[1:3])
     make_base(base)
+    context = send_context(work)
     images = {
-        name: build(ROOT / "infra" / "docker" / f"{name}.Dockerfile", base, work)
+        name: build(ROOT / "infra" / "docker" / f"{name}.Dockerfile", base, work, context)
         for name in ("graph", "serving")
     }
     seen: dict[str, object] = {
