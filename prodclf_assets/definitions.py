@@ -9,6 +9,7 @@ from prodclf_assets.defs.assets import (
     model,
     monitoring,
     people,
+    predictions,
     promotion,
     retention,
     splits,
@@ -34,7 +35,7 @@ def defs() -> dg.Definitions:
     lake = LakeResource()
     return dg.Definitions(
         assets=dg.load_assets_from_modules(
-            [people, catalog, splits, model, evaluation, promotion, monitoring, retention]
+            [people, catalog, splits, model, evaluation, promotion, monitoring, predictions, retention]
         ),
         asset_checks=dg.load_asset_checks_from_modules(
             [catalog_checks, split_checks, evaluation_checks, monitoring_checks]

@@ -61,7 +61,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             lake = self.lake.open()
             shown = self.save(obj, Path(scratch))
             version = lake.write(name, Path(scratch), metadata={"dagster_run_id": context.run_id})
-        context.add_output_metadata({**shown, **_version_metadata(lake, version)})
+        context.add_output_metadata({**shown, **version_metadata(lake, version)})
         # The bytes decide whether what lies downstream is stale, not the time of writing.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(version.content_hash))
 
@@ -214,7 +214,8 @@ def _lake_name(key: dg.AssetKey) -> str:
     return "/".join(key.path)
 
 
-def _version_metadata(lake: Lake, version: Version) -> dict[str, Any]:
+def version_metadata(lake: Lake, version: Version) -> dict[str, Any]:
+    """Return what a materialisation shows of the version it wrote; readers in the same run find it by that."""
     return {
         VERSION_KEY: version.id,
         "prodclf/sha256": version.content_hash,

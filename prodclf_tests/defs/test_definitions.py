@@ -24,6 +24,7 @@ GRAPH = {
     "promotion_decision": {"model", "evaluation_report", "test_split", "raw_products"},
     "drift_report": {"promotion_decision"},
     "lake_retention": {"promotion_decision"},
+    "predictions": {"raw_products", "promotion_decision"},
     "review_queue": {"promotion_decision", "human_labels"},
 }
 GROUPS = {
@@ -35,7 +36,7 @@ GROUPS = {
         "validation_split",
         "test_split",
     },
-    "classifier": {"features", "model", "evaluation_report"},
+    "classifier": {"features", "model", "evaluation_report", "predictions"},
     "registry": {"promotion_decision"},
     "operations": {"lake_retention"},
     "monitoring": {"drift_report", "human_labels", "review_queue"},
@@ -53,6 +54,7 @@ KINDS = {
     "promotion_decision": {"mlflow", "json"},
     "drift_report": {"json", "html"},
     "lake_retention": {"json"},
+    "predictions": {"parquet", "lightgbm"},
     "human_labels": {"pandas", "parquet"},
     "review_queue": {"pandas", "parquet"},
 }
@@ -97,7 +99,7 @@ def test_every_asset_says_what_it_is_who_owns_it_and_which_code_made_it(
         assert spec.owners
         assert all(owner.startswith("team:") for owner in spec.owners)
         assert spec.code_version
-        assert spec.tags["stage"] in {"source", "prepared", "model", "report", "decision"}
+        assert spec.tags["stage"] in {"source", "prepared", "model", "report", "decision", "answers"}
 
 
 def test_freshness_is_watched_on_raw_data_model_and_report(specs: dict[str, dg.AssetSpec]) -> None:

@@ -36,6 +36,7 @@ ASSETS = {
     "drift_report",
     "human_labels",
     "lake_retention",
+    "predictions",
     "review_queue",
 }
 
@@ -195,7 +196,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
 def test_the_last_words_say_what_came_out_and_where_to_look(trained: Trained) -> None:
     report = trained.report("evaluation_report")
     for part in (
-        "done, 14 assets materialised",
+        "done, 15 assets materialised",
         "1,500 rows",
         f"accuracy {report['accuracy']:.1%}",
         f"macro-F1 {report['baseline_macro_f1']:.1%}",

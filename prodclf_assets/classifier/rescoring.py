@@ -1,0 +1,174 @@
+"""Score a whole catalogue in bounded memory, and again only where a product or the model changed.
+
+The answers lie in one Parquet file, a row group for each batch. Each row has a hash of everything the model sees of
+the product; a product with the same hash has the same answer from the same model, so it is looked up in the file of
+the time before instead of predicted. In memory are one batch, a few row groups, and 16 bytes for each product.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
+from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
+
+if TYPE_CHECKING:
+    from prodclf_assets.classifier.bundle import Bundle
+
+HASH_COLUMN: Final = "product_hash"
+ANSWERS: Final = pa.schema(
+    [
+        ("predicted_category", pa.large_string()),
+        ("confidence", pa.float64()),
+        ("decision", pa.large_string()),
+        ("branch", pa.large_string()),
+        ("alternatives", pa.large_string()),
+    ]
+)
+# Row groups of earlier answers that are kept decoded: neighbours in a catalogue stay neighbours.
+_GROUPS_KEPT: Final = 4
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What scoring a catalogue came to.
+
+    Attributes:
+        rows: products, each with an answer.
+        scored: products that were predicted now; the others' answers are those of the time before.
+        decisions: products for each of `auto`, `review` and `abstain`.
+    """
+
+    rows: int
+    scored: int
+    decisions: dict[str, int]
+
+
+class EarlierAnswers:
+    """The answers of a file that `rescore` wrote with the same model, by the hash of the product."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path)
+        sizes = [
+            self._file.metadata.row_group(number).num_rows for number in range(self._file.num_row_groups)
+        ]
+        self._first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        hashes = self._file.read([HASH_COLUMN])[HASH_COLUMN].to_numpy()
+        self._order = np.argsort(hashes, kind="stable")
+        self._sorted = hashes[self._order]
+        self._kept: OrderedDict[int, pa.Table] = OrderedDict()
+
+    def find(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+        """Return the row of each hash in the file, -1 where it is not there."""
+        if not len(self._sorted):
+            return np.full(len(hashes), -1)
+        place = np.minimum(np.searchsorted(self._sorted, hashes), len(self._sorted) - 1)
+        return np.where(self._sorted[place] == hashes, self._order[place], -1)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> pa.Table:
+        """Return the answers in these rows of the file, in this order."""
+        groups = np.searchsorted(self._first, rows, side="right") - 1
+        parts, order = [], []
+        for group in np.unique(groups):
+            mine = np.flatnonzero(groups == group)
+            parts.append(self._group(int(group)).take(rows[mine] - self._first[group]))
+            order.append(mine)
+        return pa.concat_tables(parts).take(np.argsort(np.concatenate(order)))
+
+    def _group(self, number: int) -> pa.Table:
+        if number not in self._kept:
+            self._kept[number] = self._file.read_row_group(number, columns=ANSWERS.names)
+            if len(self._kept) > _GROUPS_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(number)
+        return self._kept[number]
+
+
+def rescore(
+    batches: Iterable[pa.Table],
+    bundle: "Bundle",
+    model_version: str,
+    out: Path,
+    earlier: EarlierAnswers | None,
+) -> Rescored:
+    """Write every product with its answer to a Parquet file.
+
+    Args:
+        batches: products, with their columns as in a products frame; all batches have the same columns.
+        bundle: the model.
+        model_version: what the column `model_version` says.
+        out: the file to write.
+        earlier: answers that the same model gave before, if there are any.
+    """
+    decisions: Counter[str] = Counter()
+    rows = scored = 0
+    writer: pq.ParquetWriter | None = None
+    try:
+        for products in batches:
+            frame = products.to_pandas(types_mapper=_TEXTS.get, ignore_metadata=True)
+            hashes = product_hashes(frame)
+            found = earlier.find(hashes) if earlier else np.full(len(frame), -1)
+            answers = _answers(frame, found, bundle, earlier)
+            table = products.replace_schema_metadata(None)
+            for name in ANSWERS.names:
+                table = table.append_column(name, answers[name])
+            table = table.append_column(
+                "model_version", pa.array([model_version] * len(frame), pa.large_string())
+            )
+            table = table.append_column(HASH_COLUMN, pa.array(hashes))
+            writer = writer or pq.ParquetWriter(out, table.schema, compression="zstd")
+            writer.write_table(table)
+            rows, scored = rows + len(frame), scored + int((found < 0).sum())
+            decisions.update(answers["decision"].to_pylist())
+    finally:
+        if writer is not None:
+            writer.close()
+    return Rescored(rows, scored, {name: decisions[name] for name in ("auto", "review", "abstain")})
+
+
+def product_hashes(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
+    """Return a hash of everything a model sees of each product; the same in every process.
+
+    64 bits: among a million products two different ones share a hash with a chance of 1 in 37 million.
+    """
+    columns = [*BATCH_TEXT_COLUMNS, *NUMERIC_COLUMNS]
+    seen = pd.DataFrame({name: _plain(frame, name) for name in columns}, frame.index)
+    hashes: npt.NDArray[np.uint64] = pd.util.hash_pandas_object(
+        seen, index=False, categorize=False
+    ).to_numpy()
+    return hashes
+
+
+def _plain(frame: pd.DataFrame, name: str) -> Any:
+    if name in NUMERIC_COLUMNS:
+        # Zero has two signs and missing many bit patterns.
+        return np.nan_to_num(frame[name].to_numpy(np.float64), nan=-1.0) + 0.0
+    return frame[name].fillna("").to_numpy(dtype=object)
+
+
+def _answers(
+    frame: pd.DataFrame, found: npt.NDArray[np.int64], bundle: "Bundle", earlier: EarlierAnswers | None
+) -> pa.Table:
+    """Return the answer of each product: those found from before, the others from the model."""
+    new = np.flatnonzero(found < 0)
+    parts, order = [], [new]
+    columns = (
+        bundle.predict(ProductBatch.from_frame(frame.iloc[new])).to_columns(bundle.labels) if len(new) else {}
+    )
+    parts.append(pa.table({name: columns.get(name, []) for name in ANSWERS.names}, schema=ANSWERS))
+    if earlier is not None and len(new) < len(frame):
+        old = np.flatnonzero(found >= 0)
+        parts.append(earlier.take(found[old]).cast(ANSWERS))
+        order.append(old)
+    return pa.concat_tables(parts).take(np.argsort(np.concatenate(order)))
+
+
+_TEXTS: Final = {pa.string(): pd.StringDtype("pyarrow"), pa.large_string(): pd.StringDtype("pyarrow")}

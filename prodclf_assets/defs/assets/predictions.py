@@ -1,0 +1,122 @@
+"""The whole catalogue, filed by the champion."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+import numpy as np
+import numpy.typing as npt
+
+from prodclf_assets.catalog.current import FileRows, current_rows
+from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
+from prodclf_assets.defs.automation import inputs_changed
+from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.io_managers import read_table, resolve_version, version_metadata
+from prodclf_assets.defs.metadata import counts_table
+from prodclf_assets.defs.resources import LakeResource
+from prodclf_assets.errors import LakeError
+from prodclf_assets.lake import Lake
+from prodclf_assets.registry.champion import live_model
+from prodclf_assets.settings import get_settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from prodclf_assets.classifier.rescoring import EarlierAnswers
+
+ROWS_AT_ONCE: Final = 16_384
+KEY: Final = "predictions"
+
+
+@dg.asset(
+    group_name="classifier",
+    owners=[DATA_OWNER, CATALOGUE_OWNER],
+    kinds={"parquet", "lightgbm"},
+    tags={"stage": "answers"},
+    code_version=code_version("classifier"),
+    deps=["raw_products", "promotion_decision"],
+    automation_condition=inputs_changed(),
+    io_manager_key="table_io",
+    output_required=False,
+)
+def predictions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[Any]]:
+    """Every product of the catalogue with the champion's answer, those without a category too.
+
+    Streamed, so the catalogue may be larger than memory. Only products that changed are scored anew, all when the
+    champion did. Without a champion there is nothing to make.
+    """
+    made = _score(context, lake)
+    if made is not None:
+        yield made
+
+
+@user_errors
+def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.MaterializeResult[Any] | None:
+    from prodclf_assets.classifier.rescoring import rescore
+
+    live, lake = live_model(get_settings()), store.open()
+    if live is None:
+        context.log.info("there is no champion yet: nothing is scored")
+        return None
+    made_by = f"{live.bundle.version} {code_version('classifier')}"
+    raw = resolve_version(lake, dg.AssetKey("raw_products"), context.instance, context.run)
+    with ExitStack() as stack:
+        earlier = _earlier(context, lake, made_by, stack)
+        source = stack.enter_context(lake.opened(raw))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
+        out = rescore(current_batches(source), live.bundle, live.version, folder / "table.parquet", earlier)
+        (folder / "notes.json").write_text(json.dumps({"made_by": made_by}), encoding="utf-8")
+        version = lake.write(KEY, folder, metadata={"dagster_run_id": context.run_id})
+    context.log.info(f"{out.rows:,} products, {out.scored:,} of them scored now, by version {live.version}")
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": out.rows,
+            "scored_now": out.scored,
+            "taken_from_before": out.rows - out.scored,
+            "model_version": live.version,
+            "auto_share": out.decisions["auto"] / max(out.rows, 1),
+            "decisions": counts_table(out.decisions, "decision"),
+            **version_metadata(lake, version),
+        },
+        data_version=dg.DataVersion(version.content_hash),
+    )
+
+
+def current_batches(raw: Path) -> "Iterator[pa.Table]":
+    """Yield the products of a stored `raw_products` that count, some thousands at a time and in order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = json.loads((raw / "notes.json").read_text(encoding="utf-8"))["files"]
+    ids = read_table(raw / "table.parquet", ["product_id"])["product_id"]
+    mask: npt.NDArray[np.bool_] = current_rows(
+        ids, [FileRows(item["rows"], item["deleted"]) for item in files]
+    ).mask
+    first = 0
+    for batch in pq.ParquetFile(raw / "table.parquet").iter_batches(ROWS_AT_ONCE):
+        kept = mask[first : first + len(batch)]
+        first += len(batch)
+        if kept.any():
+            yield pa.Table.from_batches([batch]).filter(pa.array(kept))
+
+
+def _earlier(
+    context: dg.AssetExecutionContext, lake: Lake, made_by: str, stack: ExitStack
+) -> "EarlierAnswers | None":
+    """Return the latest answers where the same model and code gave them, open until the stack is closed."""
+    from prodclf_assets.classifier.rescoring import EarlierAnswers
+
+    try:
+        version = lake.find_latest(KEY)
+        if version is None or json.loads(lake.read_bytes(version, "notes.json"))["made_by"] != made_by:
+            return None
+        return EarlierAnswers(stack.enter_context(lake.opened(version)) / "table.parquet")
+    except LakeError as error:
+        context.log.warning(
+            f"every product is scored again, since the answers before cannot be used: {error}"
+        )
+        return None
