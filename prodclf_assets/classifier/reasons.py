@@ -1,6 +1,6 @@
 """An explanation in plain sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from prodclf_assets.classifier.explain import Explanation, Influence
@@ -43,7 +43,7 @@ def reasons(explanation: Explanation, thresholds: Mapping[str, Any]) -> list[str
 
 
 def _for_the_answer(influences: list[Influence]) -> str:
-    telling = [part for part in influences if part.effect >= _LEAST_EFFECT][:_MOST_FOR_ANSWER]
+    telling = _once(part for part in influences if part.effect >= _LEAST_EFFECT)[:_MOST_FOR_ANSWER]
     if not telling:
         return "No word or field decides by itself; several of them say the same."
     listed = ", ".join(f"{_named(part)} (without it {_percent(part.confidence_without)})" for part in telling)
@@ -52,17 +52,25 @@ def _for_the_answer(influences: list[Influence]) -> str:
 
 def _for_the_runner_up(explanation: Explanation) -> str:
     ranked = sorted(explanation.influences, key=lambda part: -part.towards_runner_up)
-    telling = [
+    telling = _once(
         part
         for part in ranked
         if part.towards_runner_up >= _LEAST_EFFECT and part.runner_up_effect >= _LEAST_EFFECT
-    ][:_MOST_FOR_RUNNER_UP]
+    )[:_MOST_FOR_RUNNER_UP]
     text = f"Next comes {explanation.runner_up} ({_percent(explanation.runner_up_probability)})"
     if telling:
         text += (
             f", for which {' and '.join(map(_named, telling))} {'speaks' if len(telling) == 1 else 'speak'}"
         )
     return text + "."
+
+
+def _once(influences: Iterable[Influence]) -> list[Influence]:
+    """The first of those with the same text: a brand of one word is tried as a word and as a field."""
+    found: dict[str, Influence] = {}
+    for part in influences:
+        found.setdefault(part.text.casefold(), part)
+    return list(found.values())
 
 
 def _decided(explanation: Explanation, thresholds: Mapping[str, Any]) -> str:

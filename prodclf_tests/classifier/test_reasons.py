@@ -88,6 +88,15 @@ def test_the_decision_says_what_it_rests_on(parts, sentence):
     assert reasons(explanation(**parts), LIMITS)[-1] == sentence
 
 
+def test_a_brand_that_is_also_a_word_is_named_once():
+    parts = [
+        influence("Milton", 2.0),
+        influence("milton", 2.0, kind="field", field="brand"),
+        influence("x", 1.0),
+    ]
+    assert reasons(explanation(*parts), LIMITS)[0].count("ilton") == 1
+
+
 def test_long_values_are_cut_and_descriptions_not_quoted():
     parts = [
         influence("y" * 100, 2.0),
