@@ -27,6 +27,7 @@ from prodclf_tests.benchmarks.classifier_report import (
     quality_verdicts,
 )
 from prodclf_tests.benchmarks.contenders import OURS, PEERS, TITLES, Outcome, measure
+from prodclf_tests.benchmarks.growth import SIZES, grow, growth_table, growth_verdicts
 from prodclf_tests.benchmarks.measures import Judged, judge, pooled
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, folds_of, load_task
 
@@ -44,6 +45,10 @@ COST_TASKS: Final = ("bigbasket:1", "bigbasket:3")
 @click.option(
     "--cost/--no-cost", "with_cost", default=True, help="Also time all models on bigbasket:1 and :3."
 )
+@click.option("--growth", "with_growth", is_flag=True, help="Also time generated catalogues of growing size.")
+@click.option(
+    "--max-rows", type=int, default=100_000, help="Largest generated catalogue; 1000000 needs an hour."
+)
 @click.option("--work", type=click.Path(path_type=Path), help="Keep rows and outcomes here.")
 @click.option("--reuse", is_flag=True, help="Take the peers' outcomes on the same rows that are in --work.")
 @click.option(
@@ -56,6 +61,8 @@ def main(
     cv: int,
     with_quality: bool,
     with_cost: bool,
+    with_growth: bool,
+    max_rows: int,
     work: Path | None,
     reuse: bool,
     write: Path | None,
@@ -72,6 +79,8 @@ def main(
             parts += bench.quality(chosen, cv)
         if with_cost:
             parts += bench.cost([rows for rows in chosen if rows.task in COST_TASKS])
+    if with_growth:
+        parts += _growth(max_rows)
     text = "\n\n".join(parts) + "\n"
     click.echo(text)
     if write:
@@ -133,6 +142,17 @@ class Bench:
                     rows, model, self.work, threads=threads, parameters=tuned.parameters, timed=True
                 )
                 yield Cost(rows.task, rows.labels, model, threads, outcome, tuned.tune_seconds)
+
+
+def _growth(max_rows: int) -> list[str]:
+    """The growth tables, each catalogue in a process of its own."""
+    grown = []
+    for rows, leaves in SIZES:
+        if rows <= max_rows:
+            _say(f"growth: {rows:,} rows, {leaves:,} leaves")
+            grown.append(grow(rows, leaves, available_cores()))
+            _say(f"growth: trained in {grown[-1].training_seconds:.0f} s, peak {grown[-1].peak_mb:,.0f} MiB")
+    return ["## Growth", growth_verdicts(grown), growth_table(grown)]
 
 
 def _heading(cv: int, reuse: bool) -> str:
