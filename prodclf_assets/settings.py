@@ -12,7 +12,8 @@ from prodclf_assets.errors import ProdclfError
 class Settings(BaseSettings):
     """What a user may set through the environment; every field is optional and the README lists them all."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    # Empty counts as unset: a variable that a workflow passes on without having it arrives empty.
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(
         default=Path(".prodclf"),
@@ -61,7 +62,7 @@ class Settings(BaseSettings):
         default=None,
         pattern=r"^https?://",
         validation_alias=AliasChoices("PRODCLF_FAILURE_WEBHOOK"),
-        description="An http(s) address that is sent a Slack-shaped message, `{\"text\": …}`, when a run fails.",
+        description='An http(s) address that is sent a Slack-shaped message, `{"text": …}`, when a run fails.',
     )
 
     @property

@@ -32,3 +32,13 @@ def test_nothing_named_means_the_sample_and_an_inferred_mapping(home: Path) -> N
 def test_a_location_that_is_no_lake_is_refused(home: Path) -> None:
     with pytest.raises(LakeError, match="PRODCLF_LAKE"):
         LakeResource(location="ftp://somewhere").open()
+
+
+def test_an_empty_variable_counts_as_unset(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LAKE", "SOURCE", "SOURCE_CONFIG", "MODEL_NAME", "FAILURE_WEBHOOK"):
+        monkeypatch.setenv(f"PRODCLF_{name}", "")
+    get_settings.cache_clear()
+    settings = get_settings()
+    assert settings.lake == str(home / "lake")
+    assert settings.source is None
+    assert settings.model_name == "product_classifier"
