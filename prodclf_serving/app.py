@@ -2,11 +2,10 @@
 
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -18,7 +17,7 @@ from prodclf_serving.keys import ApiKeys
 from prodclf_serving.metrics import CONTENT_TYPE
 from prodclf_serving.observe import Observer, request_id_of
 from prodclf_serving.openapi import DESCRIPTION, answer_response, document, problem_response
-from prodclf_serving.pages import add_pages
+from prodclf_serving.pages import add_pages, console
 from prodclf_serving.predict_routes import predict_routes
 from prodclf_serving.problems import ProblemError
 from prodclf_serving.scrape import Others, merged
@@ -37,11 +36,6 @@ _LINKS = {
     "docs": "/docs",
     "openapi": "/openapi.json",
 }
-# The console has no script or style from elsewhere, and none may be brought in.
-_CONSOLE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 
 def build_app(service: Service, *, echo_request_id: bool = True, replicas: Others | None = None) -> FastAPI:
@@ -92,12 +86,10 @@ def _add_middleware(app: FastAPI, service: Service, echo_request_id: bool) -> No
 
 
 def _add_operation_routes(app: FastAPI, service: Service, replicas: Others | None) -> None:
-    console = files("prodclf_serving").joinpath("console.html").read_text(encoding="utf-8")
-
     @app.get("/", tags=["operation"], summary="Console for people, links for programs", **_either_form())
     async def root(request: Request) -> Response:
         if _prefers_html(request.headers.get("accept", "")):
-            return HTMLResponse(console, headers={"Content-Security-Policy": _CONSOLE_POLICY})
+            return console()
         model = service.holder.current
         return JSONResponse(
             {

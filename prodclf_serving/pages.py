@@ -1,4 +1,4 @@
-"""Pages for people: API documentation and the files they load, all from this service and none from elsewhere."""
+"""Pages for people: the console, the API documentation and what they load, all from this service, none from elsewhere."""
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -11,7 +11,11 @@ from starlette.responses import Response
 _OWN = files("prodclf_serving") / "static"
 _LIBRARIES = files("fastapi_offline") / "static"
 _ASSETS: dict[str, tuple[Traversable, str]] = {
-    "docs.js": (_OWN, "text/javascript"),
+    "console.css": (_OWN, "text/css"),
+    **{
+        f"{name}.js": (_OWN, "text/javascript")
+        for name in ("console", "page", "api", "product", "table", "csv", "model", "docs")
+    },
     "swagger-ui-bundle.js": (_LIBRARIES, "text/javascript"),
     "swagger-ui.css": (_LIBRARIES, "text/css"),
     "redoc.standalone.js": (_LIBRARIES, "text/javascript"),
@@ -21,6 +25,9 @@ _FOREIGN_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 _EMPTY_PICTURE = b"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 _CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_CONSOLE_POLICY = (
+    f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; {_CLOSED}"
+)
 # Swagger UI and ReDoc write styles into the page; ReDoc searches in a worker that it makes itself.
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
@@ -49,6 +56,11 @@ def add_pages(app: FastAPI) -> None:
             body = body.replace(_FOREIGN_LOGO, _EMPTY_PICTURE)
         # Asked for again with every page: files of another version must not mix with it.
         return Response(body, media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+
+def console() -> Response:
+    """The page at `/`."""
+    return _page("console.html", _CONSOLE_POLICY)
 
 
 def _page(name: str, policy: str) -> HTMLResponse:

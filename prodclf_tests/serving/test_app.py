@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import json
-from importlib.resources import files
 
 import httpx
 import orjson
@@ -351,13 +350,6 @@ def test_the_root_is_a_page_for_people_and_json_for_programs(send):
         identity = Identity.model_validate(send("GET", "/", headers={"accept": accept}).json())
         assert identity.model_version == "1"
         assert identity.links["predict"] == "/predict"
-
-
-def test_the_console_asks_nobody_else():
-    page = files("prodclf_serving").joinpath("console.html").read_text()
-    assert "http://" not in page
-    assert "https://" not in page
-    assert "<label" in page
 
 
 def test_responses_carry_security_headers(send):

@@ -1,0 +1,79 @@
+// The live model and how far the products asked about lie from what it was trained on.
+
+import { ask, told } from "./api.js";
+import { at, element, percent, say } from "./page.js";
+
+const AGAIN_MS = 15_000;
+
+function facts(model) {
+  const metrics = model.manifest.metrics;
+  const found = [
+    ["Version", `${model.model_version} (${model.alias}), bundle ${model.bundle_version}`],
+    ["Live since", new Date(model.loaded_at).toLocaleString()],
+    ["Trained", new Date(model.manifest.created_at).toLocaleString()],
+    ["Categories", String(model.categories)],
+  ];
+  if (metrics.validation_accuracy !== undefined) found.push(["Right on held-out rows", percent(metrics.validation_accuracy)]);
+  if (metrics.validation_auto_share !== undefined)
+    found.push(["Filed without a person", `${percent(metrics.validation_auto_share)}, of which right ${percent(metrics.validation_auto_precision)}`]);
+  if (model.previous_version) found.push(["Before it", `version ${model.previous_version}`]);
+  return found.flatMap(([name, value]) => [element("dt", name), element("dd", value)]);
+}
+
+function showDrift(drift) {
+  if (!drift) {
+    say(at("drift-state"), "Not measured yet: it takes 250 answers of the live model.", "quiet");
+    at("drift").replaceChildren();
+    return;
+  }
+  const advice = { none: "", ignore: "Nothing to do.", label: "Have people label a sample.", retrain: "Train again." }[drift.advice];
+  say(at("drift-state"), drift.drifted.length
+    ? `Drift of ${drift.drifted.join(", ")} over the last ${drift.rows} answers. ${advice}`
+    : `None over the last ${drift.rows} answers.`, drift.drifted.length ? "review" : "auto");
+  at("drift").replaceChildren(...drift.causes.map((cause) => {
+    const item = element("li");
+    const state = cause.drifted ? "drift" : cause.measured ? "no drift" : "too few";
+    item.append(element("span", `${cause.name}: ${state}`, cause.drifted ? "decision review" : "decision"), ` – ${cause.sentence}`);
+    return item;
+  }));
+}
+
+async function look() {
+  try {
+    const model = await (await ask("model")).json();
+    const trouble = model.degraded_reason || model.last_error;
+    say(at("model-state"), trouble || "It answers.", trouble ? "error" : "auto");
+    at("model-facts").replaceChildren(...facts(model));
+    showDrift(model.drift);
+    return model.model_version;
+  } catch (error) {
+    say(at("model-state"), told(error), "error");
+    at("model-facts").replaceChildren();
+    at("drift").replaceChildren();
+    say(at("drift-state"), "Not known.", "quiet");
+    return null;
+  }
+}
+
+let listed = null;
+
+async function listCategories(version) {
+  if (version === null || version === listed) return;
+  const { model_version: found, categories } = await (await ask("categories")).json();
+  at("categories").replaceChildren(...categories.map((category) => {
+    const option = element("option");
+    option.value = category;
+    return option;
+  }));
+  listed = found;
+}
+
+/** Ask now. */
+export async function refresh() {
+  await listCategories(await look()).catch(() => {});
+}
+
+export function watchModel() {
+  refresh();
+  setInterval(() => { if (document.visibilityState === "visible") refresh(); }, AGAIN_MS);
+}

@@ -1,0 +1,141 @@
+"""A service over real HTTP and a real headless browser that looks at it; nothing of either is simulated."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from prodclf_assets.settings import Settings
+from prodclf_serving.app import build_app
+from prodclf_serving.config import ServiceConfig
+from prodclf_serving.service import Service
+from prodclf_serving.settings import ServingSettings
+from prodclf_tests.serving.live import free_port
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass
+class Site:
+    """A service that answers over HTTP in this process.
+
+    Attributes:
+        url: where, with a slash at the end.
+        service: what answers.
+        home: its PRODCLF_HOME.
+    """
+
+    url: str
+    service: Service
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium of this machine; `.ci/run` installs one where it may."""
+    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    if program is None:
+        pytest.skip(
+            f"no browser: none of {', '.join(_NAMES)} is installed (Debian: apt-get install chromium)"
+        )
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox refuses to run as root; what is looked at is only our own page.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(service: Service, served_home: Path) -> Iterator[Site]:
+    """A service with small limits and the session's model."""
+    with serving(service, served_home, max_batch_rows=300) as site:
+        yield site
+
+
+@contextmanager
+def serving(service: Service, home: Path, **settings: object) -> Iterator[Site]:
+    """Serve over HTTP with other settings, but the model of a service that is there."""
+    given = ServingSettings(poll_seconds=60, request_log="off", prediction_log=0, **settings)
+    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=home), given), service.holder)
+    own.recorder.start()
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(build_app(own), port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    try:
+        yield Site(f"http://127.0.0.1:{port}/", own, home)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        own.recorder.stop()
+        own.feedback.close()
+        own.batcher.close()
+
+
+@dataclass
+class Watched:
+    """A page, and what it did that nobody saw.
+
+    Attributes:
+        page: the page.
+        complaints: what it wrote to the console, and errors that nothing caught.
+        strangers: addresses it asked that are not the service's.
+    """
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def watch(self, site: Site) -> None:
+        """Note from now on what the page does."""
+
+        def on_console(message: ConsoleMessage) -> None:
+            # Chromium notes every refusal of the service itself; the page has to show it, which tests look at.
+            if message.type in ("error", "warning") and not message.text.startswith(
+                "Failed to load resource"
+            ):
+                self.complaints.append(message.text)
+
+        def on_request(request: Request) -> None:
+            if not request.url.startswith((site.url, "data:", f"blob:{site.url}")):
+                self.strangers.append(request.url)
+
+        self.page.on("console", on_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", on_request)
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """The console, opened; at the end it must have asked no stranger and complained of nothing."""
+    with browser.new_context(viewport={"width": 1000, "height": 900}, accept_downloads=True) as context:
+        watched = Watched(context.new_page())
+        watched.watch(site)
+        watched.page.set_default_timeout(15_000)
+        watched.page.goto(site.url)
+        yield watched.page
+        assert watched.complaints == []
+        assert watched.strangers == []
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps people from using a page: of serious or critical impact."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{violation['id']}: {[node['target'] for node in violation['nodes']]}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]

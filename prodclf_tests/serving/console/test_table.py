@@ -1,0 +1,174 @@
+"""A CSV file given to the console: sent in parts, its progress seen, the whole given back."""
+
+import csv
+import io
+import random
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from prodclf_assets.classifier.scoring import SCORE_COLUMNS
+from prodclf_tests.serving.console.conftest import Site, serious
+
+ROWS = 700
+WORDS = ["Basmati rice", "Water bottle", "Cotton towel", "Green tea", "Yoga mat", 'Jigsaw, "big"', "Thé noir"]
+
+
+def shop(path: Path, rows: int = ROWS, delimiter: str = ",", encoding: str = "utf-8") -> Path:
+    """A file with commas, quotes and line ends inside its fields, and a column named as one of the answer's."""
+    with path.open("w", encoding=encoding, newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(["sku", "title", "price", "decision"])
+        for number in range(rows):
+            writer.writerow(
+                [number, f"{WORDS[number % 7]} {number}", "9,99", "mine\nand yours" if number % 3 else ""]
+            )
+    return path
+
+
+def saved(page: Page) -> tuple[str, list[dict[str, str]]]:
+    """Name and rows of the file that the page offers."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save the filed table").click()
+    text = Path(download.value.path()).read_text("utf-8-sig")
+    return download.value.suggested_filename, list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8"), (";", "cp1252"), ("\t", "utf-16")])
+def test_a_file_comes_back_whole_though_it_went_in_parts(
+    page: Page, site: Site, tmp_path, delimiter, encoding
+):
+    parts: list[int] = []
+    page.on(
+        "response",
+        lambda response: parts.append(response.status) if response.url.endswith("batch") else None,
+    )
+    source = shop(tmp_path / "shop.csv", delimiter=delimiter, encoding=encoding)
+    page.locator("#file").set_input_files(source)
+    expect(page.locator("#outcome")).to_contain_text(f"Filed {ROWS} rows")
+    # More than the service takes at once, so the page has learnt its limit and gone on with smaller parts.
+    assert parts[0] == 413
+    assert parts[1:].count(200) == len(parts) - 1 >= 3
+    name, rows = saved(page)
+    assert name == "filed-shop.csv"
+    assert list(rows[0]) == ["sku", "title", "price", "input_decision", *SCORE_COLUMNS]
+    assert [row["sku"] for row in rows] == [str(number) for number in range(ROWS)]
+    assert rows[1]["input_decision"] == "mine\nand yours"
+    assert rows[6]["title"] == "Thé noir 6"
+    assert all(row["predicted_category"] for row in rows)
+    counted = {
+        decision: sum(row["decision"] == decision for row in rows)
+        for decision in ("auto", "review", "abstain")
+    }
+    for decision, count in counted.items():
+        expect(page.locator("#outcome")).to_contain_text(f"{count} {decision}")
+
+
+def test_it_is_dropped_and_its_progress_seen(page: Page, tmp_path):
+    seen: list[float] = []
+    page.expose_function("seen", lambda share: seen.append(share))
+    page.evaluate(
+        "new MutationObserver(() => seen(document.getElementById('progress').value)).observe("
+        "document.getElementById('progress-text'), { childList: true })"
+    )
+    text = shop(tmp_path / "shop.csv").read_text()
+    transfer = page.evaluate_handle(
+        "text => { const all = new DataTransfer(); all.items.add(new File([text], 'dropped.csv')); return all; }",
+        text,
+    )
+    page.dispatch_event("#model", "dragover", {"dataTransfer": transfer})
+    expect(page.locator(".drop")).to_have_class("drop over")
+    page.dispatch_event(
+        "#model", "drop", {"dataTransfer": transfer}
+    )  # beside the target: the page must not be left
+    expect(page.locator("#outcome")).to_contain_text(f"Filed {ROWS} rows")
+    expect(page.locator(".drop")).to_have_class("drop")
+    assert len(set(seen)) > 3
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert saved(page)[0] == "filed-dropped.csv"
+    assert serious(page) == []
+
+
+def test_what_was_filed_before_it_was_stopped_is_not_lost(page: Page, tmp_path):
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        """Let the refusal and the first part pass; the next ones wait for ever."""
+        route.continue_() if len(waiting) < 2 else None
+        waiting.append(route)
+
+    page.route("**/predict/batch", hold)
+    page.locator("#file").set_input_files(shop(tmp_path / "shop.csv"))
+    expect(page.locator("#progress-text")).to_contain_text("300 rows")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#outcome")).to_contain_text(
+        "Stopped. What was filed until then can be saved: 300 rows"
+    )
+    assert len(saved(page)[1]) == 300
+
+
+def test_a_busy_service_is_asked_again(page: Page, site: Site, tmp_path):
+    with site.service.batcher.admission(site.service.config.serving.max_pending_rows):
+        with page.expect_response(lambda response: response.status == 503):
+            page.locator("#file").set_input_files(shop(tmp_path / "shop.csv", rows=20))
+        expect(page.locator("#outcome")).to_have_text("")
+    expect(page.locator("#outcome")).to_contain_text("Filed 20 rows")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "The file is empty."),
+        (b"\n\n", "The file is empty."),
+        (b"colour,size\nred,1\n", "title"),
+        (b"title\n", "Filed 0 rows"),
+        (b"title," * 600 + b"\nx\n", "columns, the limit is 500"),
+    ],
+)
+def test_a_file_that_cannot_be_filed_says_why(page: Page, content: bytes, said: str):
+    page.locator("#file").set_input_files({"name": "odd.csv", "mimeType": "text/csv", "buffer": content})
+    expect(page.locator("#outcome")).to_contain_text(said)
+    expect(page.locator("#work")).to_be_hidden()
+
+
+def test_drift_shows_once_enough_was_answered(page: Page, site: Site, tmp_path):
+    page.locator("#file").set_input_files(shop(tmp_path / "shop.csv"))
+    expect(page.locator("#outcome")).to_contain_text(f"Filed {ROWS} rows")
+    for _ in range(50):
+        if site.service.drift.found is not None:
+            break
+        page.wait_for_timeout(100)
+    page.reload()
+    # Rows of a made-up shop that sells seven things.
+    expect(page.locator("#drift-state")).to_contain_text("Drift of ")
+    expect(page.locator("#drift li").first).to_be_visible()
+    assert serious(page) == []
+
+
+def test_records_are_those_that_python_reads(page: Page):
+    chooser = random.Random(3)
+    texts = []
+    for _ in range(300):
+        cells = ["".join(chooser.choices('ab,"\n ;é', k=chooser.randrange(1, 6))) for _ in range(12)]
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, lineterminator=chooser.choice(["\n", "\r\n"]))
+        writer.writerows(cells[start : start + 3] for start in range(0, chooser.choice([3, 6, 12]), 3))
+        texts.append(out.getvalue())
+    found = page.evaluate(
+        """async (texts) => {
+            const { records } = await import("/assets/csv.js");
+            return texts.map((text) => [...records(text, ",")]);
+        }""",
+        [*texts, "a,b\rc,d\r", "a\rb,c\n"],
+    )
+    *found, lone, space = found
+    for text, records in zip(texts, found, strict=True):
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+        assert [record["cells"] for record in records] == rows
+        for record, row in zip(records, rows, strict=True):
+            piece = io.StringIO(text[record["start"] : record["end"]], newline="")
+            assert list(csv.reader(piece)) == [row]
+    assert [record["cells"] for record in lone] == [["a", "b"], ["c", "d"]]
+    assert [record["cells"] for record in space] == [["a\rb", "c"]]
