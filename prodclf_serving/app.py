@@ -16,7 +16,13 @@ from prodclf_serving.guard import Guard, ProblemCors
 from prodclf_serving.keys import ApiKeys
 from prodclf_serving.metrics import CONTENT_TYPE
 from prodclf_serving.observe import Observer, request_id_of
-from prodclf_serving.openapi import DESCRIPTION, answer_response, document, problem_response
+from prodclf_serving.openapi import (
+    DESCRIPTION,
+    EXAMPLE_CATEGORY,
+    answer_response,
+    document,
+    problem_response,
+)
 from prodclf_serving.pages import add_pages, console
 from prodclf_serving.predict_routes import predict_routes
 from prodclf_serving.problems import ProblemError
@@ -65,7 +71,7 @@ def build_app(service: Service, *, echo_request_id: bool = True, replicas: Other
     def described() -> dict[str, Any]:
         # The example of a correction is of a category that the live model has.
         model = service.holder.current
-        category = model.bundle.labels[0] if model else "Home > Kitchen > Bottles"
+        category = model.bundle.labels[0] if model else EXAMPLE_CATEGORY
         if category not in described_for:
             described_for.clear()
             described_for[category] = document(app, service.config.serving, category)

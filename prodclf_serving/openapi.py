@@ -11,6 +11,11 @@ from prodclf_serving.guard import OPEN_PATHS
 from prodclf_serving.problems import PROBLEM_MEDIA_TYPE
 from prodclf_serving.settings import ServingSettings
 
+API_VERSION = "1.0.0"
+"""Of the interface, not of the package; `snapshot` says how it is raised."""
+EXAMPLE_CATEGORY = "Home > Kitchen > Bottles"
+"""What the example of a correction says while no model is live."""
+
 DESCRIPTION = """
 Files products in a shop's category tree.
 
@@ -55,7 +60,7 @@ def document(app: FastAPI, serving: ServingSettings, category: str) -> dict[str,
         category: one that the model knows, for an example.
     """
     described = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
+        title=app.title, version=API_VERSION, description=app.description, routes=app.routes
     )
     paths = {
         "/predict": _predict(serving),

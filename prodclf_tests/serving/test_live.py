@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from prodclf_serving.ingress import find_haproxy
+from prodclf_tests.serving.examples import POSTED, examples_sent
 from prodclf_tests.serving.live import LiveService, descendants, wait_for
 
 RICE = {"title": "Basmati rice 5 kg", "price": "₹499"}
@@ -81,6 +82,14 @@ def test_only_loopback_and_token_guarded_ports_listen(live_service: LiveService)
     for port in open_to_all:
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+
+
+@pytest.mark.parametrize("path", POSTED)
+def test_every_example_of_the_document_runs_as_it_is(live_service: LiveService, path):
+    with httpx.Client(base_url=live_service.url, timeout=30) as client:
+        described = client.get("/openapi.json").json()
+        for answer in examples_sent(described, path, client.request):
+            assert answer.is_success, answer.text
 
 
 def test_a_batch_of_thousands_comes_back_in_order(live_service: LiveService):

@@ -1,12 +1,17 @@
 """The document describes exactly what is answered, and its examples run as they are."""
 
 import json
+import sys
 
 import pytest
 from pydantic import TypeAdapter
 
-from prodclf_serving import schemas
+from prodclf_serving import schemas, snapshot
+from prodclf_serving.openapi import API_VERSION
 from prodclf_serving.settings import ServingSettings
+from prodclf_serving.snapshot import SNAPSHOT, announced
+from prodclf_serving.snapshot import described as described_now
+from prodclf_tests.serving.examples import POSTED, bodies, examples_sent
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +51,41 @@ def test_every_reference_leads_somewhere(described):
     assert set(_references(described)) <= known
 
 
-def test_every_example_of_a_body_is_answered(described, send):
-    count = 0
-    for path in ("/predict", "/predict/batch"):
-        for media_type, body in described["paths"][path]["post"]["requestBody"]["content"].items():
-            example = body["example"]
-            content = example if isinstance(example, str) else json.dumps(example)
-            response = send("POST", path, content=content.encode(), headers={"content-type": media_type})
-            assert response.status_code == 200, response.text
-            count += 1
-    assert count == 4
+@pytest.mark.parametrize("path", POSTED)
+def test_every_example_of_a_body_is_answered(described, send, path):
+    for response in examples_sent(described, path, send):
+        assert response.is_success, response.text
+
+
+def test_every_posted_path_has_examples(described):
+    assert set(POSTED) == {path for path, item in described["paths"].items() if "post" in item}
+    assert sum(len(bodies(described, path)) for path in POSTED) == 6
+
+
+def test_the_document_is_the_announced_one():
+    # `python -m prodclf_serving.snapshot` says how a change is announced.
+    assert described_now() == announced()
+    assert announced()["info"]["version"] == API_VERSION
+
+
+def test_what_is_new_is_said():
+    assert f"| {API_VERSION} |" in SNAPSHOT.with_name("README.md").read_text("utf-8")
+
+
+def test_a_change_is_announced_only_with_another_version(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(snapshot, "SNAPSHOT", tmp_path / "openapi.json")
+    monkeypatch.setattr(sys, "argv", ["snapshot"])
+    assert snapshot.main() == 1
+    monkeypatch.setattr(sys, "argv", ["snapshot", "--write"])
+    assert snapshot.main() == 0
+    assert json.loads(snapshot.SNAPSHOT.read_text("utf-8")) == announced()
+    snapshot.SNAPSHOT.write_text(
+        snapshot.SNAPSHOT.read_text("utf-8").replace("Retry-After", "Never"), "utf-8"
+    )
+    assert snapshot.main() == 1
+    assert "raise API_VERSION" in capsys.readouterr().err
+    monkeypatch.setattr(snapshot, "API_VERSION", "99.0.0")
+    assert snapshot.main() == 0
 
 
 def test_answers_fit_their_schemas_strictly(send):
