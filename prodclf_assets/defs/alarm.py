@@ -42,7 +42,11 @@ def tell_of(
 ) -> str:
     """Return what a person should know of a failed run: which, who started it, why it failed, what to do."""
     started_by = run.tags.get(STARTED_BY) or run.tags.get("dagster/schedule_name") or "a person"
-    reasons = failure_reasons(instance, run.run_id, failures) or [message or "it ended without saying why"]
+    reasons = failure_reasons(instance, run.run_id, failures)
+    if not reasons:
+        # What Dagster says of a run whose process is gone helps nobody.
+        unknown = message is None or "outside the execution context" in message
+        reasons = ["its process is gone: killed, out of memory or restarted" if unknown else str(message)]
     return "\n".join(
         [
             f"prodclf: run {run.run_id[:8]} of {run.job_name} failed (started by {started_by})",

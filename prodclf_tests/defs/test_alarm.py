@@ -117,9 +117,10 @@ def test_who_started_the_run_and_a_run_that_fails_before_any_step(instance: dg.D
     assert "(started by drift)" in told
     assert "• the image was not found" in told
     scheduled = create_run_for_test(instance, tags={"dagster/schedule_name": "weekly_training"})
-    told = tell_of(instance, scheduled, [], None)
-    assert "(started by weekly_training)" in told
-    assert "without saying why" in told
+    for message in (None, "This run has been marked as failed from outside the execution context."):
+        told = tell_of(instance, scheduled, [], message)
+        assert "(started by weekly_training)" in told
+        assert "its process is gone: killed, out of memory or restarted" in told
 
 
 def test_a_webhook_that_is_away_for_a_moment_is_asked_again(webhook: Webhook) -> None:
