@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from prodclf_serving.security_headers import SECURITY_HEADERS
 from prodclf_serving.settings import ServingSettings
 
 _LAUNCHER = """\
@@ -68,9 +69,9 @@ s/^    bind .*/    bind {address}/
     http-request set-header x-request-id %[unique-id] unless {{ req.hdr(x-request-id) -m found }}\
     http-request return status 413 content-type application/problem+json hdr X-Request-ID %[req.hdr(x-request-id)] lf-string "{too_large}" if {{ req.hdr_val(content-length) gt {max_body_bytes} }}\
     http-request set-header x-request-disconnect-disabled ?1\
-    http-request disable-l7-retry if {{ path_beg /feedback }}
+{security_headers}    http-request disable-l7-retry if {{ path_beg /feedback }}
 }}
-# Before the application is deployed.
+# What HAProxy answers itself has the security headers of a replica's answers. Before the application is deployed:
 s|^    http-request return status 404 .*$|    http-request return status 503 content-type application/problem+json hdr Retry-After {retry_seconds} lf-string "{no_application}"|
 """
 
@@ -119,6 +120,10 @@ def write_launcher(binary: str, folder: Path, serving: ServingSettings) -> Path:
         if ":" in serving.host
         else f"{serving.host}:{serving.port}",
         max_body_bytes=limit,
+        security_headers="".join(
+            f'    http-after-response set-header {name} "{value}" unless {{ res.hdr({name}) -m found }}\\\n'
+            for name, value in SECURITY_HEADERS.items()
+        ),
         too_large=_log_format(
             {
                 **_problem(

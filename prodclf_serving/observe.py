@@ -8,21 +8,14 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prodclf_serving.problems import ProblemError
+from prodclf_serving.security_headers import SECURITY_HEADERS
 from prodclf_serving.service import Service
 
 logger = logging.getLogger("prodclf.serving")
 
 _REQUEST_ID = "prodclf.request_id"
 _NOTES = "prodclf.notes"
-_SECURITY_HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
-# Of all that is no page: nothing in it may run or load anything.
-_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 # FastAPI notes the route it has matched in the scope; for these, which are Starlette's, nobody does.
 PLAIN_ROUTES = frozenset({"/predict", "/predict/batch", "/explain", "/feedback", "/openapi.json"})
 _QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
@@ -71,9 +64,8 @@ class Observer:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message.setdefault("headers", [])
-                headers.extend(_SECURITY_HEADERS)
-                if all(name != _CONTENT_POLICY[0] for name, _ in headers):
-                    headers.append(_CONTENT_POLICY)
+                given = {name for name, _ in headers}
+                headers.extend(header for header in _HEADERS if header[0] not in given)
                 if self._echo:
                     headers.append((b"x-request-id", request_id.encode("latin-1")))
             await send(message)

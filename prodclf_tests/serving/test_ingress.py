@@ -11,6 +11,7 @@ import pytest
 from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
 
 from prodclf_serving import ingress
+from prodclf_serving.security_headers import SECURITY_HEADERS
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.serving.live import free_port
 
@@ -78,6 +79,8 @@ def test_limits_ids_and_problems_are_at_the_edge(edited, tmp_path):
     assert "gt 12345 }" in text
     assert "status 413 content-type application/problem+json" in text
     assert "set-header x-request-id" in text
+    for name, value in SECURITY_HEADERS.items():
+        assert f'http-after-response set-header {name} "{value}" unless' in text
     assert "disable-l7-retry if { path_beg /feedback }" in text
     assert "rays-500.http" not in text
     assert "status 404" not in text

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from prodclf_serving.ingress import find_haproxy
+from prodclf_serving.security_headers import SECURITY_HEADERS
 from prodclf_tests.serving.examples import POSTED, examples_sent
 from prodclf_tests.serving.live import LiveService, descendants, wait_for
 
@@ -45,6 +46,8 @@ def test_it_is_ready_and_answers(live_service: LiveService):
     assert answer.status_code == 200
     assert answer.json()["request_id"] == "mine"
     assert answer.headers.get_list("x-request-id") == ["mine"]
+    for name, value in SECURITY_HEADERS.items():
+        assert answer.headers.get_list(name) == [value]
 
 
 def test_a_request_without_an_id_gets_one(live_service: LiveService):
@@ -61,6 +64,8 @@ def test_a_body_over_the_limit_is_a_413_that_names_it(live_service: LiveService,
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["limit_bytes"] == 16 * 1024 * 1024
+    for name, value in SECURITY_HEADERS.items():
+        assert answer.headers.get_list(name) == [value]
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
