@@ -6,6 +6,7 @@
 import sys
 from typing import Any
 
+from moto.cloudformation.models import CloudFormationBackend
 from moto.elbv2.models import FakeLoadBalancer, FakeTargetGroup
 from moto.server import main
 
@@ -24,6 +25,22 @@ def _add_attribute(model: Any, name: str) -> None:
     model.get_cfn_attribute = get
 
 
+def _keep_defaults() -> None:
+    """Let an update keep the value of a parameter that was created with its default, which moto does not remember."""
+    known = CloudFormationBackend._resolve_update_parameters
+
+    def resolve(self: Any, instance: Any, incoming_params: Any) -> Any:
+        kept = [
+            each
+            for each in incoming_params
+            if each["ParameterKey"] in instance.parameters or "ParameterValue" in each
+        ]
+        return known(self, instance, kept)
+
+    CloudFormationBackend._resolve_update_parameters = resolve  # type: ignore[method-assign]
+
+
+_keep_defaults()
 _add_attribute(FakeLoadBalancer, "LoadBalancerFullName")
 _add_attribute(FakeTargetGroup, "TargetGroupFullName")
 

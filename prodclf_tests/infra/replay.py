@@ -173,7 +173,11 @@ def contained(service: Service, images: Mapping[str, Image], volumes: Path) -> S
     assert entry is not None
     volume = volumes / service.name
     volume.mkdir(parents=True)
-    os.chown(volume, *(int(part) for part in user.value.split(":")))
+    # Docker too gives a container's output to its user, who may then open it by name: /proc/1/fd/1.
+    log = volumes.parent / "home" / f"{service.name}.log"
+    log.touch()
+    for path in (volume, log):
+        os.chown(path, *(int(part) for part in user.value.split(":")))
     variables = {**image.environment, **service.environment}
     prefix = ["/usr/bin/env", "-i", "-C", image.folder, *(f"{k}={v}" for k, v in variables.items())]
     words = shlex.join([*prefix, *entry.words, *service.command]).replace("'", "'\\''")

@@ -1,0 +1,1 @@
+"""CloudFormation templates, task definitions, and the tool that deploys them."""
