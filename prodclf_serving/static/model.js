@@ -32,7 +32,7 @@ function showDrift(drift) {
     : `None over the last ${drift.rows} answers.`, drift.drifted.length ? "review" : "auto");
   at("drift").replaceChildren(...drift.causes.map((cause) => {
     const item = element("li");
-    const state = cause.drifted ? "drift" : cause.measured ? "no drift" : "too few";
+    const state = cause.drifted ? "drift" : cause.measured ? "no drift" : "not measured";
     item.append(element("span", `${cause.name}: ${state}`, cause.drifted ? "decision review" : "decision"), ` – ${cause.sentence}`);
     return item;
   }));

@@ -82,8 +82,8 @@ class Filed {
   }
 
   get summary() {
-    const { auto, review, abstain } = this.counts;
-    return `${this.rows.toLocaleString("en")} rows: ${auto} auto, ${review} review, ${abstain} abstain`;
+    const [rows, auto, review, abstain] = [this.rows, ...Object.values(this.counts)].map((count) => count.toLocaleString("en"));
+    return `${rows} rows: ${auto} auto, ${review} review, ${abstain} abstain`;
   }
 }
 
