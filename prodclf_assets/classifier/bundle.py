@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
+from scipy.special import softmax
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.calibration import Calibrator
@@ -25,6 +26,7 @@ from prodclf_assets.classifier.encoder import Encoder
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.classifier.predictions import Predictions
 from prodclf_assets.classifier.ranker import Ranker
+from prodclf_assets.classifier.retrievers import SHARPNESS, SVM
 from prodclf_assets.errors import BundleError
 
 FORMAT_VERSION: Final = 2
@@ -122,7 +124,34 @@ class Bundle:
             products: n products.
             top_k: how many of the likeliest categories to list for each, at most the candidates considered.
         """
-        labels, probabilities = self.rank(products)
+        return self._answers(products, *self._ranked(products), top_k)
+
+    def predict_without_ranker(self, products: ProductBatch, top_k: int = 5) -> Predictions:
+        """Answer by the retriever's SVM alone, for when the ranker cannot.
+
+        The probabilities are the softmax of its scores, which nobody has calibrated. So nothing is `auto` and no branch
+        is sure: no precision was measured that could be promised.
+
+        Args:
+            products: n products.
+            top_k: how many of the likeliest categories to list for each, at most the candidates considered.
+        """
+        rows = self.encoder.vocabulary.transform(products, self.threads)
+        found = self.encoder.retriever.retrieve(rows, self.threads)
+        scores = found.scores[:, :, SVM].astype(np.float64)
+        ranked = _likeliest_first(found.labels, softmax(SHARPNESS[SVM] * scores, axis=1))
+        cautious = replace(self, thresholds=Thresholds(abstain_below=self.thresholds.abstain_below))
+        return cautious._answers(products, *ranked, rows.familiarity, top_k)
+
+    def _answers(
+        self,
+        products: ProductBatch,
+        labels: npt.NDArray[np.int32],
+        probabilities: npt.NDArray[np.float64],
+        familiarity: npt.NDArray[np.float32],
+        top_k: int,
+    ) -> Predictions:
+        """Answers from candidates that are in order."""
         n, k = labels.shape
         keep = min(top_k, k)
         tree = self.encoder.tree
@@ -145,17 +174,21 @@ class Bundle:
             branch,
             top_labels,
             top_probabilities,
+            np.where(silent, 0.0, familiarity.astype(np.float64)),
         )
 
     def rank(self, products: ProductBatch) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """All candidates of each product, the likeliest first: label codes int32[n, k], probabilities float64[n, k]."""
+        labels, probabilities, _ = self._ranked(products)
+        return labels, probabilities
+
+    def _ranked(
+        self, products: ProductBatch
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        """What `rank` gives, and the familiarity of each product."""
         pairs = self.encoder.encode(products, self.threads)
         probabilities = self.calibrator.apply(self.ranker.probabilities(pairs, self.threads))
-        order = np.argsort(-probabilities, axis=1, kind="stable")
-        return (
-            np.take_along_axis(pairs.candidates, order, axis=1),
-            np.take_along_axis(probabilities, order, axis=1),
-        )
+        return (*_likeliest_first(pairs.candidates, probabilities), pairs.familiarity)
 
     def _branches(
         self,
@@ -261,6 +294,13 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(
             f"bundle {folder}: field {where} of {MANIFEST} is malformed; train the model again"
         ) from error
+
+
+def _likeliest_first(
+    labels: npt.NDArray[np.int32], probabilities: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    return np.take_along_axis(labels, order, axis=1), np.take_along_axis(probabilities, order, axis=1)
 
 
 def _verify(folder: Path, files: dict[str, str]) -> None:

@@ -22,6 +22,7 @@ class Predictions:
             when the decision is `auto`, a branch above it, or "" when no level is.
         top_labels: int32[n, k], label codes, the likeliest first; -1 where there is none.
         top_probabilities: float64[n, k], calibrated; what they leave of 1 belongs to all other labels.
+        familiarity: float64[n], share (0..1) of the title's wording that training has seen; 0 without a title.
     """
 
     category: list[str]
@@ -30,6 +31,7 @@ class Predictions:
     branch: list[str]
     top_labels: npt.NDArray[np.int32]
     top_probabilities: npt.NDArray[np.float64]
+    familiarity: npt.NDArray[np.float64]
 
     def to_columns(self, labels: list[str]) -> dict[str, list[Any]]:
         """The columns that are added to a scored file; `alternatives` is a JSON list of category and probability."""

@@ -121,7 +121,7 @@ def _train(
         "feature_fraction": 0.6,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
-        "lambda_l2": 10.0,
+        "lambda_l2": 1.0,
         "seed": config.seed,
         "deterministic": True,
         "force_row_wise": True,

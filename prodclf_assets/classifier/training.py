@@ -252,7 +252,10 @@ def fit_model(
         created_at=now().isoformat(timespec="seconds"),
         metrics=metrics,
         training=config.to_dict(),
-        profile={**features.profile, **_answers(features.encoder.tree, labels, confidence)},
+        profile={
+            **features.profile,
+            **_answers(features.encoder.tree, labels, confidence, held.pairs.familiarity),
+        },
     )
     return Bundle(features.encoder, ranker, calibrator, thresholds, provenance, threads)
 
@@ -294,9 +297,17 @@ def _branches(
 
 
 def _answers(
-    tree: LabelTree, labels: npt.NDArray[np.int32], confidence: npt.NDArray[np.float64]
+    tree: LabelTree,
+    labels: npt.NDArray[np.int32],
+    confidence: npt.NDArray[np.float64],
+    familiarity: npt.NDArray[np.float32],
 ) -> dict[str, Any]:
-    """How validation answers are distributed: share of each label, and of confidence in tenths."""
+    """How validation answers are distributed: share of each label, of confidence in tenths; deciles of familiarity."""
     shares = np.bincount(labels, minlength=len(tree)) / max(1, len(labels))
     tenths = np.histogram(confidence, bins=10, range=(0, 1))[0] / max(1, len(labels))
-    return {"label_shares": shares.round(6).tolist(), "confidence_tenths": tenths.round(6).tolist()}
+    deciles = np.quantile(familiarity, np.linspace(0, 1, 11)) if len(familiarity) else np.empty(0)
+    return {
+        "label_shares": shares.round(6).tolist(),
+        "confidence_tenths": tenths.round(6).tolist(),
+        "familiarity_deciles": deciles.round(6).tolist(),
+    }

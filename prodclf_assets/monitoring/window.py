@@ -73,9 +73,7 @@ class DriftWindow:
             has_subcategory=np.array([text != "" for text in products.subcategory], np.bool_),
             predicted_category=predictions.category,
             confidence=predictions.confidence,
-            familiarity=np.asarray(
-                getattr(predictions, "familiarity", np.full(len(products), np.nan)), np.float64
-            ),
+            familiarity=predictions.familiarity,
         )
         return window if "" not in products.title else window.take(_titled(products.title))
 

@@ -59,7 +59,13 @@ def measured() -> EvaluationReport:
     codes = TREE.encode(answered)
     top = np.stack([codes, (codes + 1) % 3], axis=1).astype(np.int32)
     given = Predictions(
-        answered, np.array(confidence), decision, [""] * 8, top, np.column_stack([confidence, [0.01] * 8])
+        answered,
+        np.array(confidence),
+        decision,
+        [""] * 8,
+        top,
+        np.column_stack([confidence, [0.01] * 8]),
+        np.ones(8),
     )
     counts = np.array([30, 50, 20], np.float32)
     gains = SimpleNamespace(importance=lambda: {f"f{i}": 1 / (i + 1) for i in range(30)})

@@ -38,7 +38,9 @@ class Weighted:
         order = np.argsort(-shares, axis=1, kind="stable")[:, :top_k]
         top = np.take_along_axis(shares, order, axis=1)
         best = [self.labels[code] for code in order[:, 0].tolist()]
-        return Predictions(best, top[:, 0], ["auto"] * len(best), best, order.astype(np.int32), top)
+        return Predictions(
+            best, top[:, 0], ["auto"] * len(best), best, order.astype(np.int32), top, np.ones(len(best))
+        )
 
 
 @given(
