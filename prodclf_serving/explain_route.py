@@ -13,7 +13,7 @@ from prodclf_assets.classifier.explain import MOST_WORDS, Explanation, explain
 from prodclf_assets.classifier.reasons import reasons
 from prodclf_serving.bodies import read_product
 from prodclf_serving.observe import note, request_id_of
-from prodclf_serving.predictor import Answer, LoadedModel, answer_records, prediction
+from prodclf_serving.predictor import Answer, LoadedModel, RetrieverAlone, answer_records, prediction
 from prodclf_serving.problems import ItemError, invalid_items
 from prodclf_serving.service import Service
 
@@ -30,8 +30,15 @@ def explain_route(service: Service) -> Route:
         model = service.model()
 
         def explained() -> tuple[Answer, Explanation]:
-            (answer,) = answer_records(model, [record], serving.top_k)
-            (found,) = explain(model.bundle, ProductBatch.from_records([record])[0])
+            batch, _ = ProductBatch.from_records([record])
+            try:
+                (answer,) = answer_records(model, [record], serving.top_k)
+                (found,) = explain(model.bundle, batch)
+            except Exception as error:
+                # Whatever it is that failed, the ranker is what can be done without.
+                reason = service.without_ranker(error)
+                (answer,) = answer_records(model, [record], serving.top_k, reason)
+                (found,) = explain(RetrieverAlone(model.bundle), batch)
             return answer, found
 
         with service.batcher.admission(_ROWS):

@@ -97,15 +97,18 @@ class ServingMetrics:
         self._requests.labels(self._replica, route, method, str(status)).inc()
         self._seconds.labels(self._replica, route).observe(seconds)
 
-    def answers(self, answers: Iterable[Answer], *, degraded: bool) -> None:
+    def answers(self, answers: Iterable[Answer]) -> None:
         """Count the answers of one request."""
         given = [answer for answer in answers if answer.error is None]
         for decision, count in Tally(answer.decision for answer in given).items():
             self._decisions.labels(self._replica, decision).inc(count)
         for category, count in Tally(self._coarse(answer.category) for answer in given).items():
             self._by_category.labels(self._replica, category).inc(count)
+        degraded = sum(
+            answer.call is not None and answer.call.degraded_reason is not None for answer in given
+        )
         if degraded:
-            self._degraded.labels(self._replica).inc(len(given))
+            self._degraded.labels(self._replica).inc(degraded)
 
     def item_errors(self, count: int) -> None:
         """Count products that could not be classified."""

@@ -41,12 +41,35 @@ class LoadedModel:
     degraded_reason: str | None = None
 
 
+@dataclass(frozen=True)
+class RetrieverAlone:
+    """A bundle without its ranker, for whoever asks for something that predicts."""
+
+    bundle: Bundle
+
+    @property
+    def labels(self) -> list[str]:
+        """Every category it can answer."""
+        return self.bundle.labels
+
+    def predict(self, products: ProductBatch, top_k: int = 5) -> Predictions:
+        """Answer products by the retriever alone."""
+        return self.bundle.predict_without_ranker(products, top_k)
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One vectorised prediction, in columns: what went in and what came out."""
+    """One vectorised prediction, in columns: what went in and what came out.
+
+    Attributes:
+        batch: the products.
+        predictions: the answers.
+        degraded_reason: why they come from less than the current model; None when they do not.
+    """
 
     batch: ProductBatch
     predictions: Predictions
+    degraded_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +99,16 @@ class Answer:
     row: int = field(default=0, compare=False)
 
 
-def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) -> list[Answer]:
+def answer_records(
+    model: LoadedModel, records: Sequence[Record], top_k: int, without_ranker: str | None = None
+) -> list[Answer]:
     """Classify products in one vectorised call.
 
     Args:
         model: what answers.
         records: products by field name, as they came; unusable values count as missing and are reported.
         top_k: how many categories to list for each.
+        without_ranker: why the retriever has to answer alone; None when it has not.
 
     Returns:
         One answer for each record, in order.
@@ -91,8 +117,9 @@ def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) ->
     by_row: dict[int, list[FieldIssue]] = {}
     for issue in issues:
         by_row.setdefault(issue.row, []).append(issue)
-    predictions = model.bundle.predict(batch, top_k)
-    call = Call(batch, predictions)
+    predict = model.bundle.predict if without_ranker is None else model.bundle.predict_without_ranker
+    predictions = predict(batch, top_k)
+    call = Call(batch, predictions, without_ranker or model.degraded_reason)
     labels = model.bundle.labels
     confidences = predictions.confidence.tolist()
     top_labels = predictions.top_labels.tolist()
@@ -127,6 +154,7 @@ def answer_records(model: LoadedModel, records: Sequence[Record], top_k: int) ->
 
 def prediction(model: LoadedModel, record: Record, answer: Answer, request_id: str) -> dict[str, Any]:
     """The answer to one product as it is sent; see `schemas.Prediction`."""
+    degraded_reason = answer.call.degraded_reason if answer.call else model.degraded_reason
     sent: dict[str, Any] = {
         "category": answer.category,
         "path": answer.category.split(PATH_SEPARATOR) if answer.category else [],
@@ -135,14 +163,14 @@ def prediction(model: LoadedModel, record: Record, answer: Answer, request_id: s
         "branch": answer.branch,
         "probabilities": answer.probabilities,
         "model_version": model.version,
-        "degraded": model.degraded_reason is not None,
+        "degraded": degraded_reason is not None,
         "request_id": request_id,
     }
     product_id = record.get("product_id")
     if isinstance(product_id, str | int) and not isinstance(product_id, bool):
         sent["product_id"] = product_id
-    if model.degraded_reason is not None:
-        sent["degraded_reason"] = model.degraded_reason
+    if degraded_reason is not None:
+        sent["degraded_reason"] = degraded_reason
     if answer.issues:
         sent["issues"] = [{"field": issue.field, "detail": issue.message} for issue in answer.issues]
     return sent

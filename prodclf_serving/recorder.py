@@ -36,7 +36,6 @@ class _Answered(NamedTuple):
     model: LoadedModel
     records: Sequence[Record]
     answers: Sequence[Answer]
-    degraded: bool
 
 
 class _Row(NamedTuple):
@@ -85,8 +84,6 @@ class Recorder:
         model: LoadedModel,
         records: Sequence[Record],
         answers: Sequence[Answer],
-        *,
-        degraded: bool,
     ) -> None:
         """Queue the answers to one request, or drop and count them when the thread is too far behind; never waits.
 
@@ -95,13 +92,12 @@ class Recorder:
             model: what answered.
             records: the products as they came.
             answers: one for each product, in order.
-            degraded: whether the answers were flagged as degraded.
         """
         if self._added - self._taken > _MAX_ROWS:
             self._on_dropped(len(answers))
             return
         self._added += len(answers)
-        self._queue.append(_Answered(time.time(), request_id, model, records, answers, degraded))
+        self._queue.append(_Answered(time.time(), request_id, model, records, answers))
 
     def collect(self) -> None:
         """Hand on what is queued now."""
@@ -156,8 +152,8 @@ def _table(rows: Sequence[_Row]) -> "pa.Table":
         "confidence": [answer.confidence for answer in answers],
         "decision": [answer.decision for answer in answers],
         "branch": [answer.branch for answer in answers],
-        "familiarity": [None] * len(rows),
-        "degraded": [row.request.degraded for row in rows],
+        "familiarity": [row.call.predictions.familiarity[row.answer.row] for row in rows],
+        "degraded": [row.call.degraded_reason is not None for row in rows],
     }
     # `from_pandas` makes NaN null.
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]

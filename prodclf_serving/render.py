@@ -103,7 +103,8 @@ def _answer_cells(outcome: Answer | ItemError, version: str) -> list[Any]:
     if isinstance(outcome, ItemError):
         return ["", "0.0", "abstain", "", "[]", version, outcome.detail]
     alternatives = orjson.dumps(outcome.probabilities).decode()
-    issues = "; ".join(issue.message for issue in outcome.issues)
+    degraded = outcome.call.degraded_reason if outcome.call else None
+    issues = "; ".join([*(issue.message for issue in outcome.issues), *([degraded] if degraded else [])])
     return [
         outcome.category,
         repr(outcome.confidence),

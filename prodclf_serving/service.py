@@ -1,8 +1,10 @@
 """One replica's parts and how they work together, independent of the web framework and of Ray."""
 
+import logging
 import os
 import re
 import socket
+import time
 import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 _CANARY: Record = {"title": "Canary: stainless steel water bottle 1 litre"}
 _STALLED_SECONDS = 30.0
+_COMPLAINT_SECONDS = 10.0
+
+logger = logging.getLogger("prodclf.serving")
 
 
 class Service:
@@ -56,7 +61,10 @@ class Service:
             max_rows=serving.micro_batch_rows,
             max_pending_requests=serving.max_pending_requests,
             max_pending_rows=serving.max_pending_rows,
+            rescue=self._rescue_call,
+            budget_seconds=serving.predict_seconds,
         )
+        self._complained = float("-inf")
         self.log = RequestLog(config.request_log) if config.request_log else None
         self.prediction_log = self._prediction_log() if serving.prediction_log else None
         self.feedback = FeedbackStore(lambda: self._events(FEEDBACK), self.writer, self.metrics.feedback)
@@ -105,9 +113,8 @@ class Service:
         """
         with self.batcher.admission(len(records)):
             answers = await self.batcher.submit(model, records)
-        degraded = model.degraded_reason is not None
-        self.metrics.answers(answers, degraded=degraded)
-        self.recorder.add(request_id, model, records, answers, degraded=degraded)
+        self.metrics.answers(answers)
+        self.recorder.add(request_id, model, records, answers)
         return answers
 
     async def canary(self) -> LoadedModel:
@@ -170,3 +177,18 @@ class Service:
     def _answer_call(self, model: LoadedModel, records: Sequence[Record]) -> list[Answer]:
         self.metrics.call(len(records))
         return answer_records(model, records, self.config.serving.top_k)
+
+    def _rescue_call(
+        self, model: LoadedModel, records: Sequence[Record], error: Exception | None
+    ) -> list[Answer]:
+        reason = self.without_ranker(error)
+        return answer_records(model, records, self.config.serving.top_k, reason)
+
+    def without_ranker(self, error: Exception | None) -> str:
+        """Why the retriever answers alone: the ranker failed with an error, or overran its budget; logged now and then."""
+        budget = self.config.serving.predict_seconds
+        what = "failed" if error else f"took longer than {budget:g} s"
+        if time.monotonic() - self._complained > _COMPLAINT_SECONDS:
+            self._complained = time.monotonic()
+            logger.error("the ranker %s, the retriever answers alone", what, exc_info=error)
+        return f"the ranker {what}; the retriever answered alone"

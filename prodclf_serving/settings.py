@@ -63,6 +63,12 @@ class ServingSettings(BaseSettings):
     micro_batch_rows: int = Field(
         default=256, ge=1, description="Rows predicted in one vectorised call when requests have queued up."
     )
+    predict_seconds: float = Field(
+        default=2.0,
+        gt=0.0,
+        le=60.0,
+        description="Time that one prediction call may take; beyond it the retriever answers alone, flagged as degraded.",
+    )
     max_pending_requests: int = Field(
         default=512, ge=1, description="Requests of one replica waiting or running; beyond it 503."
     )

@@ -42,7 +42,7 @@ def told() -> dict[str, dict[str, set[str]]]:
     for route in ("/predict", "/predict/batch"):
         for status in (200, 413, 500, 503):
             metrics.request(route, "POST", status, 0.01)
-    metrics.answers([Answer("Home > Pans", 0.9, "auto", "", [], [])], degraded=True)
+    metrics.answers([Answer("Home > Pans", 0.9, "auto", "", [], [])])
     metrics.call(3)
     signal = Signal("n", "h", 0.3, 0.2, 0.0, 0.01, 500, 200, "so")
     causes = tuple(Cause(name, (signal,)) for name in CAUSES)

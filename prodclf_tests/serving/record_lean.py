@@ -27,7 +27,7 @@ def main(folder: Path, location: str) -> None:
     drift = LiveDrift()
     recorder = Recorder([lambda model, table: log.add(table), drift.add])
     records = [{"product_id": n, "title": f"Cotton towel {n}", "price": n or None} for n in range(300)]
-    recorder.add("r", model, records, answer_records(model, records, 1), degraded=False)
+    recorder.add("r", model, records, answer_records(model, records, 1))
     recorder.collect()
     assert log.flush()
     assert drift.found is not None

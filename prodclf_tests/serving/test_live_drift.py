@@ -24,7 +24,7 @@ def tables(service, trained_model):
     products = trained_model.train.sample(1_200, random_state=3, replace=True)
     for start in range(0, 1_200, 100):
         records = _records(products.iloc[start : start + 100])
-        recorder.add("r", model, records, answer_records(model, records, 1), degraded=False)
+        recorder.add("r", model, records, answer_records(model, records, 1))
         recorder.collect()
     return found
 

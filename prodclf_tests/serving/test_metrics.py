@@ -1,7 +1,8 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 from prodclf_serving.metrics import ReplicaState, ServingMetrics
-from prodclf_serving.predictor import Answer
+from prodclf_serving.predictor import Answer, Call
 
 
 def _answer(category: str, decision: str = "auto") -> Answer:
@@ -14,13 +15,18 @@ def _render(metrics: ServingMetrics, model=None) -> str:
 
 def test_decisions_and_coarse_categories_are_counted():
     metrics = ServingMetrics("r1")
+    rescued = Call(SimpleNamespace(), SimpleNamespace(), "the ranker failed")
     metrics.answers(
-        [_answer("Home > Pans"), _answer("Home > Pots", "review"), _answer("Food > Rice")], degraded=True
+        [
+            _answer("Home > Pans"),
+            _answer("Home > Pots", "review"),
+            replace(_answer("Food > Rice"), call=rescued),
+        ]
     )
     text = _render(metrics)
     assert 'prodclf_decisions_total{decision="auto",replica="r1"} 2.0' in text
     assert 'prodclf_categories_total{category="Home",replica="r1"} 2.0' in text
-    assert 'prodclf_degraded_answers_total{replica="r1"} 3.0' in text
+    assert 'prodclf_degraded_answers_total{replica="r1"} 1.0' in text
 
 
 def test_what_has_not_happened_yet_is_shown_as_zero():
@@ -39,7 +45,7 @@ def test_what_has_not_happened_yet_is_shown_as_zero():
 
 def test_the_number_of_category_series_is_bounded():
     metrics = ServingMetrics("r1")
-    metrics.answers([_answer(f"Shop {number} > x") for number in range(500)], degraded=False)
+    metrics.answers([_answer(f"Shop {number} > x") for number in range(500)])
     series = [line for line in _render(metrics).splitlines() if line.startswith("prodclf_categories_total{")]
     assert len(series) == 101
     assert 'prodclf_categories_total{category="other",replica="r1"} 400.0' in series

@@ -33,14 +33,14 @@ def kept():
     return _Kept()
 
 
-def _ask(recorder: Recorder, model, records, request_id: str = "r-1", degraded: bool = False) -> None:
-    recorder.add(request_id, model, records, answer_records(model, records, 3), degraded=degraded)
+def _ask(recorder: Recorder, model, records, request_id: str = "r-1") -> None:
+    recorder.add(request_id, model, records, answer_records(model, records, 3))
 
 
 def test_a_row_is_the_product_as_the_model_saw_it_and_its_answer(service, kept):
     recorder, model = Recorder([kept]), service.model()
-    (answer,) = answer_records(model, [RICE], 3)
-    recorder.add("r-1", model, [RICE], [answer], degraded=True)
+    (answer,) = answer_records(model, [RICE], 3, "the ranker failed")
+    recorder.add("r-1", model, [RICE], [answer])
     recorder.collect()
     (row,) = kept.rows()
     assert kept.tables[0].schema == schema_of(PREDICTION_LOG)

@@ -53,7 +53,7 @@ def test_a_stuck_prediction_fails_the_health_check(own, monkeypatch):
 
 
 def test_a_model_that_no_longer_predicts_fails_the_health_check(own, monkeypatch):
-    def broken(model, records, top_k):
+    def broken(*arguments):
         raise ValueError("broken")
 
     monkeypatch.setattr(module, "answer_records", broken)
