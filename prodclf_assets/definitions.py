@@ -2,18 +2,8 @@
 
 import dagster as dg
 
+from prodclf_assets.defs import assets
 from prodclf_assets.defs.alarm import failed_runs
-from prodclf_assets.defs.assets import (
-    catalog,
-    evaluation,
-    model,
-    monitoring,
-    people,
-    predictions,
-    promotion,
-    retention,
-    splits,
-)
 from prodclf_assets.defs.automation import followers, graph_job, weekly_training
 from prodclf_assets.defs.checks import catalog as catalog_checks
 from prodclf_assets.defs.checks import evaluation as evaluation_checks
@@ -34,9 +24,7 @@ def defs() -> dg.Definitions:
     """Every asset, check, job, schedule, sensor and resource of the graph."""
     lake = LakeResource()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(
-            [people, catalog, splits, model, evaluation, promotion, monitoring, predictions, retention]
-        ),
+        assets=dg.load_assets_from_package_module(assets),
         asset_checks=dg.load_asset_checks_from_modules(
             [catalog_checks, split_checks, evaluation_checks, monitoring_checks]
         ),

@@ -24,6 +24,7 @@ GRAPH = {
     "promotion_decision": {"model", "evaluation_report", "test_split", "raw_products"},
     "drift_report": {"promotion_decision"},
     "lake_retention": {"promotion_decision"},
+    "stakeholder_report": {"evaluation_report", "promotion_decision", "drift_report"},
     "predictions": {"raw_products", "promotion_decision"},
     "review_queue": {"promotion_decision", "human_labels"},
 }
@@ -39,6 +40,7 @@ GROUPS = {
     "classifier": {"features", "model", "evaluation_report", "predictions"},
     "registry": {"promotion_decision"},
     "operations": {"lake_retention"},
+    "reports": {"stakeholder_report"},
     "monitoring": {"drift_report", "human_labels", "review_queue"},
 }
 KINDS = {
@@ -54,6 +56,7 @@ KINDS = {
     "promotion_decision": {"mlflow", "json"},
     "drift_report": {"json", "html"},
     "lake_retention": {"json"},
+    "stakeholder_report": {"html", "powerpoint"},
     "predictions": {"parquet", "lightgbm"},
     "human_labels": {"pandas", "parquet"},
     "review_queue": {"pandas", "parquet"},

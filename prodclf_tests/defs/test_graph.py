@@ -36,6 +36,7 @@ ASSETS = {
     "drift_report",
     "human_labels",
     "lake_retention",
+    "stakeholder_report",
     "predictions",
     "review_queue",
 }
