@@ -32,7 +32,7 @@ def stakeholder_deck(facts: Stakeholders) -> bytes:
     _say(_slide(deck, "Work saved"), work(facts), top=Inches(1.9), size=28)
     changes = ((each.day, each.event, str(each.version), each.reason) for each in facts.changes)
     _table(
-        _slide(deck, "Changes of the model in use"), ("day", "what", "version", "why"), changes, (1, 1, 1, 5)
+        _slide(deck, "Changes of the model in use"), ("day", "what", "version", "why"), changes, (3, 2, 2, 12)
     )
     risks = _slide(deck, "Risks, and what guards against them")
     _table(risks, ("risk", "guard"), RISKS, (1, 1))
