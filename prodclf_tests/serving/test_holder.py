@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from prodclf_assets.classifier.bundle import FORMAT_VERSION
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry import RegisteredVersion
 from prodclf_serving import holder as holder_module
@@ -46,10 +47,11 @@ def source(trained_bundle_folder, tmp_path):
     copies = {number: tmp_path / "store" / str(number) for number in range(1, 7)}
     for folder in copies.values():
         shutil.copytree(trained_bundle_folder, folder)
-    booster = next(copies[3].glob("ranker_*.txt"))
+    booster = copies[3] / "ranker.txt"
     booster.write_bytes(booster.read_bytes()[:-1] + b"?")
     manifest = copies[4] / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format_version": 1', '"format_version": 99'))
+    newer = manifest.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99')
+    manifest.write_text(newer)
     for entry in copies[5].iterdir():
         entry.unlink()
     (copies[6] / "decision.json").unlink()
@@ -173,7 +175,7 @@ def test_a_start_with_a_refused_champion_takes_the_last_good_model(holder, sourc
 
 def test_a_damaged_cache_is_not_trusted_either(holder, source, tmp_path):
     holder.refresh()
-    next(holder.current.folder.glob("ranker_*.txt")).write_text("")
+    (holder.current.folder / "ranker.txt").write_text("")
     source.reachable = False
     fresh = ModelHolder(lambda: source, "champion", ModelCache(tmp_path / "cache", "m"))
     assert fresh.refresh() == "absent"
