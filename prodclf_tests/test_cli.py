@@ -22,6 +22,7 @@ from prodclf_assets.cli import main
 from prodclf_assets.cli.train import _instance
 from prodclf_assets.defs.assets import catalog, splits
 from prodclf_assets.errors import SourceError
+from prodclf_assets.lake import open_lake
 from prodclf_assets.registry import Registry, open_registry
 from prodclf_assets.settings import get_settings
 from prodclf_tests.defs.conftest import REPOSITORY
@@ -398,9 +399,14 @@ def test_train_refuses_a_depth_that_the_mapping_lacks(home: Path) -> None:
 
 def test_train_learns_at_the_depth_asked_and_serves_scoring(home: Path) -> None:
     assert run("sample", "shop.parquet", "--rows", 1000, "--categories", 3).exit_code == 0
-    result = run("train", "--source", "shop.parquet", "--depth", 1)
+    options = ("--depth", 1, "--rebalancing", "oversampling", "--min-category-rows", 3)
+    result = run("train", "--source", "shop.parquet", *options)
     assert result.exit_code == 0, result.output
     assert "prodclf: done" in result.stdout
+    lake = open_lake(get_settings().lake)
+    manifest = json.loads(lake.read_bytes(lake.latest("model"), "manifest.json"))
+    assert manifest["training"]["ranker"]["rebalancing"] == "oversampling"
+    assert manifest["metrics"]["imbalance_ratio"] > 1
     assert (home / "home" / "dagster" / "storage").is_dir()
     assert run("score", "shop.parquet", "filed.parquet").exit_code == 0
     filed = pd.read_parquet("filed.parquet")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.forest import Forest
 from prodclf_assets.classifier.pair_features import FEATURES
+from prodclf_assets.classifier.rebalancing import Rebalancing, rebalance
 from prodclf_assets.errors import LabelError
 
 BOOSTER = "ranker.txt"
@@ -31,7 +32,8 @@ class RankerConfig:
         learning_rate: what each tree's answer is multiplied by.
         min_leaf: fewest pairs in a leaf.
         max_products: products whose pairs are learnt from at the most; more add time, not accuracy.
-        seed: of row and column sampling.
+        rebalancing: how rare labels get more say.
+        seed: of all drawing.
     """
 
     rounds: int = 120
@@ -39,6 +41,7 @@ class RankerConfig:
     learning_rate: float = 0.06
     min_leaf: int = 40
     max_products: int = 200_000
+    rebalancing: Rebalancing = "none"
     seed: int = 7
 
 
@@ -63,13 +66,15 @@ class Ranker:
                 f"none of the {n} training rows could be told from other categories; "
                 "add products to each category or lower the depth of the label path"
             )
-        if len(chosen) > config.max_products:
-            drawn = np.random.default_rng(config.seed).choice(chosen, config.max_products, replace=False)
-            chosen = np.sort(drawn)
+        drawn, weights = rebalance(labels[chosen], config.rebalancing, config.seed)
+        if len(drawn) > config.max_products:
+            kept = np.random.default_rng(config.seed).choice(len(drawn), config.max_products, replace=False)
+            drawn, weights = drawn[np.sort(kept)], weights[np.sort(kept)]
+        chosen = chosen[drawn]
         features = pairs.features.reshape(n, k, -1)
-        if len(chosen) < n:  # the copy is as large as the table itself
+        if not np.array_equal(chosen, np.arange(n)):  # the copy is as large as the table itself
             features, target = features[chosen], target[chosen]
-        return cls(Forest.parse(_train(features, target, config, threads)))
+        return cls(Forest.parse(_train(features, target, weights, config, threads)))
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
         """float64[n, k]: how likely each candidate is among the candidates; each row sums to 1."""
@@ -100,6 +105,7 @@ class Ranker:
 def _train(
     features: npt.NDArray[np.float32],
     target: npt.NDArray[np.float32],
+    weights: npt.NDArray[np.float32],
     config: RankerConfig,
     threads: int,
 ) -> str:
@@ -111,7 +117,8 @@ def _train(
     def gradient(raw: npt.NDArray[np.float64], _: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         probability = _softmax(raw.reshape(n, k))
         curvature = np.maximum(probability * (1 - probability), 1e-6)
-        return (probability - target).ravel(), curvature.ravel()
+        counted = weights[:, None]
+        return (counted * (probability - target)).ravel(), (counted * curvature).ravel()
 
     parameters: dict[str, Any] = {
         "objective": gradient,

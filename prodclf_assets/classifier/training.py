@@ -27,6 +27,7 @@ from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.pair_features import FEATURES
 from prodclf_assets.classifier.profile import profile_of
 from prodclf_assets.classifier.ranker import Ranker, RankerConfig
+from prodclf_assets.classifier.rebalancing import imbalance_ratio
 from prodclf_assets.classifier.retrievers import RetrieverConfig
 from prodclf_assets.classifier.text import TextConfig
 from prodclf_assets.errors import LabelError
@@ -238,6 +239,7 @@ def fit_model(
     )
     auto = thresholds.decide(labels, confidence) == 0
     metrics = {
+        "imbalance_ratio": imbalance_ratio(features.train.labels),
         "validation_rows": float(len(raw)),
         "validation_accuracy": float(correct.mean()) if len(raw) else 0.0,
         "validation_recall_at_candidates": float(hits.any(axis=1).mean()) if len(raw) else 0.0,

@@ -26,12 +26,28 @@ if TYPE_CHECKING:
     "--sample-rows", type=click.IntRange(min=1), help="Rows of the sample catalogue, when there is no source."
 )
 @click.option(
+    "--min-category-rows",
+    type=click.IntRange(min=1),
+    help="Training rows a category needs; with fewer, its products count under its parent.  [default: 2]",
+)
+@click.option(
+    "--rebalancing",
+    type=click.Choice(["none", "class_weights", "oversampling", "undersampling"]),
+    help="How rare categories get more say; the evaluation compares them.  [default: none]",
+)
+@click.option(
     "--resume",
     is_flag=True,
     help="Go on with the last run, which failed, from its last good asset; nothing else given.",
 )
 def train(
-    source: str | None, source_config: str | None, depth: int | None, sample_rows: int | None, resume: bool
+    source: str | None,
+    source_config: str | None,
+    depth: int | None,
+    sample_rows: int | None,
+    min_category_rows: int | None,
+    rebalancing: str | None,
+    resume: bool,
 ) -> None:
     """Run the graph: read the catalogue, clean it, train, evaluate, and promote the model if it is better.
 
@@ -43,10 +59,12 @@ def train(
       prodclf train
       prodclf train --source 'feeds/*.csv.gz' --source-config mapping.yaml
       prodclf train --source shop.parquet --depth 2
+      prodclf train --source shop.parquet --rebalancing oversampling --min-category-rows 5
       prodclf train --resume
     """
     if resume:
-        if any(given is not None for given in (source, source_config, depth, sample_rows)):
+        given = (source, source_config, depth, sample_rows, min_category_rows, rebalancing)
+        if any(option is not None for option in given):
             raise click.UsageError(
                 "--resume goes on with what the failed run was given; leave the other options out"
             )
@@ -54,12 +72,22 @@ def train(
             raise click.exceptions.Exit(1)
         return
     with _mapping_file(source_config, depth) as mapping:
-        chosen = {"source": source, "source_config": mapping, "sample_rows": sample_rows}
-        settings = {name: value for name, value in chosen.items() if value is not None}
-        if not _run_graph(
-            {"resources": {"catalogue_source": {"config": settings}}, "loggers": {"terminal": {}}}
-        ):
+        catalogue = _given(source=source, source_config=mapping, sample_rows=sample_rows)
+        run_config = {
+            "resources": {"catalogue_source": {"config": catalogue}},
+            "ops": {
+                "splits": {"config": _given(min_category_rows=min_category_rows)},
+                "model": {"config": _given(rebalancing=rebalancing)},
+            },
+            "loggers": {"terminal": {}},
+        }
+        if not _run_graph(run_config):
             raise click.exceptions.Exit(1)
+
+
+def _given(**options: str | int | None) -> dict[str, str | int]:
+    """The options that were given; the others keep their defaults."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _resume_graph() -> bool:

@@ -144,6 +144,8 @@ def test_the_run_is_in_mlflow_once_finished_with_parameters_measurements_and_plo
     assert run.data.metrics["accuracy"] == pytest.approx(report["accuracy"])
     assert run.data.metrics["baseline_macro_f1"] == pytest.approx(report["baseline_macro_f1"])
     assert run.data.metrics["validation_ece"] >= 0
+    assert run.data.metrics["imbalance_ratio"] == trained.shown["model"]["imbalance_ratio"] > 1
+    assert run.data.params["ranker.rebalancing"] == trained.shown["model"]["rebalancing"] == "none"
     assert len(run.data.tags["data_hash"]) == len(run.data.tags["test_data_hash"]) == 64
     assert run.data.tags["git_commit"]
     plots = {item.path for item in mlflow.list_artifacts(run.info.run_id, "plots")}

@@ -1,10 +1,12 @@
 """The classifier as assets: what it learns from, and the model."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 import pandas as pd
+from pydantic import Field
 
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version, git_commit
 from prodclf_assets.defs.automation import MODEL_FRESHNESS
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
     from prodclf_assets.classifier.training import FeatureSet
 else:
     Bundle = FeatureSet = Any
+
+
+class ModelConfig(dg.Config):
+    """How the re-ranker is trained."""
+
+    rebalancing: Literal["none", "class_weights", "oversampling", "undersampling"] = Field(
+        default="none",
+        description="How rare categories get more say. evaluation_report compares all of them.",
+    )
 
 
 @dg.asset(
@@ -61,12 +72,16 @@ def features(
     io_manager_key="bundle_io",
 )
 @user_errors
-def model(context: dg.AssetExecutionContext, features: FeatureSet, mlflow_run: MlflowRun) -> Bundle:
+def model(
+    context: dg.AssetExecutionContext, config: ModelConfig, features: FeatureSet, mlflow_run: MlflowRun
+) -> Bundle:
     """The model as one folder of text, arrays and JSON: re-ranker, calibration and decision thresholds."""
     from prodclf_assets.classifier.training import TrainingConfig, fit_model
 
     commit = git_commit()
-    bundle = fit_model(features, TrainingConfig(), git_commit=commit)
+    defaults = TrainingConfig()
+    training = replace(defaults, ranker=replace(defaults.ranker, rebalancing=config.rebalancing))
+    bundle = fit_model(features, training, git_commit=commit)
     origin = bundle.provenance
     run_id = mlflow_run.log(
         params=flat(origin.training),
@@ -77,6 +92,7 @@ def model(context: dg.AssetExecutionContext, features: FeatureSet, mlflow_run: M
     context.add_output_metadata(
         {
             "categories": len(bundle.labels),
+            "rebalancing": config.rebalancing,
             "data_hash": origin.data_hash,
             "git_commit": commit or "unknown",
             "mlflow_run": mlflow_link(run_id, mlflow_run.experiment_id()),

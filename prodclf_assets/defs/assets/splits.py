@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pandas as pd
+from pydantic import Field
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.splits import SPLITS, assign_splits, reframe_rare_labels, split_balance
@@ -18,6 +19,16 @@ DESCRIPTIONS = {
     "validation": "One in ten products: where probabilities are calibrated and decision thresholds chosen.",
     "test": "One in ten products: what the model is judged on, seen by nothing before.",
 }
+
+
+class SplitConfig(dg.Config):
+    """Which categories are learnt."""
+
+    min_category_rows: int = Field(
+        default=2,
+        ge=1,
+        description="Training rows a category needs to be learnt; with fewer, its products count under its parent.",
+    )
 
 
 @dg.multi_asset(
@@ -38,10 +49,10 @@ DESCRIPTIONS = {
     can_subset=True,
 )
 def splits(
-    context: dg.AssetExecutionContext, clean_products: pd.DataFrame
+    context: dg.AssetExecutionContext, config: SplitConfig, clean_products: pd.DataFrame
 ) -> Iterator[dg.Output[NotedTable]]:
     """Split by a hash of the title, so a product never changes sides and duplicates never straddle."""
-    sides = _split(clean_products)
+    sides = _split(clean_products, config.min_category_rows)
     for name in sorted(context.selected_output_names):
         table = sides[name.removesuffix("_split")]
         yield dg.Output(
@@ -60,7 +71,7 @@ def splits(
 
 
 @user_errors
-def _split(products: pd.DataFrame) -> dict[str, NotedTable]:
+def _split(products: pd.DataFrame, min_rows: int) -> dict[str, NotedTable]:
     """Return each side with its notes; labels are reframed by what the training side can teach."""
     side = assign_splits(products[TITLE_KEY_COLUMN])
     empty = [name for name in SPLITS if not (side == name).any()]
@@ -69,7 +80,7 @@ def _split(products: pd.DataFrame) -> dict[str, NotedTable]:
             f"the catalogue has {len(products):,} usable products, too few for a {empty[0]} side: add products"
         )
     balance = split_balance(side, products[LABEL_COLUMN])
-    reframing = reframe_rare_labels(products.loc[side == "train", LABEL_COLUMN])
+    reframing = reframe_rare_labels(products.loc[side == "train", LABEL_COLUMN], min_rows)
     reframed = products.assign(**{LABEL_COLUMN: reframing.apply(products[LABEL_COLUMN])})
     return {
         name: NotedTable(

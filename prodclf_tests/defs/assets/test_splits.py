@@ -1,0 +1,24 @@
+"""The sides of the split, and the categories that are too rare to learn."""
+
+import pandas as pd
+
+from prodclf_assets.catalog.cleaning import clean_products
+from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.splits import OTHER
+from prodclf_assets.defs.assets.splits import _split
+
+
+def test_a_category_needs_as_many_training_rows_as_configured() -> None:
+    products = clean_products(pd.concat(sample_catalogue(600, 3, seed=2), ignore_index=True)).products
+    rows = {}
+    for least in (1, 12):
+        sides = _split(products, least)
+        assert sum(len(side.frame) for side in sides.values()) == len(products)
+        rows[least] = sides["train"].frame[LABEL_COLUMN].value_counts()
+        reframed = sides["train"].notes["reframed"]
+        assert bool(reframed) == (least == 12)
+        assert set(reframed).isdisjoint(rows[least].index)
+    assert rows[1].min() < 12 <= rows[12].drop(OTHER, errors="ignore").min()
+    assert len(rows[12]) < len(rows[1])
+    assert rows[12].sum() == rows[1].sum()
