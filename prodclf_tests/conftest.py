@@ -11,6 +11,11 @@ import pytest
 
 from prodclf_tests.s3_server import S3Server, start_server
 
+# Where this is set, each of the processes that tests start would compile anew what it imports: three to seven seconds of
+# CPU for Ray, MLflow or Dagster.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_tests.serving.live import LiveService
