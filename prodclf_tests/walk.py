@@ -1,0 +1,248 @@
+"""`python -m prodclf_tests.walk`: do what the documents tell a new user to do, command by command, as they stand there.
+
+In an empty directory: a fresh clone of the last commit, a fresh environment, no settings of whoever calls. Each command must
+end as it should and say what it should; what serves is left running until the end. The transcript goes to standard output.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from prodclf_tests.documents import ROOT, TEXTS, blocks
+
+PORTS = (3000, 5000, 8000)
+SERVING_SECONDS = 240.0
+TAIL = 14
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command as it stands in a document.
+
+    Attributes:
+        command: what a person types.
+        says: regular expression that its output holds; for what serves, the page.
+        before: what a person would have done before it, such as having a file.
+        page: address that must answer; the command is then left running, unless `ends`.
+        ends: whether the command ends by itself.
+    """
+
+    command: str
+    says: str = ""
+    before: str = ""
+    page: str = ""
+    ends: bool = True
+
+
+# A shop's own file, with the columns that the mapping of the README names.
+_SHOP = """uv run python - <<'END'
+import pandas as pd
+from prodclf_assets.catalog.sample import sample_catalogue
+shop = pd.concat(sample_catalogue(3000, 8, seed=7), ignore_index=True)
+path = shop.pop("category").str.split(" > ", expand=True)
+shop["category"], shop["sub_category"], shop["type"] = path[0], path[1], path[1]
+names = {"title": "product", "price": "sale_price", "list_price": "market_price"}
+shop.rename(columns=names).to_csv("shop.csv.gz", index=False)
+END"""
+_FILLED = """uv run python - <<'END'
+import pandas as pd
+queue = pd.read_csv("queue.csv", dtype=str)
+queue["category"] = queue["predicted_category"]
+queue.to_csv("queue.csv", index=False)
+END"""
+README = (
+    Step(
+        'uv run dagster asset materialize -m prodclf_assets.definitions --select "*"',
+        r"promoted \(version 1\)",
+    ),
+    Step("uv run dagster dev", "Dagster", page="http://127.0.0.1:3000/", ends=False),
+    Step(
+        "uv run mlflow ui --backend-store-uri sqlite:///.prodclf/mlflow.db",
+        "MLflow",
+        page="http://127.0.0.1:5000/",
+        ends=False,
+    ),
+    Step("uv run prodclf models show champion", "accuracy"),
+    Step("uv run prodclf serve", "<title>", page="http://127.0.0.1:8000/", ends=False),
+    Step(
+        """curl localhost:8000/predict -H 'Content-Type: application/json' -d '{"title": "Basmati rice 5 kg", "price": "₹499"}'""",
+        '"category":"Grocery',
+        page="http://127.0.0.1:8000/docs",
+    ),
+    Step(
+        "curl localhost:8000/predict/batch -H 'Content-Type: text/csv' --data-binary @products.csv > filed.csv",
+        before="uv run prodclf sample products.csv --rows 200",
+    ),
+    Step("uv run prodclf score new.csv filed.csv", "filed.csv", before="cp products.csv new.csv"),
+    Step(
+        "uv run prodclf train --source shop.csv.gz --source-config mapping.yaml",
+        r"model\s+accuracy",
+        before=_SHOP,
+    ),
+    Step("uv run prodclf sample shop.parquet --rows 50000 --seed 1", "shop.parquet"),
+    Step(
+        "uv run prodclf train --resume",
+        r"model\s+accuracy",
+        before="! PRODCLF_TAXONOMY=missing.yaml uv run prodclf train",
+    ),
+    Step(
+        'uv run prodclf models promote 2 --reason "better on shoes"',
+        "2",
+        page="http://127.0.0.1:8000/model",
+    ),
+    Step("uv run prodclf drift", "drift|training"),
+    Step("uv run prodclf review export queue.csv", "queue.csv"),
+    Step("uv run prodclf review import queue.csv", "label", before=_FILLED),
+    Step('uv run prodclf models rollback --reason "files garden tools under toys"', "version"),
+    Step("uv run prodclf review status", "label"),
+)
+OTHERS = (
+    Step("uv run prodclf review export queue.csv --rows 200", "queue.csv", before="rm queue.csv"),
+    Step("uv run prodclf review import queue.csv --reviewer asha", "label", before=_FILLED),
+    Step("python -m infra.lock", "the locks agree", before="source .venv/bin/activate"),
+    Step("python -m infra.lint", "promtool +passed"),
+    Step("promtool check config infra/monitoring/prometheus.yml", "SUCCESS"),
+    Step("promtool test rules infra/monitoring/alerts_test.yml", "SUCCESS"),
+    Step("uv run pytest prodclf_tests/catalog", "passed"),
+)
+# What is not run here, and why.
+ELSEWHERE: Mapping[str, str] = {
+    r"uv run pytest( -m slow.*)?$|\.ci/run": "the tests themselves",
+    r"docker ": "a container engine: prodclf_tests/infra/test_images.py replays the images",
+    r"cp infra/compose/.env.example": "for docker compose",
+    r"uv run python -m infra\.stack ": "prodclf_tests/infra/test_stack.py",
+    r"(uv run )?python -m infra\.aws|aws ": "an AWS account: prodclf_tests/infra/verbs.py tries each verb",
+    r"uv run python -m prodclf_tests\.(benchmarks|infra|walk)": "measures for minutes to hours; the tests run parts of them",
+    r"(python|pip) .*(--write|-r infra/requirements\.lock)": "resolves or installs the locks anew",
+    r"export |ray start|serve ": "a Ray cluster: prodclf_tests/serving/test_deployment.py deploys the same file",
+}
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment without settings of this product, clouds or other virtual environments."""
+    foreign = re.compile(r"PRODCLF_|AWS_|MLFLOW_|DAGSTER_|RAY_|VIRTUAL_ENV|UV_PROJECT|PYTEST")
+    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
+    # The environment of whoever calls must not be found before the clone's own.
+    path = [each for each in kept["PATH"].split(os.pathsep) if not each.startswith(str(ROOT))]
+    return {**kept, "PATH": os.pathsep.join(path), "NO_COLOR": "1", "COLUMNS": "110"}
+
+
+@contextlib.contextmanager
+def clone() -> Iterator[Path]:
+    """A fresh clone of the last commit, with the mapping of the README beside it as a person would have written it."""
+    with tempfile.TemporaryDirectory(prefix="prodclf-walk-") as name:
+        folder = Path(name) / "prodclf"
+        subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", folder], check=True)
+        (folder / "mapping.yaml").write_text(blocks(TEXTS[ROOT / "README.md"], "yaml")[0])
+        yield folder
+
+
+def walk(folder: Path, steps: tuple[Step, ...], tell: Callable[[str], None]) -> None:
+    """Take the steps one after the other.
+
+    Raises:
+        AssertionError: a command ends or says otherwise than it should.
+    """
+    with contextlib.ExitStack() as left:
+        for step in steps:
+            begun = time.monotonic()
+            if step.before:
+                _run(folder, step.before)
+            tell(f"$ {step.command}")
+            said = (
+                _run(folder, step.command)
+                if step.ends
+                else left.enter_context(_serving(folder, step.command))
+            )
+            seen = said if step.ends else ""
+            if step.page:
+                seen += _page(step.page, "" if step.ends else step.says)
+                tell(f"  {step.page} answers")
+            assert re.search(step.says, seen), (
+                f"{step.command} does not say {step.says!r} but:\n{seen[-3000:]}"
+            )
+            tell("\n".join(said.strip().splitlines()[-TAIL:]) if step.ends else "  … goes on")
+            tell(f"# {time.monotonic() - begun:.0f} s\n")
+
+
+def _run(folder: Path, command: str) -> str:
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout[-3000:]}"
+    return done.stdout
+
+
+@contextlib.contextmanager
+def _serving(folder: Path, command: str) -> Iterator[str]:
+    """Leave a command running; Ctrl-C ends it, as a person would."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield ""
+    finally:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _page(url: str, says: str) -> str:
+    """The page at an address, once it answers and holds what it should."""
+    deadline = time.monotonic() + SERVING_SECONDS
+    seen = "nothing"
+    while time.monotonic() < deadline:
+        try:
+            seen = (
+                urllib.request.urlopen(
+                    urllib.request.Request(url, headers={"Accept": "text/html"}), timeout=10
+                )
+                .read()
+                .decode()
+            )
+            if re.search(says, seen):
+                return seen
+        except OSError as error:
+            seen = str(error)
+        time.sleep(1)
+    raise AssertionError(f"{url} does not show {says!r} but:\n{seen[-2000:]}")
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Also what the documents of the rooms say.")
+def main(everything: bool) -> None:
+    """Walk through the README as a new user, and print the transcript."""
+    steps = (*README, *OTHERS) if everything else README
+    with clone() as folder:
+        try:
+            walk(folder, steps, click.echo)
+        except AssertionError as error:
+            click.echo(str(error), err=True)
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
