@@ -74,6 +74,7 @@ README = (
         ends=False,
     ),
     Step("uv run prodclf models show champion", "accuracy"),
+    Step("uv run prodclf models list", "champion"),
     Step("uv run prodclf serve", "<title>", page="http://127.0.0.1:8000/", ends=False),
     Step(
         """curl localhost:8000/predict -H 'Content-Type: application/json' -d '{"title": "Basmati rice 5 kg", "price": "₹499"}'""",
@@ -119,6 +120,8 @@ OTHERS = (
 # What is not run here, and why.
 ELSEWHERE: Mapping[str, str] = {
     r"uv run pytest( -m slow.*)?$|\.ci/run": "the tests themselves",
+    r"uv run python -m infra\.demo": "prodclf_tests/infra/test_demo.py",
+    r"tar ": "prodclf_tests/infra/test_backup.py",
     r"docker ": "a container engine: prodclf_tests/infra/test_images.py replays the images",
     r"cp infra/compose/.env.example": "for docker compose",
     r"uv run python -m infra\.stack ": "prodclf_tests/infra/test_stack.py",

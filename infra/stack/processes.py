@@ -88,14 +88,14 @@ def running(
         for service in services:
             begun = time.monotonic()
             for name in service.needs:
-                _wait(stack, stack.services[name])
+                wait(stack, stack.services[name])
             stack.services[service.name] = started = _startable(service, home, words, adapt)
-            stack.processes[service.name] = _start(started, home)
+            stack.processes[service.name] = start(started, home)
             tell(
                 f"{service.name:<10} {started.address:<12} after {time.monotonic() - begun:4.1f} s of waiting"
             )
         for service in stack.services.values():
-            _wait(stack, service)
+            wait(stack, service)
         yield stack
     finally:
         _stop(stack)
@@ -175,7 +175,8 @@ def _environment(service: Service, home: Path) -> dict[str, str]:
     return {"PATH": search, "HOME": str(home / service.name), "LANG": "C.UTF-8", **service.environment}
 
 
-def _start(service: Service, home: Path) -> subprocess.Popen[bytes]:
+def start(service: Service, home: Path) -> subprocess.Popen[bytes]:
+    """Start a service; its output is added to its log."""
     account = server_account() if service.name == "postgres" else None
     who = {} if account is None else {"user": account[0], "group": account[1], "extra_groups": ()}
     with (home / f"{service.name}.log").open("ab") as log:
@@ -190,8 +191,12 @@ def _start(service: Service, home: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait(stack: Stack, service: Service) -> None:
-    """Wait until a service is healthy; one without a health check, until it has ended well."""
+def wait(stack: Stack, service: Service) -> None:
+    """Wait until a service is healthy; one without a health check, until it has ended well.
+
+    Raises:
+        StackError: it ends, or is not healthy in time; the end of its log is in the sentence.
+    """
     process = stack.processes[service.name]
     deadline = time.monotonic() + HEALTHY_SECONDS
     while time.monotonic() < deadline:

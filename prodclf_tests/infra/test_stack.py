@@ -1,7 +1,10 @@
 """The services of `compose.yaml`, read and (slow) run without containers."""
 
+import json
 import re
+import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +12,10 @@ import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 
-from infra.stack.processes import Stack, StackError, running
+from infra.stack.processes import Stack, StackError, running, start, wait
 from infra.stack.services import COMPOSE, NOT_STARTED, ROOT, SECRETS, read_services
 from infra.stack.walk import walk
+from prodclf_tests.documents import TEXTS, shell_commands
 
 WORDS = dict.fromkeys(SECRETS, "word")
 FOLDER = COMPOSE.parent
@@ -148,3 +152,36 @@ def test_file_goes_from_its_arrival_to_an_answer(stack: Stack) -> None:
     assert answer["model_version"] == "2"
     assert answer["degraded"] is False
     assert len(said) == 8
+
+
+def in_database(stack: Stack, command: str) -> None:
+    """Carry out what the documents have done in the container of Postgres."""
+    postgres = stack.services["postgres"]
+    bare = re.sub(r"docker compose \S+ \S+ exec (-T )?postgres ", "", command)
+    variables = {
+        "PATH": f"{Path(postgres.command[0]).parent}:/usr/bin:/bin",
+        "PGHOST": postgres.address,
+        "PGPASSWORD": postgres.environment["POSTGRES_PASSWORD"],
+    }
+    done = subprocess.run(["bash", "-c", bare], env=variables, cwd=stack.home, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_database_that_was_lost_is_put_back(stack: Stack) -> None:
+    dump, restore = (each for each in shell_commands(TEXTS[ROOT / "infra" / "README.md"]) if " exec " in each)
+    url = (
+        stack.url("mlflow", 5000)
+        + "/api/2.0/mlflow/registered-models/alias?name=product_classifier&alias=champion"
+    )
+    before = json.load(urllib.request.urlopen(url))
+    in_database(stack, dump)
+    service, process = stack.services["mlflow"], stack.processes["mlflow"]
+    process.terminate()
+    process.wait(60)
+    in_database(stack, "psql --username prodclf --command 'DROP DATABASE mlflow WITH (FORCE)' dagster")
+    in_database(stack, restore)
+    stack.processes["mlflow"] = start(service, stack.home)
+    wait(stack, service)
+    assert json.load(urllib.request.urlopen(url)) == before
