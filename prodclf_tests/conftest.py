@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from prodclf_tests.s3_server import S3Server, start_server
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_tests.serving.live import LiveService
     from prodclf_tests.trained import TrainedModel
+
+# How long an example takes depends on who else uses the machine; a late one must not count as a wrong one.
+hypothesis.settings.register_profile(
+    "prodclf", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("prodclf")
 
 
 @pytest.fixture(autouse=True)

@@ -182,7 +182,7 @@ FILE = st.tuples(HEADERS, st.lists(st.lists(CELL, min_size=1, max_size=5).map(",
 SHOP = st.dictionaries(st.sampled_from(["a.csv", "b.csv", "c.csv"]), FILE, min_size=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(before=SHOP, after=SHOP)
 def test_whatever_changed_the_result_is_that_of_reading_everything(
     tmp_path_factory: pytest.TempPathFactory, before: dict[str, object], after: dict[str, object]

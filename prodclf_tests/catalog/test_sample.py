@@ -66,7 +66,7 @@ def test_default_size_and_tree(shop: pd.DataFrame) -> None:
     assert "Electronics > Headphones" in set(shop[LABEL_COLUMN])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     categories=st.integers(1, 15),
     more=st.integers(0, 300),

@@ -128,7 +128,7 @@ def test_features_are_those_of_a_slow_reference(low_high: tuple[int, int]) -> No
     assert_like_reference(SHOP, TextConfig(*low_high, channel_weights=(1.0, 0.5, 0.7, 2.0)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(WILD, WILD, WILD, WILD), min_size=1, max_size=4))
 @example([("\ud800\udc00", "\0", "İİ", "ΐ" * 40)])
 @example([("x x x x", "x", "", "x x")])
@@ -139,7 +139,7 @@ def test_any_text_gives_the_features_of_the_reference(rows: list[tuple[str, str,
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(LONG, LONG, LONG), min_size=1, max_size=3), st.integers(1, 3), st.integers(0, 4))
 @example([("ΐ" * 5000, "ΐ " * 5000, "a " * 5000)], 1, 4)
 @example([("a " * 5000, "a" * 5000, "ΐ " * 5000)], 1, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.product import ProductBatch
@@ -226,7 +226,6 @@ def table(rows: list[tuple[str | None, str, float | None]]) -> pd.DataFrame:
     )
 
 
-@settings(deadline=None)
 @given(TABLES, TABLES)
 def test_the_data_hash_tells_any_two_contents_apart(left, right) -> None:
     a, b = table(left), table(right)

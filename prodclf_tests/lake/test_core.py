@@ -37,7 +37,7 @@ def test_a_written_version_is_the_latest_and_comes_back_whole(
         assert contents_of(folder) == FILES
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.dictionaries(NAMES, st.binary(max_size=5000), min_size=1, max_size=4))
 def test_any_file_names_and_bytes_survive(
     place: Place, tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]

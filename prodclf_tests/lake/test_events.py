@@ -66,7 +66,6 @@ def test_only_the_columns_asked_for_are_given(place: Place) -> None:
 
 @settings(
     max_examples=8,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

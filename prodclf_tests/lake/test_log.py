@@ -18,7 +18,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=4), log=st.uuids())
 def test_records_come_back_in_order(place: Place, records: list[dict[str, Any]], log: object) -> None:
     for record in records:

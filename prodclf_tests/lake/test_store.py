@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prodclf_assets.lake import MissingObjectError
 from prodclf_tests.lake.places import Place
 
-FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PARTS = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="/\\"),
     min_size=1,

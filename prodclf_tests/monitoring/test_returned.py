@@ -155,7 +155,7 @@ def test_what_is_known_already_is_not_said_again(filled: Path, lake: Lake) -> No
 cells = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=6))
 def test_whatever_the_cells_hold_every_row_is_answered_blank_or_a_fault(
     rows: list[tuple[str, str, str]], tmp_path_factory: pytest.TempPathFactory

@@ -241,7 +241,7 @@ _FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batch=st.lists(_VALUES | st.dictionaries(_FIELDS, _VALUES), max_size=4),
     wanted=st.sampled_from(["", "text/csv"]),

@@ -29,9 +29,7 @@ NDJSON = "application/x-ndjson"
 MEGA = 1_000_000
 POSTED = ["/predict", "/predict/batch", "/explain", "/feedback"]
 READ = ["/", "/health", "/ready", "/model", "/categories", "/metrics"]
-QUICK = settings(
-    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate,)
-)
+QUICK = settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=(Phase.generate,))
 
 load_all_checks()
 # A value that cannot be used counts as missing and is named in `issues`, and in a batch a bad item gets an error of its
