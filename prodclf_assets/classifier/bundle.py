@@ -8,6 +8,7 @@ would misread the new one.
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as installed_version
@@ -21,7 +22,7 @@ from scipy.special import softmax
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.calibration import Calibrator
-from prodclf_assets.classifier.decision import ABSTAIN, AUTO, DECISIONS, REVIEW, Thresholds
+from prodclf_assets.classifier.decision import ABSTAIN, AUTO, DECISIONS, NEVER, REVIEW, Thresholds
 from prodclf_assets.classifier.encoder import Encoder
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.classifier.predictions import Predictions
@@ -29,8 +30,9 @@ from prodclf_assets.classifier.ranker import Ranker
 from prodclf_assets.classifier.retrievers import SHARPNESS, SVM
 from prodclf_assets.errors import BundleError
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 MANIFEST = "manifest.json"
+_LETTER = re.compile(r"[^\W\d_]")
 _SUFFIXES = (".json", ".npy", ".txt")
 
 
@@ -45,7 +47,7 @@ class Manifest(BaseModel):
         git_commit: of the code that trained it, where known.
         created_at: ISO 8601, UTC.
         metrics: of the validation products it was calibrated on.
-        thresholds: least confidence of `auto`: common, per category, per branch.
+        thresholds: least confidence of `auto`: common, per category, per branch; least confidence and familiarity for an answer.
         training: every parameter of the training.
         profile: how training inputs and validation answers were distributed, for drift measures.
         library_versions: of what computed the numbers.
@@ -53,7 +55,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format_version: Literal[2] = FORMAT_VERSION
+    format_version: Literal[3] = FORMAT_VERSION
     files: dict[str, str]
     labels: int
     data_hash: str
@@ -140,7 +142,7 @@ class Bundle:
         found = self.encoder.retriever.retrieve(rows, self.threads)
         scores = found.scores[:, :, SVM].astype(np.float64)
         ranked = _likeliest_first(found.labels, softmax(SHARPNESS[SVM] * scores, axis=1))
-        cautious = replace(self, thresholds=Thresholds(abstain_below=self.thresholds.abstain_below))
+        cautious = replace(self, thresholds=replace(self.thresholds, common=NEVER, own={}, branch=NEVER))
         return cautious._answers(products, *ranked, rows.familiarity, top_k)
 
     def _answers(
@@ -157,9 +159,10 @@ class Bundle:
         tree = self.encoder.tree
         best = labels[:, 0] if k else np.full(n, -1, np.int32)
         confidence = probabilities[:, 0] if k else np.zeros(n)
-        decision = self.thresholds.decide(best, confidence)
+        decision = self.thresholds.decide(best, confidence, familiarity)
         silent = np.array([not title for title in products.title], np.bool_)
-        decision[silent] = ABSTAIN
+        # Digits alone look familiar, and say as little as nothing.
+        decision[[_LETTER.search(title) is None for title in products.title]] = ABSTAIN
         top_labels, top_probabilities = labels[:, :keep].copy(), probabilities[:, :keep].copy()
         top_labels[silent], top_probabilities[silent] = -1, 0.0
         category = [

@@ -2,7 +2,8 @@
 
 `auto` keeps a stated precision: the threshold on the calibrated confidence is the lowest at which, on validation
 products, the lower confidence bound (Wilson 1927) of the precision reaches the target; a category that does worse than
-the target above it gets a higher threshold of its own.
+the target above it gets a higher threshold of its own. Text unlike anything seen is not answered: a model is never so sure
+as where it knows nothing.
 """
 
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ class DecisionConfig:
         least_auto: confidence that `auto` needs whatever the rest: where nearly all answers are right, a few that are
             likelier wrong than right would otherwise be filed along with them.
         abstain_below: confidence under which even a suggestion would mislead.
+        unfamiliar_share: share of validation products whose wording may count as unlike anything seen.
+        unfamiliar_at_most: familiarity from which wording never counts as that: one new word is no other language.
     """
 
     precision: float = 0.95
@@ -36,6 +39,8 @@ class DecisionConfig:
     prior_rows: float = 10.0
     least_auto: float = 0.5
     abstain_below: float = 0.1
+    unfamiliar_share: float = 0.005
+    unfamiliar_at_most: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,14 @@ class Thresholds:
         own: of single categories, by label code.
         branch: of a branch, on the summed probability of its candidates.
         abstain_below: confidence under which nothing is answered.
+        familiar: least familiarity of the wording (see `SparseRows`) for an answer.
     """
 
     common: float = NEVER
     own: dict[int, float] = field(default_factory=dict)
     branch: float = NEVER
     abstain_below: float = 0.1
+    familiar: float = 0.0
 
     @classmethod
     def fit(
@@ -62,6 +69,7 @@ class Thresholds:
         correct: npt.NDArray[np.bool_],
         branch_confidence: npt.NDArray[np.float64],
         branch_correct: npt.NDArray[np.bool_],
+        familiarity: npt.NDArray[np.float32],
         config: DecisionConfig,
     ) -> "Thresholds":
         """Choose the thresholds on validation products.
@@ -71,6 +79,7 @@ class Thresholds:
             confidence: float64[n], its calibrated probability.
             correct: bool[n], whether it is the true label.
             branch_confidence, branch_correct: the same of every branch above a best candidate.
+            familiarity: float32[n], of the wording.
             config: the promise.
         """
         common = max(config.least_auto, lowest_threshold(confidence, correct, config))
@@ -90,17 +99,28 @@ class Thresholds:
             elif kept[-1] < len(mine) - 1:
                 own[label] = float(confidence[mine[kept[-1]]])
         branch = max(config.least_auto, lowest_threshold(branch_confidence, branch_correct, config))
-        return cls(common, own, branch, config.abstain_below)
+        return cls(common, own, branch, config.abstain_below, least_familiarity(familiarity, config))
 
     def decide(
-        self, labels: npt.NDArray[np.int32], confidence: npt.NDArray[np.float64]
+        self,
+        labels: npt.NDArray[np.int32],
+        confidence: npt.NDArray[np.float64],
+        familiarity: npt.NDArray[np.float32],
     ) -> npt.NDArray[np.int8]:
         """int8[n]: positions in `DECISIONS`."""
         needed = np.full(len(labels), self.common)
         if self.own:
             needed = np.array([self.own.get(label, self.common) for label in labels.tolist()])
         decision = np.where(confidence >= needed, AUTO, REVIEW)
-        return np.where(confidence < self.abstain_below, ABSTAIN, decision).astype(np.int8)
+        lost = (confidence < self.abstain_below) | (familiarity < self.familiar)
+        return np.where(lost, ABSTAIN, decision).astype(np.int8)
+
+
+def least_familiarity(familiarity: npt.NDArray[np.float32], config: DecisionConfig) -> float:
+    """The familiarity that nearly all validation products reach; 0 when so few products cannot say."""
+    if len(familiarity) * config.unfamiliar_share < 0.25:
+        return 0.0
+    return min(config.unfamiliar_at_most, float(np.quantile(familiarity, config.unfamiliar_share)))
 
 
 def lowest_threshold(

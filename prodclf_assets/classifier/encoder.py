@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.label_weights import LabelWeights
 from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.pair_features import (
-    FEATURES,
     KEYS,
     AffinityTable,
     LabelStatistics,
     ProductTraits,
 )
-from prodclf_assets.classifier.retrievers import LabelWeights, Retriever, RetrieverConfig
+from prodclf_assets.classifier.retrievers import Retriever, RetrieverConfig
 from prodclf_assets.classifier.text import TextConfig, Vocabulary
 
 
@@ -27,13 +27,42 @@ class Pairs:
 
     Attributes:
         candidates: int32[n, k], label codes, the likeliest first.
-        features: float32[n * k, len(FEATURES)], the candidates of a product together.
+        ranked: int32[n], how many candidates of each product, from the first, have features and are ranked.
+        features: float32[pairs, len(FEATURES)], the ranked candidates of a product together.
         familiarity: float32[n], share of the title's wording that training has seen, see `SparseRows`.
     """
 
     candidates: npt.NDArray[np.int32]
+    ranked: npt.NDArray[np.int32]
     features: npt.NDArray[np.float32]
     familiarity: npt.NDArray[np.float32]
+
+    @property
+    def has_features(self) -> npt.NDArray[np.bool_]:
+        """bool[n, k]: the candidates that are ranked; row by row, they are the rows of `features`."""
+        mask: npt.NDArray[np.bool_] = np.arange(self.candidates.shape[1]) < self.ranked[:, None]
+        return mask
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Pairs":
+        """The pairs of some of the products, by position."""
+        ends = np.cumsum(self.ranked, dtype=np.int64)
+        size = self.ranked[rows].astype(np.int64)
+        # For each pair that is taken: where its product's pairs begin, and its place among them.
+        first = np.repeat((ends - self.ranked)[rows], size)
+        place = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+        return Pairs(
+            self.candidates[rows], self.ranked[rows], self.features[first + place], self.familiarity[rows]
+        )
+
+    @classmethod
+    def joined(cls, parts: "list[Pairs]") -> "Pairs":
+        """The pairs of all parts, one part after the other."""
+        return cls(
+            np.concatenate([part.candidates for part in parts]),
+            np.concatenate([part.ranked for part in parts]),
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.familiarity for part in parts]),
+        )
 
 
 @dataclass(frozen=True)
@@ -58,7 +87,7 @@ class Encoder:
         found = self.retriever.retrieve(rows, threads)
         traits = ProductTraits.of(products)
         features = self.statistics.features(found, traits, self.tree, threads)
-        return Pairs(found.labels, features, rows.familiarity)
+        return Pairs(found.labels, found.ranked, features, rows.familiarity)
 
     def save(self, folder: Path) -> None:
         """Write the encoder into a folder as NumPy arrays and JSON."""
@@ -146,15 +175,16 @@ def fit_encoder(
         products: the training products.
         groups: a key per product; equal keys share a fold.
         tree: the labels.
-        labels: int32[n], the label of each product.
+        labels: int32[n], the label of each product; nothing is learnt from one with -1.
         text: what counts as a feature.
         retriever: how the retrievers are fitted.
         folds: how many parts the products are dealt into, two at least.
         threads: how many may run at once.
     """
 
-    def fit(members: npt.NDArray[np.int64]) -> Encoder:
-        own, known = products.take(members), labels[members]
+    def fit(members: npt.NDArray[np.bool_]) -> Encoder:
+        chosen = np.flatnonzero(members & (labels >= 0))
+        own, known = products.take(chosen), labels[chosen]
         vocabulary = Vocabulary.fit(own, text, threads)
         rows = vocabulary.transform(own, threads)
         names = vocabulary.transform(_titles(tree.names), threads)
@@ -166,18 +196,14 @@ def fit_encoder(
         )
 
     fold = np.array([zlib.crc32(group.encode("utf-8", "surrogatepass")) % folds for group in groups])
-    width = min(retriever.candidates, len(tree))
-    candidates = np.empty((len(labels), width), np.int32)
-    features = np.empty((len(labels), width, len(FEATURES)), np.float32)
-    familiarity = np.empty(len(labels), np.float32)
+    members, parts = [], []
     for part in range(folds):
         held = np.flatnonzero(fold == part)
         if len(held):
-            pairs = fit(np.flatnonzero(fold != part)).encode(products.take(held), threads)
-            candidates[held] = pairs.candidates
-            features[held] = pairs.features.reshape(len(held), width, -1)
-            familiarity[held] = pairs.familiarity
-    return fit(np.arange(len(labels))), Pairs(candidates, features.reshape(-1, len(FEATURES)), familiarity)
+            members.append(held)
+            parts.append(fit(fold != part).encode(products.take(held), threads))
+    in_order = np.argsort(np.concatenate(members), kind="stable")
+    return fit(np.full(len(labels), True)), Pairs.joined(parts).take(in_order)
 
 
 def _titles(titles: list[str]) -> ProductBatch:

@@ -74,6 +74,7 @@ class Explanation:
     Attributes:
         category: the answer; "" where nothing can be said.
         confidence: its calibrated probability.
+        familiarity: share (0..1) of the title's wording that training has seen.
         decision: what is done with it.
         runner_up: the next likeliest category; "" when there is none.
         runner_up_probability: its calibrated probability.
@@ -82,6 +83,7 @@ class Explanation:
 
     category: str
     confidence: float
+    familiarity: float
     decision: Decision
     runner_up: str
     runner_up_probability: float
@@ -192,6 +194,7 @@ def _explanation(labels: list[str], answers: Predictions, first: int, parts: lis
     return Explanation(
         answers.category[first],
         float(answers.confidence[first]),
+        float(answers.familiarity[first]),
         answers.decision[first],
         labels[runner_up] if runner_up >= 0 else "",
         float(other[0]) if runner_up >= 0 else 0.0,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.kernels import kernel, map_blocks
+from prodclf_assets.classifier.kernels import bits_set, kernel, map_blocks
 
 MOST_LEAVES = 64
 """Leaves of one tree: the bits of a word."""
@@ -210,11 +210,6 @@ def _sums(rows, columns, threshold, nan_right, tree, kept, first_leaf, leaves):
 
 @kernel
 def _lowest_bit(word):
-    """Position of the lowest set bit: the number of bits below it, counted in parallel."""
+    """Position of the lowest set bit: the number of bits below it."""
     below = (word & (~word + np.uint64(1))) - np.uint64(1)
-    below = below - ((below >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    below = (below & np.uint64(0x3333333333333333)) + (
-        (below >> np.uint64(2)) & np.uint64(0x3333333333333333)
-    )
-    below = (below + (below >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((below * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return bits_set(below)

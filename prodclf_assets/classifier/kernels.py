@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs
 """The one way compiled loops are declared: Numba, cached on disk, without the interpreter lock.
 
 Kernels take and return NumPy arrays only. They never start threads of their own (Numba's default threading layer
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 
 T = TypeVar("T")
 
@@ -19,6 +21,15 @@ T = TypeVar("T")
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` in nopython mode, with the interpreter lock released and the machine code cached."""
     return cast(Callable[..., Any], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+@kernel
+def bits_set(word):
+    """How many bits of a uint64 are set, counted in parallel."""
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 def available_cores() -> int:

@@ -156,13 +156,13 @@ class LabelStatistics:
     def features(
         self, candidates: Candidates, traits: ProductTraits, tree: LabelTree, threads: int = 1
     ) -> npt.NDArray[np.float32]:
-        """float32[n * k, len(FEATURES)]: one row per product and candidate, the candidates of a product together."""
+        """float32[pairs, len(FEATURES)]: one row per product and candidate to rank, the candidates of a product together."""
         found = np.stack([table.find(traits.keys[:, k]) for k, table in enumerate(self.affinities)], axis=1)
         offsets, indptr, labels, counts = self._joined
 
         def work(start: int, stop: int) -> npt.NDArray[np.float32]:
             out: npt.NDArray[np.float32] = _pair_features(
-                candidates.labels[start:stop], candidates.scores[start:stop], SHARPNESS,
+                candidates.labels[start:stop], candidates.scores[start:stop], candidates.ranked[start:stop], SHARPNESS,
                 tree.parent, tree.root, self.counts, found[start:stop], offsets, indptr, labels, counts,
                 traits.numbers[start:stop], self.middle, self.spread, traits.shape[start:stop],
                 np.float32(AFFINITY_PRIOR), len(FEATURES),
@@ -213,20 +213,21 @@ def _shape(title: str) -> tuple[int, int, float]:
 
 @kernel
 def _pair_features(
-    candidates, scores, sharpness, parent, root, counts, found, offsets, indptr, key_labels, key_counts,
+    candidates, scores, ranked, sharpness, parent, root, counts, found, offsets, indptr, key_labels, key_counts,
     numbers, middle, spread, shape, affinity_prior, width,
 ):  # fmt: skip
     n, k = candidates.shape
-    out = np.empty((n * k, width), np.float32)
+    out = np.empty((ranked.sum(), width), np.float32)
     share = np.empty((4, k), np.float32)
     total_count = np.float32(0)
     for label in range(len(counts)):
         total_count += counts[label]
     total_count = max(total_count, np.float32(1))
+    base = 0
     for row in range(n):
-        base = row * k
-        for ranked in range(4):
-            scorer = ranked if ranked < 3 else 4
+        looked_at = ranked[row]
+        for view in range(4):
+            scorer = view if view < 3 else 4
             first = second = np.float32(-np.inf)
             for place in range(k):
                 value = scores[row, place, scorer]
@@ -237,25 +238,26 @@ def _pair_features(
             margin = first - second if k > 1 else np.float32(0)
             total = np.float32(0)
             for place in range(k):
-                share[ranked, place] = np.exp((scores[row, place, scorer] - first) * sharpness[scorer])
-                total += share[ranked, place]
+                share[view, place] = np.exp((scores[row, place, scorer] - first) * sharpness[scorer])
+                total += share[view, place]
             for place in range(k):
-                share[ranked, place] /= total
+                share[view, place] /= total
+            for place in range(looked_at):
                 value = scores[row, place, scorer]
                 rank = 0
                 for other in range(k):
                     if scores[row, other, scorer] > value:
                         rank += 1
-                at = out[base + place, 5 * ranked : 5 * ranked + 5]
+                at = out[base + place, 5 * view : 5 * view + 5]
                 at[0] = value
                 at[1] = value - first
-                at[2] = share[ranked, place]
+                at[2] = share[view, place]
                 at[3] = rank
                 at[4] = margin
         best_name = np.float32(-np.inf)
         for place in range(k):
             best_name = max(best_name, scores[row, place, 3])
-        for place in range(k):
+        for place in range(looked_at):
             at = out[base + place]
             label = candidates[row, place]
             at[20] = scores[row, place, 3]
@@ -293,4 +295,5 @@ def _pair_features(
             for trait in range(shape.shape[1]):
                 at[column] = shape[row, trait]
                 column += 1
+        base += looked_at
     return out

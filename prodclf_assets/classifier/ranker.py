@@ -58,12 +58,11 @@ class Ranker:
         Raises:
             LabelError: no product has its label among its candidates, so there is nothing to learn an order from.
         """
-        n, k = pairs.candidates.shape
-        target = (pairs.candidates == labels[:, None]).astype(np.float32)
+        target = (pairs.candidates == labels[:, None]) & pairs.has_features
         chosen = np.flatnonzero(target.any(axis=1))
         if not len(chosen):
             raise LabelError(
-                f"none of the {n} training rows could be told from other categories; "
+                f"none of the {len(labels)} training rows could be told from other categories; "
                 "add products to each category or lower the depth of the label path"
             )
         drawn, weights = rebalance(labels[chosen], config.rebalancing, config.seed)
@@ -71,14 +70,13 @@ class Ranker:
             kept = np.random.default_rng(config.seed).choice(len(drawn), config.max_products, replace=False)
             drawn, weights = drawn[np.sort(kept)], weights[np.sort(kept)]
         chosen = chosen[drawn]
-        features = pairs.features.reshape(n, k, -1)
-        if not np.array_equal(chosen, np.arange(n)):  # the copy is as large as the table itself
-            features, target = features[chosen], target[chosen]
-        return cls(Forest.parse(_train(features, target, weights, config, threads)))
+        if not np.array_equal(chosen, np.arange(len(labels))):  # the copy is as large as the table itself
+            pairs, target = pairs.take(chosen), target[chosen]
+        return cls(Forest.parse(_train(pairs, target, weights, config, threads)))
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
-        """float64[n, k]: how likely each candidate is among the candidates; each row sums to 1."""
-        return _softmax(self.forest.sums(pairs.features, threads).reshape(pairs.candidates.shape))
+        """float64[n, k]: how likely each candidate is among the candidates; each row sums to 1, unranked ones have 0."""
+        return _softmax(_padded(self.forest.sums(pairs.features, threads), pairs.has_features))
 
     def importance(self) -> dict[str, float]:
         """Share of the total gain of each feature, the largest first."""
@@ -103,8 +101,8 @@ class Ranker:
 
 
 def _train(
-    features: npt.NDArray[np.float32],
-    target: npt.NDArray[np.float32],
+    pairs: Pairs,
+    target: npt.NDArray[np.bool_],
     weights: npt.NDArray[np.float32],
     config: RankerConfig,
     threads: int,
@@ -112,13 +110,14 @@ def _train(
     """The booster's text, the same whatever the number of threads."""
     import lightgbm as lgb  # answering does without it
 
-    n, k, width = features.shape
+    ranked = pairs.has_features
+    right = target[ranked].astype(np.float32)
+    counted = np.repeat(weights, pairs.ranked)
 
     def gradient(raw: npt.NDArray[np.float64], _: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        probability = _softmax(raw.reshape(n, k))
+        probability = _softmax(_padded(raw, ranked))[ranked]
         curvature = np.maximum(probability * (1 - probability), 1e-6)
-        counted = weights[:, None]
-        return (counted * (probability - target)).ravel(), (counted * curvature).ravel()
+        return counted * (probability - right), counted * curvature
 
     parameters: dict[str, Any] = {
         "objective": gradient,
@@ -136,9 +135,16 @@ def _train(
         "num_threads": threads,
         "verbose": -1,
     }
-    data = lgb.Dataset(features.reshape(n * k, width), target.ravel(), feature_name=list(FEATURES))
+    data = lgb.Dataset(pairs.features, right, feature_name=list(FEATURES))
     text: str = lgb.train(parameters, data, config.rounds).model_to_string()
     return re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", text)
+
+
+def _padded(values: npt.NDArray[np.float64], ranked: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """float64[n, k]: the values of the ranked candidates in their places, minus infinity for the others."""
+    scores = np.full(ranked.shape, -np.inf)
+    scores[ranked] = values
+    return scores
 
 
 def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

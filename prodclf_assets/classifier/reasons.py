@@ -81,10 +81,18 @@ def _decided(explanation: Explanation, thresholds: Mapping[str, Any]) -> str:
     if explanation.decision == "auto":
         return f"File it: {sure} reaches the {least} that this category needs."
     if explanation.decision == "abstain":
-        return f"Do not rely on it: {sure} is too little even for a suggestion."
+        return f"Do not rely on it: {_lacking(explanation, thresholds, sure)}."
     if needed > 1:
         return "Have a person look: in this category the model was not right often enough to file by itself."
     return f"Have a person look: {sure} is below the {least} that this category needs."
+
+
+def _lacking(explanation: Explanation, thresholds: Mapping[str, Any], sure: str) -> str:
+    if explanation.familiarity < thresholds["familiar"]:
+        return "the wording is unlike anything seen in training"
+    if explanation.confidence < thresholds["abstain_below"]:
+        return f"{sure} is too little even for a suggestion"
+    return "there is no word in the title"
 
 
 def _named(part: Influence) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
@@ -31,9 +32,6 @@ from prodclf_assets.classifier.rebalancing import imbalance_ratio
 from prodclf_assets.classifier.retrievers import RetrieverConfig
 from prodclf_assets.classifier.text import TextConfig
 from prodclf_assets.errors import LabelError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -85,13 +83,16 @@ class LabelledPairs:
         import pyarrow.parquet as pq
 
         n, k = self.pairs.candidates.shape
+        features = np.full((n * k, len(FEATURES)), np.nan, np.float32)
+        features[self.pairs.has_features.ravel()] = self.pairs.features
         columns: dict[str, Any] = {
             "product": np.repeat(np.arange(n, dtype=np.int32), k),
             "candidate": self.pairs.candidates.ravel(),
+            "ranked": self.pairs.has_features.ravel(),
             "label": np.repeat(self.labels, k),
             "familiarity": np.repeat(self.pairs.familiarity, k),
         }
-        columns |= {name: np.ascontiguousarray(self.pairs.features[:, i]) for i, name in enumerate(FEATURES)}
+        columns |= {name: np.ascontiguousarray(features[:, i]) for i, name in enumerate(FEATURES)}
         table = pa.table(columns).replace_schema_metadata({"candidates_per_product": str(k)})
         pq.write_table(table, path, compression="zstd")
 
@@ -102,12 +103,14 @@ class LabelledPairs:
 
         table = pq.read_table(path)
         k = int(table.schema.metadata[b"candidates_per_product"])
-        features = np.empty((table.num_rows, len(FEATURES)), np.float32)
+        ranked = table.column("ranked").to_numpy(zero_copy_only=False)
+        features = np.empty((int(ranked.sum()), len(FEATURES)), np.float32)
         for i, name in enumerate(FEATURES):
-            features[:, i] = table.column(name).to_numpy()
+            features[:, i] = table.column(name).to_numpy()[ranked]
         candidates = table.column("candidate").to_numpy().reshape(-1, k)
         labels, familiarity = (table.column(name).to_numpy()[::k].copy() for name in ("label", "familiarity"))
-        return cls(Pairs(candidates, features, familiarity), labels)
+        counts = ranked.reshape(-1, k).sum(axis=1).astype(np.int32)
+        return cls(Pairs(candidates, counts, features, familiarity), labels)
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class FeatureSet:
     Attributes:
         encoder: the fitted retrievers and statistics, as they will be used on new products.
         train: pairs of the training products, out of fold.
-        validation: pairs of the validation products.
+        validation: pairs of the validation products, out of fold.
         profile: how the training inputs are distributed.
         data_hash: content hash of the training and validation rows.
         config: the parameters.
@@ -156,16 +159,19 @@ class FeatureSet:
 
 
 def fit_features(
-    train: "pd.DataFrame",
-    validation: "pd.DataFrame",
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
     config: TrainingConfig,
     threads: int | None = None,
 ) -> FeatureSet:
-    """Fit the retrievers, and compute what the re-ranker learns from.
+    """Fit the retrievers, and compute what the re-ranker learns from and what it is calibrated on.
+
+    The retrievers learn from both sides: every pair comes from retrievers that have not seen its product, so products
+    that only calibrate would be wasted on them.
 
     Args:
         train: products frame with `category` and `title_key`.
-        validation: the same; may be empty.
+        validation: the same; may be empty. Categories that `train` does not have cannot be answered.
         config: the parameters.
         threads: how many may run at once; all cores of this process when None.
 
@@ -181,12 +187,12 @@ def fit_features(
             f"the training rows have fewer than two categories ({only}); "
             "add products of another category or lower the depth of the label path"
         )
-    labels = tree.encode(categories)
-    products = ProductBatch.from_frame(train)
-    logger.info("features: %d products, %d labels, %d folds", len(train), len(tree), config.folds)
+    both = pd.concat([train, validation], ignore_index=True)
+    labels = tree.encode(both[LABEL_COLUMN].tolist())
+    logger.info("features: %d products, %d labels, %d folds", len(both), len(tree), config.folds)
     encoder, pairs = fit_encoder(
-        products,
-        train[TITLE_KEY_COLUMN].tolist(),
+        ProductBatch.from_frame(both),
+        both[TITLE_KEY_COLUMN].tolist(),
         tree,
         labels,
         config.text,
@@ -194,12 +200,12 @@ def fit_features(
         config.folds,
         threads,
     )
-    held = ProductBatch.from_frame(validation)
+    learnt, held = np.arange(len(train)), np.arange(len(train), len(both))
     return FeatureSet(
         encoder,
-        LabelledPairs(pairs, labels),
-        LabelledPairs(encoder.encode(held, threads), tree.encode(validation[LABEL_COLUMN].tolist())),
-        profile_of(products),
+        LabelledPairs(pairs.take(learnt), labels[learnt]),
+        LabelledPairs(pairs.take(held), labels[held]),
+        profile_of(ProductBatch.from_frame(train)),
         data_hash(train, validation),
         config.to_dict(),
     )
@@ -235,9 +241,15 @@ def fit_model(
     confidence, correct = probabilities[rows, best], hits[rows, best]
     branch_confidence, branch_correct = _branches(features.encoder.tree, held, probabilities)
     thresholds = Thresholds.fit(
-        labels, confidence, correct, branch_confidence, branch_correct, config.decision
+        labels,
+        confidence,
+        correct,
+        branch_confidence,
+        branch_correct,
+        held.pairs.familiarity,
+        config.decision,
     )
-    auto = thresholds.decide(labels, confidence) == 0
+    auto = thresholds.decide(labels, confidence, held.pairs.familiarity) == 0
     metrics = {
         "imbalance_ratio": imbalance_ratio(features.train.labels),
         "validation_rows": float(len(raw)),
@@ -262,7 +274,7 @@ def fit_model(
     return Bundle(features.encoder, ranker, calibrator, thresholds, provenance, threads)
 
 
-def data_hash(*frames: "pd.DataFrame") -> str:
+def data_hash(*frames: pd.DataFrame) -> str:
     """SHA-256 (hex) over the content of frames: columns, values and row order, whatever the index."""
     digest = hashlib.sha256()
     for frame in frames:

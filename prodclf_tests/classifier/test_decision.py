@@ -14,6 +14,7 @@ from prodclf_assets.classifier.decision import (
     REVIEW,
     DecisionConfig,
     Thresholds,
+    least_familiarity,
     lowest_threshold,
     wilson_lower,
 )
@@ -21,12 +22,21 @@ from prodclf_assets.classifier.decision import (
 NOBODY = np.array([]), np.array([], bool)
 
 
+def known(rows: np.ndarray) -> np.ndarray:
+    """Familiarity of products whose wording training has seen."""
+    return np.ones(len(rows), np.float32)
+
+
+def decide(fitted: Thresholds, labels: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    return fitted.decide(labels, confidence, known(labels))
+
+
 def thresholds(
     labels: Any, confidence: Any, correct: Any, config: DecisionConfig | None = None
 ) -> Thresholds:
     """Fitted on leaves alone, with nothing known of branches."""
     given_rows = np.array(labels, np.int32), np.array(confidence, float), np.array(correct, bool)
-    return Thresholds.fit(*given_rows, *NOBODY, config or DecisionConfig())
+    return Thresholds.fit(*given_rows, *NOBODY, known(given_rows[0]), config or DecisionConfig())
 
 
 def honest(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,7 +77,7 @@ def test_the_promise_is_kept_on_products_not_seen(target: float) -> None:
     for seed in range(30):
         fitted = thresholds(*honest(2000, seed), config)
         labels, confidence, correct = honest(2000, 1000 + seed)
-        auto = fitted.decide(labels, confidence) == AUTO
+        auto = decide(fitted, labels, confidence) == AUTO
         kept.append(correct[auto].mean())
         shares.append(auto.mean())
     assert np.mean(kept) >= target
@@ -120,8 +130,8 @@ def test_a_category_that_does_worse_gets_a_threshold_of_its_own() -> None:
     fitted = thresholds(labels, confidence, correct, DecisionConfig(precision=0.85))
     assert set(fitted.own) == {1}
     assert fitted.common < fitted.own[1] < 0.9
-    assert fitted.decide(np.array([0, 1]), np.array([0.65, 0.65])).tolist() == [AUTO, REVIEW]
-    assert fitted.decide(np.array([0, 1]), np.array([0.95, 0.95])).tolist() == [AUTO, AUTO]
+    assert decide(fitted, np.array([0, 1]), np.array([0.65, 0.65])).tolist() == [AUTO, REVIEW]
+    assert decide(fitted, np.array([0, 1]), np.array([0.95, 0.95])).tolist() == [AUTO, AUTO]
 
 
 def test_a_category_that_is_mostly_wrong_is_never_filed_without_a_person() -> None:
@@ -129,7 +139,7 @@ def test_a_category_that_is_mostly_wrong_is_never_filed_without_a_person() -> No
     correct = np.array([True] * 600 + [False] * 20)
     fitted = thresholds(labels, np.full(620, 0.99), correct)
     assert fitted.own == {1: NEVER}
-    assert fitted.decide(np.array([1]), np.array([1.0])).tolist() == [REVIEW]
+    assert decide(fitted, np.array([1]), np.array([1.0])).tolist() == [REVIEW]
 
 
 def test_ties_within_a_category_are_taken_together() -> None:
@@ -151,7 +161,7 @@ def test_one_wrong_product_does_not_condemn_a_category() -> None:
 def test_with_little_or_nothing_to_go_by_nothing_is_filed(rows: int) -> None:
     fitted = thresholds([0] * rows, [1.0] * rows, [True] * rows)
     assert fitted == Thresholds(NEVER, {}, NEVER, 0.1)
-    decided = fitted.decide(np.array([0, 0], np.int32), np.array([1.0, 0.05]))
+    decided = decide(fitted, np.array([0, 0], np.int32), np.array([1.0, 0.05]))
     assert decided.tolist() == [REVIEW, ABSTAIN]
     assert decided.dtype == np.int8
 
@@ -164,6 +174,7 @@ def test_branches_have_a_threshold_of_their_own() -> None:
         np.zeros(500, bool),
         confidence,
         confidence > 0.5,
+        known(confidence),
         DecisionConfig(),
     )
     assert fitted.common == NEVER
@@ -171,22 +182,42 @@ def test_branches_have_a_threshold_of_their_own() -> None:
 
 
 def test_too_unsure_for_a_suggestion_comes_before_everything() -> None:
-    decided = Thresholds(common=0.05, abstain_below=0.1).decide(
-        np.array([0, 1, 2]), np.array([0.07, 0.1, 0.05])
+    decided = decide(
+        Thresholds(common=0.05, abstain_below=0.1), np.array([0, 1, 2]), np.array([0.07, 0.1, 0.05])
     )
     assert decided.tolist() == [ABSTAIN, AUTO, ABSTAIN]
 
 
 def test_nothing_to_decide() -> None:
     for own in ({}, {1: 0.5}):
-        assert Thresholds(own=own).decide(np.array([], np.int32), np.array([])).shape == (0,)
+        assert decide(Thresholds(own=own), np.array([], np.int32), np.array([])).shape == (0,)
 
 
 def test_an_answer_likelier_wrong_than_right_is_never_filed_along_with_the_sure_ones() -> None:
     confidence = np.concatenate([np.full(980, 0.99), np.full(20, 0.3)])
     correct = np.concatenate([np.ones(980, np.bool_), np.zeros(20, np.bool_)])
     labels = np.zeros(1000, np.int32)
-    thresholds = Thresholds.fit(labels, confidence, correct, confidence, correct, DecisionConfig())
+    thresholds = Thresholds.fit(
+        labels, confidence, correct, confidence, correct, known(labels), DecisionConfig()
+    )
     assert lowest_threshold(confidence, correct, DecisionConfig()) == 0.3
-    assert thresholds.decide(labels, confidence).tolist() == [AUTO] * 980 + [REVIEW] * 20
+    assert decide(thresholds, labels, confidence).tolist() == [AUTO] * 980 + [REVIEW] * 20
     assert thresholds.branch == DecisionConfig().least_auto
+
+
+def test_wording_unlike_anything_seen_is_not_answered_however_sure_the_model_is() -> None:
+    confidence, correct, labels = np.full(1000, 0.99), np.ones(1000, np.bool_), np.zeros(1000, np.int32)
+    familiarity = np.linspace(0.6, 1, 1000).astype(np.float32)
+    fitted = Thresholds.fit(labels, confidence, correct, confidence, correct, familiarity, DecisionConfig())
+    assert 0.6 < fitted.familiar < 0.603
+    decided = fitted.decide(labels[:3], confidence[:3], np.array([0.3, 0.59, 0.61], np.float32))
+    assert decided.tolist() == [ABSTAIN, ABSTAIN, AUTO]
+
+
+def test_few_validation_products_cannot_say_what_is_strange() -> None:
+    assert least_familiarity(np.full(49, 0.6, np.float32), DecisionConfig()) == 0.0
+    assert least_familiarity(np.full(50, 0.6, np.float32), DecisionConfig()) == pytest.approx(0.6)
+
+
+def test_a_new_word_in_a_shop_of_few_words_is_not_another_language() -> None:
+    assert least_familiarity(np.full(500, 0.99, np.float32), DecisionConfig()) == 0.7

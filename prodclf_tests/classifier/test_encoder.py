@@ -30,8 +30,10 @@ def encoded(
 
 
 def column(pairs: Pairs, name: str) -> np.ndarray:
-    """float32[n, k]: one feature by its name."""
-    return pairs.features[:, FEATURES.index(name)].reshape(pairs.candidates.shape)
+    """float32[n, k]: one feature by its name, NaN for candidates that are not ranked."""
+    values = np.full(pairs.candidates.shape, np.nan, np.float32)
+    values[pairs.has_features] = pairs.features[:, FEATURES.index(name)]
+    return values
 
 
 def letters(number: int) -> str:
@@ -76,7 +78,7 @@ def test_what_other_folds_know_speaks_for_a_product() -> None:
     assert (pairs.candidates[:, 0] == TREE.encode(TRUTH)).all()
     own = pairs.candidates == TREE.encode(TRUTH)[:, None]
     assert (column(pairs, "brand_affinity")[own] > 0.5).all()
-    counts = np.expm1(column(pairs, "brand_count"))
+    counts = np.expm1(column(pairs, "brand_count"))[pairs.has_features]
     assert (counts < N / 3).all()  # never all twenty: a product's own fold is not counted
     assert (counts > N / 6).all()
 
@@ -93,7 +95,7 @@ def test_a_label_of_one_product_is_unknown_out_of_fold() -> None:
 def test_every_product_gets_distinct_candidates() -> None:
     _, pairs = encoded(PAIRED, GROUPS)
     assert pairs.candidates.shape == (N, 3)
-    assert pairs.features.shape == (N * 3, len(FEATURES))
+    assert pairs.features.shape == (pairs.ranked.sum(), len(FEATURES))
     assert (np.sort(pairs.candidates, axis=1) == [0, 1, 2]).all()
 
 

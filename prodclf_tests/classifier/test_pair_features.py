@@ -66,6 +66,7 @@ NEW = products(
 CANDIDATES = Candidates(
     np.array([[2, 0, 3, 4], [3, 2, 1, 0], [0, 1, 2, 3]], np.int32),
     np.random.default_rng(5).normal(size=(3, 4, len(SCORES))).astype(np.float32),
+    np.full(3, 4, np.int32),
 )
 CANDIDATES.scores[2] = 0.0  # nothing known of the product: every score ties
 
@@ -222,7 +223,7 @@ def test_discount(price: float, list_price: float, discount: float) -> None:
 
 
 def test_one_candidate_has_no_margin() -> None:
-    alone = Candidates(CANDIDATES.labels[:, :1], CANDIDATES.scores[:, :1])
+    alone = Candidates(CANDIDATES.labels[:, :1], CANDIDATES.scores[:, :1], np.ones(3, np.int32))
     found = table(alone)
     assert found.shape == (3, len(FEATURES))
     assert (found[:, FEATURES.index("svm_margin")] == 0).all()
@@ -231,15 +232,22 @@ def test_one_candidate_has_no_margin() -> None:
 
 def test_threads_and_blocks_change_nothing() -> None:
     rows = np.arange(5000) % 3
-    many = Candidates(CANDIDATES.labels[rows], CANDIDATES.scores[rows])
+    many = Candidates(CANDIDATES.labels[rows], CANDIDATES.scores[rows], CANDIDATES.ranked[rows])
     found = table(many, NEW.take(rows), threads=3)
     np.testing.assert_array_equal(found, FOUND.reshape(3, 4, -1)[rows].reshape(-1, len(FEATURES)))
 
 
 def test_no_products() -> None:
     none = np.array([], int)
-    found = table(Candidates(CANDIDATES.labels[none], CANDIDATES.scores[none]), NEW.take(none))
+    nobody = Candidates(CANDIDATES.labels[none], CANDIDATES.scores[none], CANDIDATES.ranked[none])
+    found = table(nobody, NEW.take(none))
     assert found.shape == (0, len(FEATURES))
+
+
+def test_candidates_that_are_not_ranked_have_no_row_but_are_what_others_are_compared_with() -> None:
+    fewer = Candidates(CANDIDATES.labels, CANDIDATES.scores, np.array([2, 4, 3], np.int32))
+    kept = [0, 1, *range(4, 8), 8, 9, 10]
+    np.testing.assert_array_equal(table(fewer), FOUND[kept])
 
 
 def test_labels_that_have_lost_every_product_give_finite_features() -> None:

@@ -25,7 +25,8 @@ def made_up(n: int, k: int = 4, seed: int = 0) -> tuple[Pairs, np.ndarray]:
     right = drawn.integers(0, k, n)
     features[np.arange(n), right, TELLING] = 4 + drawn.normal(size=n)
     labels = candidates[np.arange(n), right]
-    return Pairs(candidates, features.reshape(n * k, -1), np.ones(n, np.float32)), labels
+    every = np.full(n, k, np.int32)
+    return Pairs(candidates, every, features.reshape(n * k, -1), np.ones(n, np.float32)), labels
 
 
 PAIRS, LABELS = made_up(400)
@@ -59,14 +60,26 @@ def test_importance_lists_every_feature_the_largest_first() -> None:
 def test_a_product_is_answered_the_same_alone_and_on_any_threads() -> None:
     together = RANKER.probabilities(HELD, threads=1)
     np.testing.assert_array_equal(RANKER.probabilities(HELD, threads=2), together)
-    alone = RANKER.probabilities(
-        Pairs(HELD.candidates[7:8], HELD.features[28:32], HELD.familiarity[7:8]), threads=1
-    )
+    alone = RANKER.probabilities(HELD.take(np.array([7])), threads=1)
     np.testing.assert_array_equal(alone[0], together[7])
 
 
+def test_candidates_that_are_not_ranked_have_no_chance_and_teach_nothing() -> None:
+    """The last candidate of every product goes, and with it the products that had their label there."""
+    ranked = np.full(400, 3, np.int32)
+    inside = np.arange(4) < 3
+    features = PAIRS.features.reshape(400, 4, -1)[:, inside].reshape(1200, -1)
+    fewer = Pairs(PAIRS.candidates, ranked, features, PAIRS.familiarity)
+    narrow = Pairs(PAIRS.candidates[:, :3], ranked, features, PAIRS.familiarity)
+    models = [Ranker.fit(pairs, LABELS, CONFIG, threads=1) for pairs in (fewer, narrow)]
+    assert models[0].forest.text == models[1].forest.text
+    probabilities = models[0].probabilities(fewer, threads=1)
+    assert (probabilities[:, 3] == 0).all()
+    np.testing.assert_array_equal(probabilities[:, :3], models[1].probabilities(narrow, threads=1))
+
+
 def test_no_products() -> None:
-    nothing = Pairs(HELD.candidates[:0], HELD.features[:0], HELD.familiarity[:0])
+    nothing = HELD.take(np.arange(0))
     assert RANKER.probabilities(nothing, threads=1).shape == (0, 4)
 
 
@@ -81,11 +94,7 @@ def test_products_whose_label_is_no_candidate_teach_nothing() -> None:
     labels = LABELS.copy()
     labels[::3] = -1
     rest = np.arange(400) % 3 > 0
-    taught = Pairs(
-        PAIRS.candidates[rest],
-        PAIRS.features.reshape(400, 4, -1)[rest].reshape(-1, len(FEATURES)),
-        PAIRS.familiarity[rest],
-    )
+    taught = PAIRS.take(np.flatnonzero(rest))
     one, other = (
         Ranker.fit(*taught_by, CONFIG, threads=1) for taught_by in ((PAIRS, labels), (taught, labels[rest]))
     )

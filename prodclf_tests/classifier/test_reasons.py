@@ -6,7 +6,13 @@ from prodclf_assets.classifier.explain import Explanation, Influence, explain
 from prodclf_assets.classifier.reasons import reasons
 from prodclf_tests.classifier.test_explain import batch
 
-LIMITS = {"common": 0.8, "own": {"A > C": 0.9, "A > N": 1.01}, "branch": 0.9, "abstain_below": 0.1}
+LIMITS = {
+    "common": 0.8,
+    "own": {"A > C": 0.9, "A > N": 1.01},
+    "branch": 0.9,
+    "abstain_below": 0.1,
+    "familiar": 0.5,
+}
 
 
 def influence(text: str, effect: float = 0.0, **parts) -> Influence:
@@ -24,6 +30,7 @@ def explanation(*influences: Influence, **parts) -> Explanation:
     given = {
         "category": "A > B",
         "confidence": 0.85,
+        "familiarity": 0.9,
         "decision": "auto",
         "runner_up": "A > C",
         "runner_up_probability": 0.1,
@@ -82,6 +89,11 @@ def test_when_nothing_decides_by_itself_that_is_said():
             {"decision": "abstain", "confidence": 0.05},
             "Do not rely on it: 5% is too little even for a suggestion.",
         ),
+        (
+            {"decision": "abstain", "familiarity": 0.2},
+            "Do not rely on it: the wording is unlike anything seen in training.",
+        ),
+        ({"decision": "abstain"}, "Do not rely on it: there is no word in the title."),
     ],
 )
 def test_the_decision_says_what_it_rests_on(parts, sentence):

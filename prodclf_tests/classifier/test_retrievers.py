@@ -11,11 +11,9 @@ from sklearn.svm import LinearSVC
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.labels import LabelTree
+from prodclf_assets.classifier.one_pass import CENTROID, COMPLEMENT, NAIVE_BAYES, NAME
 from prodclf_assets.classifier.retrievers import (
-    CENTROID,
-    COMPLEMENT,
-    NAIVE_BAYES,
-    NAME,
+    POOLED,
     SCORES,
     SHARPNESS,
     SVM,
@@ -146,8 +144,8 @@ def shares(scores: np.ndarray, scorer: int) -> np.ndarray:
     return exponential / exponential.sum(axis=1, keepdims=True)
 
 
-def test_candidates_are_the_likeliest_of_the_shortlist() -> None:
-    config = RetrieverConfig(shortlist=4, candidates=2)
+def test_candidates_are_those_of_the_one_pass_scorers_in_the_order_of_naive_bayes_and_svm() -> None:
+    config = RetrieverConfig(candidates=4, least_share=0.2)
     few = fitted(config)
     found = few.retrieve(sparse(UNSEEN))
     # The same weights, asked for every label.
@@ -155,11 +153,65 @@ def test_candidates_are_the_likeliest_of_the_shortlist() -> None:
     mixed = sum(shares(everything[:, :, s], s) for s in (NAIVE_BAYES, COMPLEMENT, CENTROID))
     assert isinstance(mixed, np.ndarray)
     for row in range(len(UNSEEN)):
-        short = np.argsort(-mixed[row], kind="stable")[:4]
-        likely = mixed[row, short] + shares(everything[row : row + 1, short, SVM], SVM)[0]
-        best = short[np.argsort(-likely, kind="stable")[:2]]
+        chosen = np.argsort(-mixed[row], kind="stable")[:4]
+        log_share = everything[row, chosen][:, [NAIVE_BAYES, SVM]] @ POOLED
+        best = chosen[np.argsort(-log_share, kind="stable")]
         assert found.labels[row].tolist() == best.tolist()
-        np.testing.assert_allclose(found.scores[row], everything[row, best], rtol=1e-6)
+        np.testing.assert_allclose(found.scores[row], everything[row, best], rtol=1e-5, atol=1e-5)
+        share = np.exp(log_share - log_share.max())
+        assert found.ranked[row] == max(2, (share / share.sum() >= 0.2).sum())
+    assert len(set(found.ranked.tolist())) > 1
+
+
+def test_features_that_many_labels_share_choose_no_candidates_but_count_in_the_scores() -> None:
+    """Everybody has feature 0; label 2 has the most of it, and nothing else of the product."""
+    rows = np.zeros((LABELS, FEATURES), np.float32)
+    rows[:, 0] = 1
+    rows[2, 0] = 5
+    rows[np.arange(LABELS), np.arange(LABELS) + 1] = 1
+    asked = np.zeros((1, FEATURES), np.float32)
+    asked[0, [0, 4]] = 1, 0.1
+    labels = np.arange(LABELS, dtype=np.int32)
+
+    def retrieved(telling: int) -> Candidates:
+        config = RetrieverConfig(telling=telling, candidates=1)
+        return Retriever.fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, config).retrieve(
+            sparse(asked)
+        )
+
+    assert retrieved(LABELS - 1).labels.tolist() == [[3]]
+    every = by_label(
+        Retriever.fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, EVERY_LABEL).retrieve(sparse(asked))
+    )
+    np.testing.assert_allclose(retrieved(LABELS - 1).scores[0, 0], every[0, 3], rtol=1e-5)
+    asked[0, 4] = 0  # a text of commonplaces: they have to do
+    assert retrieved(LABELS - 1).labels.tolist() == retrieved(LABELS).labels.tolist()
+
+
+@pytest.mark.parametrize("count", [40, 64, 65, 200])
+def test_long_lists_of_labels_are_read_as_short_ones(count: int) -> None:
+    """Lists of more than 32 labels have bitmaps of 64-bit words; the scores are those of the dense product."""
+    drawn = np.random.default_rng(count)
+    rows = np.where(drawn.random((3 * count, 12)) < 0.7, drawn.random((3 * count, 12)), 0).astype(np.float32)
+    labels = (np.arange(3 * count) % count).astype(np.int32)
+    names = np.zeros((count, 12))
+    config = RetrieverConfig(telling=3, candidates=9, svm_passes=2)
+    retriever = Retriever.fit(sparse(rows), labels, sparse(names), 12, config)
+    found = retriever.retrieve(sparse(rows[:20]))
+    svm = scipy_sparse.csr_matrix(
+        (retriever.svm.weights[:, 0], retriever.svm.labels, retriever.svm.indptr), shape=(12, count)
+    ).toarray()
+    assert np.diff(retriever.svm.indptr).max() > 32
+    expected = rows[:20] @ svm + retriever.svm_bias
+    np.testing.assert_allclose(
+        found.scores[:, :, SVM], np.take_along_axis(expected, found.labels, axis=1), atol=1e-5
+    )
+    sums = np.zeros((count, 12))
+    np.add.at(sums, labels, rows)
+    centroids = rows[:20] @ (sums / np.linalg.norm(sums, axis=1, keepdims=True)).T
+    np.testing.assert_allclose(
+        found.scores[:, :, CENTROID], np.take_along_axis(centroids, found.labels, axis=1), atol=1e-5
+    )
 
 
 def test_candidates_are_distinct_and_have_their_shapes() -> None:
@@ -167,6 +219,8 @@ def test_candidates_are_distinct_and_have_their_shapes() -> None:
     assert found.labels.dtype == np.int32
     assert found.scores.dtype == np.float32
     assert found.scores.shape == (25, 3, len(SCORES))
+    assert found.ranked.dtype == np.int32
+    assert set(found.ranked.tolist()) <= {2, 3}
     assert all(len(set(row)) == 3 for row in found.labels.tolist())
     assert found.labels.min() >= 0
     assert found.labels.max() < LABELS

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.monitoring.drift import CAUSES, measure
 from prodclf_assets.monitoring.reference import Reference, reference_of, top_of
 from prodclf_assets.monitoring.window import DriftWindow
@@ -20,8 +19,8 @@ def test_a_bundle_carries_its_reference(trained_model: TrainedModel) -> None:
     assert set(reference.tops.shares) <= {top_of(label).casefold() for label in trained_model.bundle.labels}
     assert sum(reference.tops.shares.values()) == pytest.approx(1, abs=1e-4)
     assert reference.confidence is not None
-    held_out = ProductBatch.from_frame(trained_model.validation)
-    confidence = trained_model.bundle.predict(held_out).confidence
+    bundle, held_out = trained_model.bundle, trained_model.features.validation.pairs
+    confidence = bundle.calibrator.apply(bundle.ranker.probabilities(held_out, threads=1)).max(axis=1)
     np.testing.assert_allclose(
         reference.confidence.below, [(confidence < i / 10).mean() for i in range(1, 10)], atol=1e-5
     )
