@@ -71,6 +71,11 @@ class Settings(BaseSettings):
         return self.lake_location or str(self.home.resolve() / "lake")
 
     @property
+    def checkpoints(self) -> Path:
+        """Folder of what trainings under way have reached."""
+        return self.home.resolve() / "checkpoints"
+
+    @property
     def tracking_uri(self) -> str:
         """URI of the MLflow tracking store."""
         return self.mlflow_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"

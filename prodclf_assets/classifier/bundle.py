@@ -235,9 +235,7 @@ class Bundle:
             files=files,
             labels=len(paths),
             thresholds={**asdict(replace(self.thresholds, own={})), "own": own},
-            library_versions={
-                name: installed_version(name) for name in ("prodclf", "lightgbm", "numpy", "numba", "scipy")
-            },
+            library_versions=library_versions(),
             **asdict(self.provenance),
         )
 
@@ -270,6 +268,11 @@ class Bundle:
             ) from error
         bundle.__dict__["manifest"] = manifest
         return bundle
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what computes the numbers of a model, by name."""
+    return {name: installed_version(name) for name in ("prodclf", "lightgbm", "numpy", "numba", "scipy")}
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -2,13 +2,15 @@
 
 import json
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
 from prodclf_assets.classifier.label_weights import LabelWeights
 from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.pair_features import (
@@ -63,6 +65,16 @@ class Pairs:
             np.concatenate([part.features for part in parts]),
             np.concatenate([part.familiarity for part in parts]),
         )
+
+    def save(self, folder: Path) -> None:
+        """Write the pairs into a folder as NumPy arrays."""
+        for name, array in vars(self).items():
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Pairs":
+        """Read what `save` wrote."""
+        return cls(*(np.load(folder / f"{field.name}.npy", allow_pickle=False) for field in fields(cls)))
 
 
 @dataclass(frozen=True)
@@ -165,6 +177,7 @@ def fit_encoder(
     retriever: RetrieverConfig,
     folds: int,
     threads: int,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> tuple[Encoder, Pairs]:
     """Fit an encoder, and encode its own training products out of fold.
 
@@ -180,6 +193,7 @@ def fit_encoder(
         retriever: how the retrievers are fitted.
         folds: how many parts the products are dealt into, two at least.
         threads: how many may run at once.
+        checkpoints: where each fold, and the encoder, is kept as soon as it is there.
     """
 
     def fit(members: npt.NDArray[np.bool_]) -> Encoder:
@@ -195,15 +209,20 @@ def fit_encoder(
             LabelStatistics.fit(ProductTraits.of(own), known, len(tree)),
         )
 
+    def out_of_fold(part: int, held: npt.NDArray[np.int64]) -> Pairs:
+        return fit(fold != part).encode(products.take(held), threads)
+
     fold = np.array([zlib.crc32(group.encode("utf-8", "surrogatepass")) % folds for group in groups])
     members, parts = [], []
     for part in range(folds):
         held = np.flatnonzero(fold == part)
         if len(held):
             members.append(held)
-            parts.append(fit(fold != part).encode(products.take(held), threads))
+            name = f"fold_{part + 1}_of_{folds}"
+            parts.append(checkpoints.stage(name, Pairs, partial(out_of_fold, part, held)))
     in_order = np.argsort(np.concatenate(members), kind="stable")
-    return fit(np.full(len(labels), True)), Pairs.joined(parts).take(in_order)
+    encoder = checkpoints.stage("encoder", Encoder, lambda: fit(np.full(len(labels), True)))
+    return encoder, Pairs.joined(parts).take(in_order)
 
 
 def _titles(titles: list[str]) -> ProductBatch:

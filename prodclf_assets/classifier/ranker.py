@@ -5,7 +5,6 @@ ListNet with the top-one probability, Cao et al. 2007): what is maximised is the
 very number that is answered. Measured, it is as accurate as a pointwise and a LambdaRank booster together.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from prodclf_assets.classifier.boosting import boost
+from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
 from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.forest import Forest
 from prodclf_assets.classifier.pair_features import FEATURES
@@ -33,6 +34,7 @@ class RankerConfig:
         min_leaf: fewest pairs in a leaf.
         max_products: products whose pairs are learnt from at the most; more add time, not accuracy.
         rebalancing: how rare labels get more say.
+        block: rounds after which the booster is kept as a checkpoint.
         seed: of all drawing.
     """
 
@@ -42,6 +44,7 @@ class RankerConfig:
     min_leaf: int = 40
     max_products: int = 200_000
     rebalancing: Rebalancing = "none"
+    block: int = 20
     seed: int = 7
 
 
@@ -52,8 +55,22 @@ class Ranker:
     forest: Forest
 
     @classmethod
-    def fit(cls, pairs: Pairs, labels: npt.NDArray[np.int32], config: RankerConfig, threads: int) -> "Ranker":
+    def fit(
+        cls,
+        pairs: Pairs,
+        labels: npt.NDArray[np.int32],
+        config: RankerConfig,
+        threads: int,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> "Ranker":
         """Train on the pairs of products whose label is `labels[n]`; one whose label is no candidate teaches nothing.
+
+        Args:
+            pairs: the products' candidates and features.
+            labels: int32[n].
+            config: how to train.
+            threads: how many may run at once; the result does not depend on it.
+            checkpoints: where the booster is kept after every block of rounds.
 
         Raises:
             LabelError: no product has its label among its candidates, so there is nothing to learn an order from.
@@ -72,7 +89,7 @@ class Ranker:
         chosen = chosen[drawn]
         if not np.array_equal(chosen, np.arange(len(labels))):  # the copy is as large as the table itself
             pairs, target = pairs.take(chosen), target[chosen]
-        return cls(Forest.parse(_train(pairs, target, weights, config, threads)))
+        return cls(Forest.parse(_train(pairs, target, weights, config, threads, checkpoints)))
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
         """float64[n, k]: how likely each candidate is among the candidates; each row sums to 1, unranked ones have 0."""
@@ -106,21 +123,19 @@ def _train(
     weights: npt.NDArray[np.float32],
     config: RankerConfig,
     threads: int,
+    checkpoints: Checkpoints,
 ) -> str:
     """The booster's text, the same whatever the number of threads."""
-    import lightgbm as lgb  # answering does without it
-
     ranked = pairs.has_features
     right = target[ranked].astype(np.float32)
     counted = np.repeat(weights, pairs.ranked)
 
-    def gradient(raw: npt.NDArray[np.float64], _: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def gradient(raw: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         probability = _softmax(_padded(raw, ranked))[ranked]
         curvature = np.maximum(probability * (1 - probability), 1e-6)
         return counted * (probability - right), counted * curvature
 
     parameters: dict[str, Any] = {
-        "objective": gradient,
         "num_leaves": config.leaves,
         "learning_rate": config.learning_rate,
         "min_data_in_leaf": config.min_leaf,
@@ -135,9 +150,15 @@ def _train(
         "num_threads": threads,
         "verbose": -1,
     }
-    data = lgb.Dataset(pairs.features, right, feature_name=list(FEATURES))
-    text: str = lgb.train(parameters, data, config.rounds).model_to_string()
-    return re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", text)
+    return boost(
+        pairs.features,
+        list(FEATURES),
+        gradient,
+        parameters,
+        rounds=config.rounds,
+        block=config.block,
+        checkpoints=checkpoints,
+    )
 
 
 def _padded(values: npt.NDArray[np.float64], ranked: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ and calibrates it on validation products.
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle, Provenance
 from prodclf_assets.classifier.calibration import Calibrator, calibration_error
+from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFolder
 from prodclf_assets.classifier.decision import DecisionConfig, Thresholds
 from prodclf_assets.classifier.encoder import Encoder, Pairs, fit_encoder
 from prodclf_assets.classifier.kernels import available_cores
@@ -76,6 +77,14 @@ class LabelledPairs:
 
     pairs: Pairs
     labels: npt.NDArray[np.int32]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything in it."""
+        digest = hashlib.sha256(str(self.pairs.candidates.shape).encode())
+        for array in (self.pairs.candidates, self.pairs.features, self.pairs.familiarity, self.labels):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write as Parquet: one row per product and candidate."""
@@ -163,6 +172,7 @@ def fit_features(
     validation: pd.DataFrame,
     config: TrainingConfig,
     threads: int | None = None,
+    checkpoints: CheckpointFolder | None = None,
 ) -> FeatureSet:
     """Fit the retrievers, and compute what the re-ranker learns from and what it is calibrated on.
 
@@ -174,6 +184,7 @@ def fit_features(
         validation: the same; may be empty. Categories that `train` does not have cannot be answered.
         config: the parameters.
         threads: how many may run at once; all cores of this process when None.
+        checkpoints: where what is done is kept, so that a killed process loses no more than a fold; nowhere when None.
 
     Raises:
         LabelError: the training products have fewer than two categories.
@@ -190,6 +201,10 @@ def fit_features(
     both = pd.concat([train, validation], ignore_index=True)
     labels = tree.encode(both[LABEL_COLUMN].tolist())
     logger.info("features: %d products, %d labels, %d folds", len(both), len(tree), config.folds)
+    digest = data_hash(train, validation)
+    kept = NO_CHECKPOINTS
+    if checkpoints:
+        kept = checkpoints.open("features", features_inputs(digest, config.to_dict()))
     encoder, pairs = fit_encoder(
         ProductBatch.from_frame(both),
         both[TITLE_KEY_COLUMN].tolist(),
@@ -199,6 +214,7 @@ def fit_features(
         config.retriever,
         config.folds,
         threads,
+        kept,
     )
     learnt, held = np.arange(len(train)), np.arange(len(train), len(both))
     return FeatureSet(
@@ -206,7 +222,7 @@ def fit_features(
         LabelledPairs(pairs.take(learnt), labels[learnt]),
         LabelledPairs(pairs.take(held), labels[held]),
         profile_of(ProductBatch.from_frame(train)),
-        data_hash(train, validation),
+        digest,
         config.to_dict(),
     )
 
@@ -217,6 +233,7 @@ def fit_model(
     *,
     git_commit: str | None = None,
     threads: int | None = None,
+    checkpoints: CheckpointFolder | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Bundle:
     """Train the re-ranker on the training pairs, calibrate and set thresholds on the validation pairs.
@@ -226,10 +243,15 @@ def fit_model(
         config: the parameters.
         git_commit: of this code, for the manifest.
         threads: how many may run at once; all cores of this process when None.
+        checkpoints: where what is done is kept, so that a killed process loses no more than a block of trees; nowhere
+            when None.
         now: the clock.
     """
     threads = threads or available_cores()
-    ranker = Ranker.fit(features.train.pairs, features.train.labels, config.ranker, threads)
+    kept = NO_CHECKPOINTS
+    if checkpoints:
+        kept = checkpoints.open("model", {"pairs": features.train.digest, "config": config.to_dict()})
+    ranker = Ranker.fit(features.train.pairs, features.train.labels, config.ranker, threads, kept)
     held = features.validation
     raw = ranker.probabilities(held.pairs, threads)
     hits = held.pairs.candidates == held.labels[:, None]
@@ -272,6 +294,11 @@ def fit_model(
         },
     )
     return Bundle(features.encoder, ranker, calibrator, thresholds, provenance, threads)
+
+
+def features_inputs(digest: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides what `fit_features` gives, from the hash of the rows and the parameters."""
+    return {"data": digest, **{name: config[name] for name in config if name not in ("ranker", "decision")}}
 
 
 def data_hash(*frames: pd.DataFrame) -> str:

@@ -12,11 +12,13 @@ from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_
 from prodclf_assets.defs.automation import MODEL_FRESHNESS
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
+from prodclf_assets.settings import get_settings
 
 # Dagster evaluates annotations when definitions load, and the classifier costs three seconds to import; the assets
 # that use it import it when they run.
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_assets.classifier.checkpoints import CheckpointFolder
     from prodclf_assets.classifier.training import FeatureSet
 else:
     Bundle = FeatureSet = Any
@@ -47,7 +49,7 @@ def features(
     from prodclf_assets.classifier.pair_features import FEATURES
     from prodclf_assets.classifier.training import TrainingConfig, fit_features
 
-    found = fit_features(train_split, validation_split, TrainingConfig())
+    found = fit_features(train_split, validation_split, TrainingConfig(), checkpoints=_checkpoints())
     products, candidates = found.train.pairs.candidates.shape
     context.log.info(f"{products:,} products, {candidates} candidates each, {len(FEATURES)} features a pair")
     context.add_output_metadata(
@@ -76,12 +78,15 @@ def model(
     context: dg.AssetExecutionContext, config: ModelConfig, features: FeatureSet, mlflow_run: MlflowRun
 ) -> Bundle:
     """The model as one folder of text, arrays and JSON: re-ranker, calibration and decision thresholds."""
-    from prodclf_assets.classifier.training import TrainingConfig, fit_model
+    from prodclf_assets.classifier.training import TrainingConfig, features_inputs, fit_model
 
+    checkpoints = _checkpoints()
+    # They are in the lake by now, and are by far the largest.
+    checkpoints.forget("features", features_inputs(features.data_hash, features.config))
     commit = git_commit()
     defaults = TrainingConfig()
     training = replace(defaults, ranker=replace(defaults.ranker, rebalancing=config.rebalancing))
-    bundle = fit_model(features, training, git_commit=commit)
+    bundle = fit_model(features, training, git_commit=commit, checkpoints=checkpoints)
     origin = bundle.provenance
     run_id = mlflow_run.log(
         params=flat(origin.training),
@@ -100,6 +105,15 @@ def model(
         }
     )
     return bundle
+
+
+def _checkpoints() -> "CheckpointFolder":
+    """Where training keeps what it has reached, apart by the code and the libraries that compute it."""
+    from prodclf_assets.classifier.bundle import library_versions
+    from prodclf_assets.classifier.checkpoints import CheckpointFolder
+
+    versions = {"code": code_version("catalog", "classifier"), **library_versions()}
+    return CheckpointFolder(get_settings().checkpoints, versions)
 
 
 def flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
