@@ -39,9 +39,9 @@ class RankerConfig:
     """
 
     rounds: int = 120
-    leaves: int = 31
-    learning_rate: float = 0.06
-    min_leaf: int = 40
+    leaves: int = 16
+    learning_rate: float = 0.08
+    min_leaf: int = 60
     max_products: int = 200_000
     rebalancing: Rebalancing = "none"
     block: int = 20

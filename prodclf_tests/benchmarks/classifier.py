@@ -1,7 +1,7 @@
 """The classifier beside its peers, quality and cost from one run: `python -m prodclf_tests.benchmarks.classifier`.
 
-Every model gets the same rows: fitted on the training side, tuned and calibrated on the validation side, measured on the
-test side. Each fit has a process of its own, bound to as many cores as the tables say.
+Every model gets the same rows: tuned and calibrated on validation rows that it has not seen, then fitted on training and
+validation rows, measured on the test side. Each fit has a process of its own, bound to as many cores as the tables say.
 """
 
 import os
@@ -162,7 +162,7 @@ def _heading(cv: int, reuse: bool) -> str:
     return (
         "# The classifier beside its peers\n\n"
         "Written by `python -m prodclf_tests.benchmarks.classifier`; rows are the product's own cleaning and splits, the same "
-        "for all models: fitted on training rows, tuned, calibrated and given thresholds on validation rows, measured on "
+        "for all models: tuned, calibrated and given thresholds on validation rows, fitted on training and validation rows, measured on "
         f"{measured}.{again}\n\n"
         f"Commit {git_commit()}, {available_cores()} cores ({platform.machine()}), Python {platform.python_version()}, "
         f"{libraries}. Numba's machine code is cached by then; libraries are imported before clocks start."

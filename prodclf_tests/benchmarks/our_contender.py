@@ -10,6 +10,8 @@ import numpy as np
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.classifier.decision import AUTO
+from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
 from prodclf_tests.benchmarks.measures import Answers
 from prodclf_tests.benchmarks.tasks import Rows
@@ -17,9 +19,10 @@ from prodclf_tests.benchmarks.tasks import Rows
 
 @dataclass(frozen=True)
 class Ours:
-    """A loaded bundle."""
+    """A loaded bundle, and what it says of validation rows out of fold."""
 
     bundle: Bundle
+    held: Answers
 
     def answer(self, products: ProductBatch) -> Answers:
         """Answers, with the calibrated confidence as score."""
@@ -37,7 +40,16 @@ def tune(rows: Rows, threads: int) -> dict[str, Any]:
 def fit(rows: Rows, parameters: dict[str, Any], threads: int) -> Ours:
     """Train, save and load: what answers is what would be served."""
     config = TrainingConfig()
-    bundle = fit_model(fit_features(rows.train, rows.validation, config, threads), config, threads=threads)
+    features = fit_features(rows.train, rows.validation, config, threads)
+    bundle = fit_model(features, config, threads=threads)
     with tempfile.TemporaryDirectory(prefix="prodclf-benchmark-") as scratch:
         bundle.save(Path(scratch))
-        return Ours(Bundle.load(Path(scratch), threads))
+        return Ours(Bundle.load(Path(scratch), threads), _held(bundle, features.validation.pairs))
+
+
+def _held(bundle: Bundle, pairs: Pairs) -> Answers:
+    probabilities = bundle.calibrator.apply(bundle.ranker.probabilities(pairs, bundle.threads))
+    rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
+    labels, confidence = pairs.candidates[rows, best], probabilities[rows, best]
+    auto = bundle.thresholds.decide(labels, confidence, pairs.familiarity) == AUTO
+    return Answers(np.array(bundle.labels, object)[labels], confidence, auto)

@@ -47,6 +47,11 @@ class Rows:
         """Categories that can be learnt."""
         return int(self.train[LABEL_COLUMN].nunique())
 
+    @property
+    def everything(self) -> "Rows":
+        """The same with the validation rows among those to fit."""
+        return replace(self, train=pd.concat([self.train, self.validation], ignore_index=True))
+
     def save(self, folder: Path) -> None:
         """Write one Parquet file a side."""
         folder.mkdir(parents=True, exist_ok=True)
