@@ -61,6 +61,12 @@ queue = pd.read_csv("queue.csv", dtype=str)
 queue["category"] = queue["predicted_category"]
 queue.to_csv("queue.csv", index=False)
 END"""
+_DECIDED = """uv run python - <<'END'
+import pandas as pd
+suspects = pd.read_csv("suspects.csv", dtype=str)
+suspects["category"] = ["ok" if row % 2 else "keep" for row in range(len(suspects))]
+suspects.to_csv("suspects.csv", index=False)
+END"""
 README = (
     Step(
         'uv run dagster asset materialize -m prodclf_assets.definitions --select "*"',
@@ -105,12 +111,14 @@ README = (
     Step("uv run prodclf drift", "drift|training"),
     Step("uv run prodclf review export queue.csv", "queue.csv"),
     Step("uv run prodclf review import queue.csv", "label", before=_FILLED),
+    Step("uv run prodclf review suspects suspects.csv", "listings that may be filed wrongly"),
     Step('uv run prodclf models rollback --reason "files garden tools under toys"', "version"),
     Step("uv run prodclf review status", "label"),
 )
 OTHERS = (
     Step("uv run prodclf review export queue.csv --rows 200", "queue.csv", before="rm queue.csv"),
     Step("uv run prodclf review import queue.csv --reviewer asha", "label", before=_FILLED),
+    Step("uv run prodclf review import suspects.csv --reviewer asha", "label", before=_DECIDED),
     Step("python -m infra.lock", "the locks agree", before="source .venv/bin/activate"),
     Step("python -m infra.lint", "promtool +passed"),
     Step("promtool check config infra/monitoring/prometheus.yml", "SUCCESS"),

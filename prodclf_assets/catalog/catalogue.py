@@ -19,6 +19,7 @@ from prodclf_assets.catalog.file_records import Records, read_records
 from prodclf_assets.catalog.issues import IssueLog, RowIssues, RowOrigins
 from prodclf_assets.catalog.locate import ListedFile, found_files, listed_files
 from prodclf_assets.catalog.mapping import SourceConfig
+from prodclf_assets.catalog.places import LineRuns, runs_of
 from prodclf_assets.catalog.readers import (
     check_files,
     check_labelled,
@@ -43,6 +44,7 @@ class CatalogueFile:
         columns: the columns it has.
         deleted: ids of products that it takes away.
         issues: how many faults, how many of each kind, and the first of them.
+        lines: where its products stand.
     """
 
     name: str
@@ -51,11 +53,13 @@ class CatalogueFile:
     columns: tuple[str, ...]
     deleted: tuple[str, ...]
     issues: Mapping[str, Any]
+    lines: LineRuns
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Return the file that `asdict` described, after it went through JSON."""
-        return cls(**{**content, "columns": tuple(content["columns"]), "deleted": tuple(content["deleted"])})
+        tuples = {name: tuple(content[name]) for name in ("columns", "deleted")}
+        return cls(**{**content, **tuples, "lines": tuple((row, line) for row, line in content["lines"])})
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,6 +218,7 @@ def _fresh(
                 tuple(map(str, parts[number].frame.columns)),
                 gone[name],
                 own.to_dict(limit=_ISSUES_KEPT),
+                runs_of(parts[number].lines),
             )
             made[name] = Piece(file, group.products.iloc[first : first + rows])
             first += rows

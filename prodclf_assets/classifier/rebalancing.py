@@ -20,7 +20,8 @@ def rebalance(
     """Say which products to learn from, and how much each of them counts.
 
     - `none`: all alike.
-    - `class_weights`: every label counts the same in sum, n / (labels x products of the label) a product.
+    - `class_weights`: a product counts 1 / sqrt(products of its label), so a label with a hundred times as many counts
+      ten times as much in sum. Weights that make all labels count the same cost accuracy and macro-F1 alike, measured.
     - `oversampling`: products of labels below the mean size are repeated at random until they reach it.
     - `undersampling`: of labels above the mean size, products are left out at random until they are down to it.
 
@@ -42,7 +43,8 @@ def rebalance(
     mean = max(1, len(labels) // max(1, len(known)))
     weights = np.ones(len(labels), np.float32)
     if method == "class_weights":
-        weights = (len(labels) / (len(known) * counts[labels])).astype(np.float32)
+        weights = (1 / np.sqrt(counts[labels])).astype(np.float32)
+        weights /= weights.mean()
     elif method == "oversampling":
         from imblearn.over_sampling import RandomOverSampler  # scikit-learn loads for seconds
 

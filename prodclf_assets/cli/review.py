@@ -35,6 +35,7 @@ def review() -> None:
     Examples:
       prodclf review export queue.csv
       prodclf review import queue.csv --reviewer asha
+      prodclf review suspects suspects.csv
       prodclf review status
     """
 
@@ -99,6 +100,42 @@ def export(
         tell(f"{out}: {len(table):,} products; {queue.sentence}")
 
 
+@review.command()
+@click.argument("out", metavar="FILE", type=click.Path(dir_okay=False))
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=500, show_default=True, help="Listings at the most."
+)
+@json_option
+def suspects(out: str, rows: int, as_json: bool) -> None:
+    """Write listings that the shop may have filed wrongly to FILE (.csv, .csv.gz, .jsonl or .parquet), worst first.
+
+    They are what the asset suspect_labels found: the model, which had not seen them, finds another category at least 50
+    times as likely. Listings that somebody has decided about since are left out. Fill in the column category: the
+    right one, "ok" for predicted_category, "keep" for listed_category, or nothing where unsure; then read the file
+    with `prodclf review import`. Or correct the shop's own file, where file and line say.
+
+    \b
+    Examples:
+      prodclf review suspects suspects.csv
+      prodclf review suspects suspects.parquet --rows 5000
+    """
+    from prodclf_assets.cli.files import output_format
+    from prodclf_assets.monitoring.labels import human_labels
+    from prodclf_assets.monitoring.suspect_file import latest_suspects, suspect_rows
+
+    format_ = output_format(out, None)
+    lake = _lake()
+    found = latest_suspects(lake, human_labels(lake).table)
+    if found is None:
+        raise ProdclfError("suspects have not been looked for yet: run `prodclf train` first")
+    table = suspect_rows(found.head(rows))
+    _write(table, out, format_)
+    if as_json:
+        print_json({"output": out, "rows": len(table), "waiting": len(found)})
+    else:
+        tell(f"{out}: {len(table):,} of {len(found):,} listings that may be filed wrongly")
+
+
 @review.command("import")
 @click.argument("source", metavar="FILE")
 @click.option("--reviewer", help="Who answered, where the file's column reviewer does not say.")
@@ -106,7 +143,7 @@ def export(
 def import_(source: str, reviewer: str | None, as_json: bool) -> None:
     """Check the answers in FILE and store them; every wrong one is named, and then nothing is stored.
 
-    FILE is what `prodclf review export` wrote, filled in, or any table with the columns title and category (and brand,
+    FILE is what `prodclf review export` or `suspects` wrote, filled in, or any table with the columns title and category (and brand,
     product_id and other fields of a product, where known). Rows without a category are not answered. Reading the
     same file again stores nothing twice.
 

@@ -30,10 +30,11 @@ ROW_GROUP = 65_536
 
 @dataclass(frozen=True, eq=False)
 class NotedTable:
-    """A table, and what was noted while it was made: anything JSON can hold."""
+    """A table, what was noted while it was made (anything JSON can hold), and the bytes of other files by name."""
 
     frame: pd.DataFrame
     notes: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -93,11 +94,13 @@ class TableIOManager(LakeIOManager):
     """
 
     def save(self, value: pd.DataFrame | NotedTable, folder: Path) -> Mapping[str, Any]:
-        """Write `table.parquet` and `notes.json`; show the row count and the column schema."""
+        """Write `table.parquet`, `notes.json` and what else there is; show the row count and the column schema."""
         noted = value if isinstance(value, NotedTable) else NotedTable(value)
         table = pa.Table.from_pandas(noted.frame, preserve_index=False)
         pq.write_table(table, folder / "table.parquet", compression="zstd", row_group_size=ROW_GROUP)
         _write_json(noted.notes, folder / "notes.json")
+        for name, content in noted.files.items():
+            (folder / name).write_bytes(content)
         columns = [
             dg.TableColumn(
                 name,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 AGREED: Final = "ok"
 """What a reviewer may write instead of repeating the predicted category."""
+KEPT: Final = "keep"
+"""The same for the category that the shop gave, in a file of suspect categories."""
+LISTED: Final = "listed_category"
 _SAID: Final = ("predicted_category", "model_version", "reviewer", "request_id")
 
 
@@ -169,6 +172,7 @@ class _Cells:
     products: ProductBatch
     ids: list[str]
     answers: list[str]
+    listed: list[str]
     notes: dict[str, list[str]]
 
     @classmethod
@@ -179,17 +183,23 @@ class _Cells:
             ProductBatch.from_frame(frame),
             batch_texts(frame, "product_id"),
             batch_texts(frame, LABEL_COLUMN),
+            batch_texts(frame, LISTED),
             notes,
         )
 
     def category(self, at: int, categories: Categories) -> tuple[str, str]:
         """The category that a row's answer means, and ""; or "" and what is wrong with it."""
-        answer, predicted = self.answers[at], self.notes["predicted_category"][at]
-        if answer.casefold() != AGREED:
+        answer, word = self.answers[at], self.answers[at].casefold()
+        short = {
+            AGREED: ("predicted_category", self.notes["predicted_category"][at]),
+            KEPT: (LISTED, self.listed[at]),
+        }
+        if word not in short:
             return categories.find(answer)
-        if not predicted:
-            return "", f"{AGREED!r} agrees with predicted_category, which is empty; write the category"
-        return categories.find(predicted)
+        column, meant = short[word]
+        if not meant:
+            return "", f"{word!r} agrees with {column}, which is empty; write the category"
+        return categories.find(meant)
 
     def feedback(self, at: int, category: str) -> dict[str, Any]:
         """A row's values by column of the feedback log."""

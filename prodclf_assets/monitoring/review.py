@@ -71,7 +71,7 @@ def doubtful_products(predictions: EventLog, since: datetime, until: datetime) -
 
 def different_products(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of products, oldest first, as one row a product (title key and brand), with how often it came."""
-    keys = _keys(rows)
+    keys = product_keys(rows)
     times = rows.groupby(keys, sort=False)["times"].transform("sum").astype("int64")
     last = rows.assign(times=times)[~keys.duplicated(keep="last")]
     return last.tail(MOST_ASKED).reset_index(drop=True)
@@ -89,7 +89,7 @@ def queue_of(products: pd.DataFrame, labelled: pd.DataFrame, model: LiveModel) -
         labelled: people's labels; a product in it needs no more.
         model: the live model.
     """
-    done = _keys(products).isin(set(_keys(labelled)))
+    done = product_keys(products).isin(set(product_keys(labelled)))
     open_ = products[~done].reset_index(drop=True)
     answers = model.bundle.predict(ProductBatch.from_frame(open_))
     asked = open_.assign(
@@ -180,6 +180,7 @@ def _with_dtypes(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.astype({**dict.fromkeys(texts, TEXT_DTYPE), **dict.fromkeys(NUMERIC_COLUMNS, "float64")})
 
 
-def _keys(products: pd.DataFrame) -> pd.Series:
+def product_keys(products: pd.DataFrame) -> pd.Series:
+    """What tells one product from another: its title key and brand."""
     titles = products[TITLE_KEY_COLUMN] if TITLE_KEY_COLUMN in products else title_keys(products["title"])
     return titles.fillna("") + "\x1f" + title_keys(products["brand"]).fillna("")

@@ -12,6 +12,7 @@ from prodclf_assets.classifier.ranker import Ranker
 from prodclf_assets.classifier.rebalancing import REBALANCINGS, Rebalancing, imbalance_ratio, rebalance
 from prodclf_tests.classifier.test_ranker import CONFIG, LABELS, PAIRS
 
+ROOTS = 6**0.5 + 2**0.5 + 1
 LABELS_OF_ANY_SIZE = st.lists(st.integers(0, 6), min_size=1, max_size=60).map(lambda x: np.array(x, np.int32))
 
 
@@ -24,7 +25,7 @@ def sizes(labels: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> dict[int
     ("method", "expected"),
     [
         ("none", {0: 6, 1: 2, 4: 1}),
-        ("class_weights", {0: 3, 1: 3, 4: 3}),
+        ("class_weights", {0: 9 * 6**0.5 / ROOTS, 1: 9 * 2**0.5 / ROOTS, 4: 9 / ROOTS}),
         ("oversampling", {0: 6, 1: 3, 4: 3}),
         ("undersampling", {0: 3, 1: 2, 4: 1}),
     ],
@@ -54,7 +55,7 @@ def test_drawing_is_the_same_again(method: Rebalancing) -> None:
 
 
 def test_a_rare_label_gets_more_say() -> None:
-    """Where nothing tells two labels apart but that one is rare, weights make them equally likely."""
+    """Where nothing tells two labels apart but that one is a ninth of the other, it is one third of it by weights."""
     pairs = replace(PAIRS, features=np.zeros_like(PAIRS.features))
     right = np.where(np.arange(len(LABELS)) % 10 == 0, 1, 0)
     pairs = replace(pairs, candidates=np.tile(np.array([0, 1, 2, 3], np.int32), (len(LABELS), 1)))
@@ -64,9 +65,9 @@ def test_a_rare_label_gets_more_say() -> None:
         ranker = Ranker.fit(pairs, right.astype(np.int32), replace(CONFIG, rounds=60, rebalancing=method), 1)
         probabilities = ranker.probabilities(pairs, 1)[0]
         odds[method] = probabilities[1] / probabilities[0]
-    assert odds["none"] < 0.3
-    assert odds["class_weights"] == pytest.approx(1, abs=0.2)
-    assert odds["none"] < odds["oversampling"]
+    assert odds["none"] == pytest.approx(1 / 9, abs=0.06)
+    assert odds["class_weights"] == pytest.approx(1 / 3, abs=0.1)
+    assert odds["oversampling"] > 0.3
 
 
 def test_the_imbalance_ratio() -> None:

@@ -27,6 +27,7 @@ GRAPH = {
     "stakeholder_report": {"evaluation_report", "promotion_decision", "drift_report"},
     "predictions": {"raw_products", "promotion_decision"},
     "review_queue": {"promotion_decision", "human_labels"},
+    "suspect_labels": {"raw_products", "clean_products", "train_split", "features", "human_labels"},
 }
 GROUPS = {
     "catalog": {
@@ -41,7 +42,7 @@ GROUPS = {
     "registry": {"promotion_decision"},
     "operations": {"lake_retention"},
     "reports": {"stakeholder_report"},
-    "monitoring": {"drift_report", "human_labels", "review_queue"},
+    "monitoring": {"drift_report", "human_labels", "review_queue", "suspect_labels"},
 }
 KINDS = {
     "raw_products": {"pandas", "parquet"},
@@ -60,6 +61,7 @@ KINDS = {
     "predictions": {"parquet", "lightgbm"},
     "human_labels": {"pandas", "parquet"},
     "review_queue": {"pandas", "parquet"},
+    "suspect_labels": {"pandas", "parquet", "csv"},
 }
 CHECKS = {
     ("raw_products", "schema"),
@@ -72,8 +74,13 @@ CHECKS = {
     ("evaluation_report", "calibration"),
     ("drift_report", "no_drift"),
     ("clean_products", "categories_of_the_live_model"),
+    ("suspect_labels", "usual_share_of_suspects"),
 }
-WARNINGS = {("drift_report", "no_drift"), ("clean_products", "categories_of_the_live_model")}
+WARNINGS = {
+    ("drift_report", "no_drift"),
+    ("clean_products", "categories_of_the_live_model"),
+    ("suspect_labels", "usual_share_of_suspects"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.sample import write_sample
 from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.cli import main
 from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG
 from prodclf_assets.defs.summary import materialised_metadata
 from prodclf_assets.lake import Lake, open_lake
@@ -39,6 +42,7 @@ ASSETS = {
     "stakeholder_report",
     "predictions",
     "review_queue",
+    "suspect_labels",
 }
 
 
@@ -188,7 +192,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
     kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
     records = trained.instance.get_records_for_run(trained.run_id, of_type=kind).records
     evaluations = [record.event_log_entry.asset_check_evaluation for record in records]
-    assert len(evaluations) == 10
+    assert len(evaluations) == 11
     for evaluation in evaluations:
         assert evaluation is not None
         assert evaluation.passed
@@ -199,7 +203,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
 def test_the_last_words_say_what_came_out_and_where_to_look(trained: Trained) -> None:
     report = trained.report("evaluation_report")
     for part in (
-        "done, 16 assets materialised",
+        "done, 17 assets materialised",
         "1,500 rows",
         f"accuracy {report['accuracy']:.1%}",
         f"macro-F1 {report['baseline_macro_f1']:.1%}",
@@ -209,6 +213,39 @@ def test_the_last_words_say_what_came_out_and_where_to_look(trained: Trained) ->
         f"mlflow ui --backend-store-uri {get_settings().tracking_uri}",
     ):
         assert part in trained.said
+
+
+def test_suspects_come_with_evidence_and_their_place_and_go_when_a_person_has_decided(
+    trained: Trained, tmp_path: Path, small_catalogue: Path
+) -> None:
+    shown, source = trained.shown["suspect_labels"], pd.read_csv(small_catalogue)
+    assert 0 < shown["suspects"] == shown["dagster/row_count"] < 0.2 * shown["listings"]
+    assert shown["listings"] == trained.shown["train_split"]["dagster/row_count"]
+    with trained.lake.opened(trained.lake.latest("suspect_labels")) as folder:
+        table = pd.read_csv(folder / "suspects.csv")
+    assert len(table) == shown["suspects"]
+    assert set(table["file"]) == {str(small_catalogue)}
+    listed = source["title"].iloc[table["line"] - 2].str.split().str.join(" ")
+    assert (listed.to_numpy() == table["title"].to_numpy()).mean() > 0.9, "a title in normal form may differ"
+    assert table["evidence"].str.contains("other listings with").any()
+    file = tmp_path / "suspects.csv"
+    assert invoke("review", "suspects", file, "--rows", 3).exit_code == 0
+    filled = pd.read_csv(file).assign(category=["ok", "keep", ""])
+    filled.to_csv(file, index=False)
+    assert invoke("review", "import", file, "--reviewer", "asha").exit_code == 0
+    with run_graph(trained.instance, "human_labels", "suspect_labels") as result:
+        assert result.success
+        (check,) = result.get_asset_check_evaluations()
+        assert check.metadata["suspects"].value == shown["suspects"] - 2
+    with trained.lake.opened(trained.lake.latest("human_labels")) as folder:
+        said = pd.read_parquet(folder / "table.parquet")
+    assert set(said["category"]) == {filled["predicted_category"][0], filled["listed_category"][1]}
+    assert invoke("review", "suspects", file).exit_code == 0
+    assert set(filled["product_id"][:2]).isdisjoint(pd.read_csv(file)["product_id"])
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_each_asset_can_be_made_again_alone_from_the_lake(trained: Trained) -> None:

@@ -166,3 +166,17 @@ def test_whatever_the_cells_hold_every_row_is_answered_blank_or_a_fault(
     assert len(found.rows) + found.blank + len(found.faults) == len(rows)
     assert all(fault.message and fault.row for fault in found.faults)
     assert {row["category"] for row in found.rows} <= {*KNOWN, *TAXONOMY.targets}
+
+
+def test_ok_takes_the_suggested_category_and_keep_the_shops(tmp_path: Path) -> None:
+    path = tmp_path / "suspects.csv"
+    path.write_text(
+        "category,title,listed_category,predicted_category\n"
+        "keep,Green tea,Grocery > Tea,Toys > Puzzles\nOk,Jigsaw,Grocery > Tea,Toys > Puzzles\nKeep,Racer,,Toys > Cars\n"
+    )
+    found = read_returned(str(path), CATEGORIES)
+    assert [row["category"] for row in found.rows] == ["Grocery > Tea", "Toys > Puzzles"]
+    assert {row["predicted_category"] for row in found.rows} == {"Toys > Puzzles"}
+    assert [str(fault) for fault in found.faults] == [
+        "suspects.csv row 4, column 'category': 'keep' agrees with listed_category, which is empty; write the category"
+    ]

@@ -11,12 +11,16 @@ from prodclf_assets.catalog.splits import OTHER
 from prodclf_assets.catalog.taxonomy import Taxonomy, load_taxonomy
 from prodclf_assets.defs.checks.measures import CERTAIN_ROWS
 from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.io_managers import NotedTable
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.defs.resources import CatalogueSource
 from prodclf_assets.registry.champion import live_labels
 from prodclf_assets.settings import get_settings
 
 MOST_LISTED = 100
+# Real catalogues had 1 to 8 suspects in a hundred listings, see the benchmark of suspects.
+SUSPECTS_LIMIT = 0.2
+SUSPECTS_GROWTH = 1.5
 
 
 @dg.asset_check(asset="drift_report")
@@ -97,6 +101,40 @@ def check_live_categories(
                 {"category": "string", "change": "string", "rows": "int", "taxonomy": "string"},
             ),
         },
+    )
+
+
+@dg.asset_check(asset="suspect_labels")
+@user_errors
+def usual_share_of_suspects(suspect_labels: NotedTable) -> dg.AssetCheckResult:
+    """No more listings are suspect than one in five, nor clearly more than the time before."""
+    return check_suspects(suspect_labels.notes)
+
+
+def check_suspects(notes: Mapping[str, Any]) -> dg.AssetCheckResult:
+    """Warn where the shop's categories got worse at once: a feed mixed up, a column mapped wrongly.
+
+    Clearly more is half as many again, and beyond chance: more than three standard errors of the difference of two
+    shares (one in 700 by chance).
+    """
+    listings, suspects = notes["listings"], notes["suspects"]
+    before = notes["before"] or {"listings": 0, "suspects": 0}
+    share, earlier = (found["suspects"] / max(1, found["listings"]) for found in (notes, before))
+    common = (suspects + before["suspects"]) / max(1, listings + before["listings"])
+    noise = 3 * (common * (1 - common) * (1 / max(1, listings) + 1 / max(1, before["listings"]))) ** 0.5
+    grown = before["listings"] > 0 and share > max(SUSPECTS_GROWTH * earlier, earlier + noise)
+    passed = share <= SUSPECTS_LIMIT and not grown
+    compared = f", {earlier:.1%} the time before" if before["listings"] else ""
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{share:.1%} of {listings:,} listings are in a category that the model contradicts{compared}"
+        + (
+            ""
+            if passed
+            else "; commonest_moves says which: a feed or the mapping may have mixed categories up"
+        ),
+        metadata={"listings": listings, "suspects": suspects, "share": share, "share_before": earlier},
     )
 
 

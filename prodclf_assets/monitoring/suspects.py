@@ -1,0 +1,197 @@
+"""Listings whose category the model, not having seen them, contradicts.
+
+Ranked by self-confidence, the probability of the category that the shop gave, lowest first (Northcutt, Jiang & Chuang 2021,
+"Confident Learning"; with label-independent noise the best of their scores here too); among categories that are not even
+candidates, which all have 0, by how sure the model is of another one. cleanlab, their package, gives the same order but
+for those ties, wants a probability for every product and category (24 GB for a million products and 3,000 categories, where
+ours are ten a product), and what it then selects as errors is larger and less precise, see the benchmark.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.parsing import TEXT_DTYPE
+from prodclf_assets.catalog.splits import OTHER
+from prodclf_assets.classifier.ranker import RankerConfig
+from prodclf_assets.errors import LabelError
+from prodclf_assets.monitoring.evidence import evidence_for
+from prodclf_assets.monitoring.review import product_keys
+
+if TYPE_CHECKING:
+    from prodclf_assets.classifier.training import FeatureSet
+
+CONTRADICTED: Final = 50.0
+"""A listing is a suspect when another category is at least so many times as likely as the shop's."""
+SUSPECT_COLUMNS: Final = (
+    "listed_category",
+    "predicted_category",
+    "confidence",
+    "listed_probability",
+    "evidence",
+    *PRODUCT_COLUMNS,
+)
+
+
+@dataclass(frozen=True)
+class LabelOdds:
+    """How likely the model finds each product's own category, and the best other one.
+
+    Attributes:
+        own: float64[n], 0.0 where the own category is no candidate.
+        other: int32[n], label code, -1 where there is no other.
+        other_probability: float64[n], 0.0 where there is no other.
+    """
+
+    own: npt.NDArray[np.float64]
+    other: npt.NDArray[np.int32]
+    other_probability: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        candidates: npt.NDArray[np.int32],
+        probabilities: npt.NDArray[np.float64],
+        labels: npt.NDArray[np.int32],
+    ) -> Self:
+        """Compare candidates (int32[n, k]) by their out-of-fold probabilities (float64[n, k]) with labels (int32[n])."""
+        own = candidates == labels[:, None]
+        others = np.where(own, -1.0, probabilities)
+        best = others.argmax(axis=1)
+        rows = np.arange(len(labels))
+        found = others[rows, best]
+        return cls(
+            np.where(own, probabilities, 0.0).sum(axis=1),
+            np.where(found >= 0, candidates[rows, best], -1).astype(np.int32),
+            np.maximum(found, 0.0),
+        )
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """int64[n]: positions of the products, the most suspect first."""
+        return np.lexsort((-self.other_probability, self.own)).astype(np.int64)
+
+    @property
+    def contradicted(self) -> npt.NDArray[np.bool_]:
+        """bool[n]: whether the model contradicts the own category beyond doubt, see `CONTRADICTED`."""
+        found: npt.NDArray[np.bool_] = (self.other >= 0) & (self.other_probability > CONTRADICTED * self.own)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Suspects:
+    """What was found.
+
+    Attributes:
+        table: as `suspect_table` gives it.
+        listings: products that the model was asked about.
+        sentence: what is so, or why there is nothing.
+    """
+
+    table: pd.DataFrame
+    listings: int
+    sentence: str
+
+    @property
+    def share(self) -> float:
+        """Suspects among the listings."""
+        return len(self.table) / max(1, self.listings)
+
+
+def find_suspects(
+    features: "FeatureSet",
+    train: pd.DataFrame,
+    catalogue: pd.DataFrame,
+    labelled: pd.DataFrame | None,
+    threads: int,
+) -> Suspects:
+    """Ask the model about its own training products, each by a part of it that has not seen the product.
+
+    Args:
+        features: made from `train`.
+        train, catalogue, labelled: as for `suspect_table`.
+        threads: how many may run at once.
+
+    Raises:
+        LabelError: `features` was made from other products.
+    """
+    from prodclf_assets.classifier.out_of_fold import out_of_fold_probabilities
+
+    pairs, paths = features.train, features.encoder.tree.paths
+    _belong_together(train, pairs.labels, features.encoder.tree.encode(train[LABEL_COLUMN].tolist()))
+    groups = train[TITLE_KEY_COLUMN].tolist()
+    try:
+        probabilities = out_of_fold_probabilities(pairs, groups, RankerConfig(), threads)
+    except LabelError as error:
+        nothing = LabelOdds.of(pairs.pairs.candidates, np.zeros(pairs.pairs.candidates.shape), pairs.labels)
+        return Suspects(
+            suspect_table(train, paths, nothing, catalogue, labelled), 0, f"nothing was asked: {error}"
+        )
+    odds = LabelOdds.of(pairs.pairs.candidates, probabilities, pairs.labels)
+    table = suspect_table(train, paths, odds, catalogue, labelled)
+    return Suspects(
+        table,
+        len(train),
+        f"{len(table):,} of {len(train):,} listings are in a category that the model contradicts: another one is at "
+        f"least {CONTRADICTED:.0f} times as likely",
+    )
+
+
+def suspect_table(
+    train: pd.DataFrame,
+    paths: tuple[str, ...],
+    odds: LabelOdds,
+    catalogue: pd.DataFrame,
+    labelled: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """The suspects, the most suspect first.
+
+    Args:
+        train: the n products that the model was asked about: products frame with `category` and `title_key`.
+        paths: the model's labels.
+        odds: of these products.
+        catalogue: `title_key`, `brand` and `category` of the clean catalogue: the shop's own, where `train` has the parent of
+            a category too rare to learn.
+        labelled: people's labels; a person has decided about these products.
+
+    Returns:
+        `SUSPECT_COLUMNS`; the index is the position in `train`.
+    """
+    keys = product_keys(train)
+    open_ = (
+        np.ones(len(train), bool) if labelled is None else ~keys.isin(set(product_keys(labelled))).to_numpy()
+    )
+    suggested = np.array([*paths, ""], object)[odds.other]
+    if OTHER not in set(catalogue[LABEL_COLUMN]):  # then it is no category, but all that are too rare
+        open_ &= suggested != OTHER
+    rows = odds.order[(odds.contradicted & open_)[odds.order]]
+    table = train.iloc[rows][list(PRODUCT_COLUMNS)].set_axis(rows)
+    return table.assign(
+        listed_category=pd.array(_listed(train.iloc[rows], catalogue), dtype=TEXT_DTYPE),
+        predicted_category=pd.array(suggested[rows], dtype=TEXT_DTYPE),
+        confidence=odds.other_probability[rows].round(4),
+        listed_probability=odds.own[rows].round(4),
+        evidence=pd.array(evidence_for(train, rows, suggested[rows]), dtype=TEXT_DTYPE),
+    )[list(SUSPECT_COLUMNS)]
+
+
+def _listed(products: pd.DataFrame, catalogue: pd.DataFrame) -> pd.Series:
+    """The category of each product in the catalogue, which lists a product once; what it was learnt as otherwise."""
+    listed = pd.Series(catalogue[LABEL_COLUMN].array, product_keys(catalogue))
+    found = product_keys(products).map(listed[~listed.index.duplicated()])
+    return found.fillna(products[LABEL_COLUMN])
+
+
+def _belong_together(
+    train: pd.DataFrame, labels: npt.NDArray[np.int32], codes: npt.NDArray[np.int32]
+) -> None:
+    """Make sure that features and products are of one version, row by row."""
+    if not np.array_equal(labels, codes):
+        raise LabelError(
+            f"the features ({len(labels):,} products) were made from another version of train_split "
+            f"({len(train):,} products); materialise features again"
+        )
