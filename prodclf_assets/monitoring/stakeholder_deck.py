@@ -8,13 +8,15 @@ from typing import Any
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.dml.color import RGBColor
-from pptx.enum.chart import XL_CHART_TYPE, XL_LABEL_POSITION
+from pptx.enum.chart import XL_CHART_TYPE, XL_LABEL_POSITION, XL_LEGEND_POSITION
 from pptx.enum.text import MSO_ANCHOR
 from pptx.util import Emu, Inches, Pt
 
-from prodclf_assets.monitoring.stakeholders import RISKS, Stakeholders, basis, headline, margin, work
+from prodclf_assets.monitoring.stakeholders import RISKS, Stakeholders, basis, headline, margin, shares, work
 
 INK, FAINT, ACCENT, LINE = (RGBColor.from_string(each) for each in ("1E293B", "64748B", "2563EB", "E2E8F0"))
+# As on the page: filed rightly, filed wrongly, shown to a person.
+_PARTS = (ACCENT, RGBColor.from_string("DC2626"), RGBColor.from_string("94A3B8"))
 _WIDTH, _HEIGHT, _MARGIN = Inches(13.333), Inches(7.5), Inches(0.7)
 _LONGEST = 130
 
@@ -29,7 +31,7 @@ def stakeholder_deck(facts: Stakeholders) -> bytes:
     _numbers(_slide(deck, headline(facts)), facts)
     _coverage(_slide(deck, "The stricter the promise, the fewer products are filed without a person"), facts)
     _failures(_slide(deck, "Where it fails"), facts)
-    _say(_slide(deck, "Work saved"), work(facts), top=Inches(1.9), size=28)
+    _work(_slide(deck, "Work saved"), facts)
     changes = ((each.day, each.event, str(each.version), each.reason) for each in facts.changes)
     _table(
         _slide(deck, "Changes of the model in use"), ("day", "what", "version", "why"), changes, (3, 2, 2, 12)
@@ -102,6 +104,28 @@ def _coverage(slide: Any, facts: Stakeholders) -> None:
     plot.series[0].format.fill.solid()
     plot.series[0].format.fill.fore_color.rgb = ACCENT
     _say(slide, margin(facts), top=Inches(6.4), size=16, color=FAINT)
+
+
+def _work(slide: Any, facts: Stakeholders) -> None:
+    """What becomes of 1,000 products, as one bar, and the hours that follow."""
+    _say(slide, work(facts), top=Inches(1.5), size=24)
+    data = CategoryChartData(number_format="#,##0")
+    data.categories = ["of 1,000 products"]
+    for name, count in shares(facts):
+        data.add_series(f"{name}: {count:,}", [count])
+    chart = slide.shapes.add_chart(
+        XL_CHART_TYPE.BAR_STACKED, _MARGIN, Inches(3.2), _WIDTH - 2 * _MARGIN, Inches(3.2), data
+    ).chart
+    chart.has_title, chart.has_legend = False, True
+    chart.legend.position, chart.legend.include_in_layout = XL_LEGEND_POSITION.BOTTOM, False
+    chart.legend.font.size = Pt(18)
+    chart.value_axis.visible = chart.value_axis.has_major_gridlines = chart.category_axis.visible = False
+    chart.value_axis.minimum_scale, chart.value_axis.maximum_scale = 0, 1000
+    plot = chart.plots[0]
+    plot.gap_width, plot.overlap = 40, 100
+    for series, colour in zip(plot.series, _PARTS, strict=True):
+        series.format.fill.solid()
+        series.format.fill.fore_color.rgb = colour
 
 
 def _failures(slide: Any, facts: Stakeholders) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from prodclf_assets.monitoring.stakeholders import RISKS, Stakeholders, basis, headline, margin, work
+from prodclf_assets.monitoring.stakeholders import RISKS, Stakeholders, basis, headline, margin, shares, work
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1e293b; background: #fff; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -13,10 +13,15 @@ h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .5rem; } h2 { font-size: 
 .numbers b { display: block; font-size: 2rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; margin-bottom: 1.2rem; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #e2e8f0; vertical-align: top; }
-th { color: #475569; font-weight: 600; } td.n, th.n { text-align: right; white-space: nowrap; }
+th { color: #475569; font-weight: 600; white-space: nowrap; } td.n { white-space: nowrap; width: 1%; }
+.bar.whole { display: flex; height: 1.6rem; overflow: hidden; } .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; padding: 0; list-style: none; }
+.legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin-right: .4rem; }
 .bar { background: #e2e8f0; height: .8rem; border-radius: 2px; min-width: 8rem; margin-top: .35rem; } .bar i { display: block; height: 100%; background: #2563eb; border-radius: 2px; }
 small, .small { color: #64748b; font-size: .9rem; } .drift { color: #9a3412; }
 """
+# As on the slides: filed rightly, filed wrongly, shown to a person.
+_PARTS = ("#2563eb", "#dc2626", "#94a3b8")
+_SHORT = 12
 
 
 def stakeholder_page(facts: Stakeholders) -> str:
@@ -34,6 +39,7 @@ def stakeholder_page(facts: Stakeholders) -> str:
         f'<p class="small">{escape(basis(facts))}</p>',
         _numbers(facts),
         f"<h2>Work saved</h2><p>{escape(work(facts))}</p>",
+        _shares(facts),
         "<h2>How strict, how much</h2>",
         f"<p>The stricter the promise, the fewer products are filed without a person. {escape(margin(facts))}</p>",
         _table(("right at least", "", "share of products"), coverage, raw=True),
@@ -72,6 +78,19 @@ def _numbers(facts: Stakeholders) -> str:
     )
 
 
+def _shares(facts: Stakeholders) -> str:
+    """Of 1,000 products, as one bar of three parts and its legend."""
+    parts = list(zip(shares(facts), _PARTS, strict=True))
+    bar = "".join(
+        f'<i style="width:{count / 10:.1f}%;background:{colour}"></i>' for (_, count), colour in parts
+    )
+    legend = "".join(
+        f'<li><i style="background:{colour}"></i>{count:,} {escape(name)}</li>'
+        for (name, count), colour in parts
+    )
+    return f'<div class="bar whole">{bar}</div><ul class="legend">{legend}</ul>'
+
+
 def _failures(facts: Stakeholders) -> list[str]:
     if not facts.confusions:
         return ["<p>No mistake was made on the measured products.</p>"]
@@ -96,8 +115,14 @@ def _failures(facts: Stakeholders) -> list[str]:
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]], *, raw: bool = False) -> str:
     """A table; cells are escaped unless they are `raw` HTML."""
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{cell if raw else escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
+    body = "".join("<tr>" + "".join(map(_cell if raw else _escaped, row)) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _escaped(text: str) -> str:
+    return _cell(escape(text))
+
+
+def _cell(content: str) -> str:
+    """A cell; what is as short as a date or a number stays on one line and takes no more room than it needs."""
+    return f'<td class="n">{content}</td>' if len(content) <= _SHORT else f"<td>{content}</td>"

@@ -1,5 +1,6 @@
 """What management asks of the classifier, from the evaluation, the promotion log and the drift report; nothing is guessed."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -128,7 +129,7 @@ def gather(
     entries = list(promotions)[-MOST_LISTED:][::-1]
     return Stakeholders(
         model_version=evaluation["model_version"],
-        decision=f"{decision['decision']}: {decision['reason']}",
+        decision=_set(f"{decision['decision']}: {decision['reason']}"),
         champion=decision["champion"],
         rows=evaluation["rows"],
         labels=evaluation["labels"],
@@ -150,12 +151,26 @@ def gather(
                 entry.written_at.date().isoformat(),
                 entry.record["event"],
                 entry.record["version"],
-                entry.record["reason"],
+                _set(entry.record["reason"]),
             )
             for entry in entries
         ),
         drift=drift["sentence"],
         drifted=drift["drifted"],
+    )
+
+
+def _set(text: str) -> str:
+    """A text with minus signs before numbers, where a line is not broken as it is after a hyphen."""
+    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
+
+
+def shares(facts: Stakeholders) -> tuple[tuple[str, int], ...]:
+    """What becomes of 1,000 products: name and count of each part."""
+    return (
+        ("filed rightly without a person", facts.filed_per_1000 - facts.wrong_per_1000),
+        ("filed wrongly", facts.wrong_per_1000),
+        ("shown to a person", 1000 - facts.filed_per_1000),
     )
 
 

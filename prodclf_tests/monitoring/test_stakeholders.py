@@ -15,7 +15,15 @@ from prodclf_assets.classifier.evaluation import evaluate
 from prodclf_assets.lake import LogEntry
 from prodclf_assets.monitoring.stakeholder_deck import stakeholder_deck
 from prodclf_assets.monitoring.stakeholder_page import stakeholder_page
-from prodclf_assets.monitoring.stakeholders import MOST_LISTED, RISKS, Stakeholders, gather, headline, work
+from prodclf_assets.monitoring.stakeholders import (
+    MOST_LISTED,
+    RISKS,
+    Stakeholders,
+    gather,
+    headline,
+    shares,
+    work,
+)
 
 DECISION = {
     "decision": "promoted (version 3)",
@@ -56,7 +64,9 @@ def words_of(deck: bytes) -> str:
             if shape.has_table:
                 found += [cell.text for row in shape.table.rows for cell in row.cells]
             if shape.has_chart:
-                found += [f"{value:.0%}" for value in shape.chart.plots[0].series[0].values]
+                series = shape.chart.plots[0].series
+                found += [f"{value:.0%}" for value in series[0].values]
+                found += [f"{each.name} {round(each.values[0])}" for each in series]
     return "\n".join(found)
 
 
@@ -66,6 +76,7 @@ def test_facts_are_those_of_the_reports(facts: Stakeholders, evaluation: dict[st
     assert facts.hours_per_1000 == pytest.approx(facts.filed_per_1000 * 0.5 / 60)
     assert facts.wrong_per_1000 <= facts.filed_per_1000
     assert [change.version for change in facts.changes] == [8, 7, 6, 5, 4, 3]
+    assert sum(count for _, count in shares(facts)) == 1000
     recalls = [recall for _, _, recall in facts.weakest]
     assert recalls == sorted(recalls)
     assert len(facts.confusions) <= MOST_LISTED
@@ -89,6 +100,7 @@ def test_page_and_slides_say_the_same(facts: Stakeholders) -> None:
         *(true for true, _, _ in facts.confusions),
         *(f"{share:.0%}" for _, share in facts.coverage),
         *(risk for risk, _ in RISKS),
+        *(name for name, _ in shares(facts)),
     ):
         assert said in page, said
         assert said in deck, said
@@ -100,6 +112,13 @@ def test_page_fetches_nothing_and_escapes_what_it_is_told(facts: Stakeholders) -
     assert not re.search(r"(?:src|href)=|url\(|@import|<script", page)
     assert "&lt;shoes&gt; &amp; boots" in page
     assert "<shoes>" not in page
+
+
+def test_minus_signs_do_not_end_a_line(evaluation: dict[str, Any]) -> None:
+    lost = {**DECISION, "reason": "loss of -0.01 (interval -0.02 to 0.01), well-known"}
+    found = gather(evaluation, lost, DRIFT, log(1), 0.5).decision
+    assert "of \N{MINUS SIGN}0.01 (interval \N{MINUS SIGN}0.02 to" in found
+    assert "well-known" in found
 
 
 def test_no_cell_of_the_slides_is_cut_short_of_what_we_wrote(facts: Stakeholders) -> None:
