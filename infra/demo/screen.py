@@ -112,6 +112,10 @@ class Screen:
         found = self.page.get_by_role("button", name=name).or_(self.page.get_by_role("link", name=name))
         found.first.click(timeout=SEE_MS)
 
+    def keys(self, combination: str) -> None:
+        """Press keys, named as Playwright names them."""
+        self.page.keyboard.press(combination)
+
     def scroll(self, selector: str) -> None:
         """Bring an element into view, slowly enough to follow."""
         behaviour = "{behavior: 'smooth', block: 'start'}"

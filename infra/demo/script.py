@@ -10,7 +10,7 @@ import yaml
 
 FOLDER = Path(__file__).parent
 # What a scene can do, each with one value; `screen.py` carries them out.
-ACTIONS = ("card", "run", "start", "open", "type", "press", "upload", "see", "scroll", "pause")
+ACTIONS = ("card", "run", "start", "open", "type", "press", "keys", "upload", "see", "scroll", "pause")
 CAPTION_WIDTH, CAPTION_LINES = 62, 2
 # After the last word of a scene, before the next begins.
 BREATH_SECONDS = 0.7

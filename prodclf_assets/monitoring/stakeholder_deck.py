@@ -118,7 +118,7 @@ def _work(slide: Any, facts: Stakeholders) -> None:
     ).chart
     chart.has_title, chart.has_legend = False, True
     chart.legend.position, chart.legend.include_in_layout = XL_LEGEND_POSITION.BOTTOM, False
-    chart.legend.font.size = Pt(18)
+    chart.legend.font.size = Pt(16)
     chart.value_axis.visible = chart.value_axis.has_major_gridlines = chart.category_axis.visible = False
     chart.value_axis.minimum_scale, chart.value_axis.maximum_scale = 0, 1000
     plot = chart.plots[0]
