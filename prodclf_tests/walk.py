@@ -22,7 +22,7 @@ import click
 from prodclf_tests.documents import ROOT, TEXTS, blocks
 
 PORTS = (3000, 5000, 8000)
-SERVING_SECONDS = 240.0
+SERVING_SECONDS = 900.0
 TAIL = 14
 
 

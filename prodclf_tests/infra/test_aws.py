@@ -35,8 +35,8 @@ def account(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
 
 @pytest.mark.parametrize("verb", VERBS, ids=[verb[0].split()[0] for verb in VERBS])
 def test_verb_does_what_is_left_to_do(verb: tuple[str, str, str, str], account: Account) -> None:
-    """Dry it changes nothing, again it finds nothing to do, and cut off in its middle it is finished by running it again."""
-    seen = see(account, *verb, cuts=1)
+    """Dry it changes nothing, again it finds nothing to do; `deploy`, cut off in its middle, is finished by running it again."""
+    seen = see(account, *verb, cuts=int(verb[0].startswith("deploy")))
     assert seen.dry
     assert bool(seen.changes) == (verb[0] != "status")
 
@@ -142,10 +142,12 @@ def test_previous_is_what_stood_before(verbs: str, expected: str | None) -> None
 
 def test_history_is_read_to_its_end(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.aws.history.PAGE", 2)
-    boto3.client("s3").create_bucket(Bucket="b", CreateBucketConfiguration={"LocationConstraint": REGION})
+    boto3.client("s3").create_bucket(
+        Bucket="history", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
     for tag in "abc":
-        append(Cloud(REGION), "b", "deploy", tag)
-    assert [each.tag for each in read(Cloud(REGION), "b")] == ["a", "b", "c"]
+        append(Cloud(REGION), "history", "deploy", tag)
+    assert [each.tag for each in read(Cloud(REGION), "history")] == ["a", "b", "c"]
 
 
 def test_dry_session_refuses_to_change(account: Account) -> None:

@@ -126,7 +126,10 @@ def see(where: Account, verb: str, before: str, first: str, again: str, cuts: in
 
 
 def _spread(calls: int, cuts: int | None) -> Sequence[int]:
-    return range(calls) if cuts is None else range(1, calls, max(1, calls // cuts))
+    if cuts is None:
+        return range(calls)
+    # Each in the middle of a part, where something was done and something is left to do.
+    return [calls * (2 * part + 1) // (2 * cuts) for part in range(cuts)]
 
 
 def _cut_off(where: Account, words: Sequence[str], before: str, limit: int) -> None:
