@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+import sqlalchemy
 
 from prodclf_tests.s3_server import S3Server, start_server
 
@@ -27,6 +29,13 @@ hypothesis.settings.register_profile(
     "prodclf", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("prodclf")
+
+
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+def _leave_it_to_the_disk(connection: Any, record: object) -> None:
+    """Do not wait for the disk at each commit of MLflow and Dagster in this process: no test cuts the power."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(autouse=True)

@@ -45,10 +45,21 @@ def settings(home: Path) -> Settings:
     return get_settings()
 
 
+@pytest.fixture(scope="session")
+def empty_history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with Dagster's databases and nothing in them: making them takes a second, copying does not."""
+    with pytest.MonkeyPatch.context() as patch:
+        settle(tmp_path_factory.mktemp("history"), patch)
+        with dg.DagsterInstance.from_config(str(REPOSITORY)):
+            made = get_settings().home
+    get_settings.cache_clear()
+    return made
+
+
 @pytest.fixture
-def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+def instance(home: Path, empty_history: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance whose history lies where the settings say, as in real use."""
-    home.mkdir(exist_ok=True)
+    shutil.copytree(empty_history, home, dirs_exist_ok=True)
     with dg.DagsterInstance.from_config(str(REPOSITORY)) as opened:
         yield opened
 

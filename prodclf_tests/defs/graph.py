@@ -1,5 +1,6 @@
 """The real graph, as tests run it."""
 
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -7,8 +8,14 @@ import dagster as dg
 from prodclf_assets.definitions import defs
 
 
-def graph_job() -> dg.JobDefinition:
+@cache
+def _resolved() -> dg.JobDefinition:
     return defs().resolve_job_def("graph")
+
+
+def graph_job() -> dg.JobDefinition:
+    """The job; Dagster asks for it several times a run, and resolving takes a third of a second."""
+    return _resolved()
 
 
 def run_graph(
