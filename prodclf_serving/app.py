@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_serving import schemas
 from prodclf_serving.explain_route import explain_route
@@ -15,7 +16,7 @@ from prodclf_serving.feedback_route import feedback_route
 from prodclf_serving.guard import Guard, ProblemCors
 from prodclf_serving.keys import ApiKeys
 from prodclf_serving.metrics import CONTENT_TYPE
-from prodclf_serving.observe import Observer, request_id_of
+from prodclf_serving.observe import Observer
 from prodclf_serving.openapi import (
     DESCRIPTION,
     EXAMPLE_CATEGORY,
@@ -24,8 +25,9 @@ from prodclf_serving.openapi import (
     problem_response,
 )
 from prodclf_serving.pages import add_pages, console
-from prodclf_serving.predict_routes import predict_routes
-from prodclf_serving.problems import ProblemError
+from prodclf_serving.predict_routes import PredictRoutes
+from prodclf_serving.problems import ProblemError, internal_fault
+from prodclf_serving.scope import request_id_of
 from prodclf_serving.scrape import Others, merged
 from prodclf_serving.service import Service
 
@@ -52,7 +54,7 @@ def build_app(service: Service, *, echo_request_id: bool = True, replicas: Other
         echo_request_id: send `X-Request-ID` back; off where the server in front does it.
         replicas: asks all replicas for their metrics, where there are several.
     """
-    app = FastAPI(
+    app = _Application(
         title="prodclf",
         version=version("prodclf"),
         description=DESCRIPTION,
@@ -60,10 +62,11 @@ def build_app(service: Service, *, echo_request_id: bool = True, replicas: Other
         docs_url=None,
         redoc_url=None,
     )
-    _add_middleware(app, service, echo_request_id)
+    app.layered = _layered(app.rest, service, echo_request_id)
     app.add_exception_handler(ProblemError, _send_problem)
+    app.add_exception_handler(Exception, _send_fault)
     app.add_exception_handler(HTTPException, _send_http_exception)
-    app.router.routes[:0] = [*predict_routes(service), explain_route(service), feedback_route(service)]
+    app.router.routes[:0] = [explain_route(service), feedback_route(service)]
     _add_operation_routes(app, service, replicas)
     add_pages(app)
     described_for: dict[str, dict[str, Any]] = {}
@@ -81,14 +84,29 @@ def build_app(service: Service, *, echo_request_id: bool = True, replicas: Other
     return app
 
 
-def _add_middleware(app: FastAPI, service: Service, echo_request_id: bool) -> None:
-    """What surrounds every request; the last one added is the outermost."""
+class _Application(FastAPI):
+    """FastAPI with layers of our own around all of it, so that predictions are answered before FastAPI costs them its time."""
+
+    layered: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        await self.layered(scope, receive, send)
+
+    async def rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request that no layer has answered."""
+        await super().__call__(scope, receive, send)
+
+
+def _layered(app: ASGIApp, service: Service, echo_request_id: bool) -> ASGIApp:
+    """What surrounds every request, from the inside out."""
     config = service.config
     origins = config.serving.allowed_origins
-    app.add_middleware(Guard, keys=ApiKeys(config.api_keys) if config.api_keys else None, origins=origins)
+    app = PredictRoutes(app, service)
+    app = Guard(app, ApiKeys(config.api_keys) if config.api_keys else None, origins)
     if origins:
-        app.add_middleware(ProblemCors, origins=origins)
-    app.add_middleware(Observer, service=service, echo_request_id=echo_request_id)
+        app = ProblemCors(app, origins)
+    return Observer(app, service, echo_request_id)
 
 
 def _add_operation_routes(app: FastAPI, service: Service, replicas: Others | None) -> None:
@@ -182,6 +200,11 @@ async def _send_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, ProblemError):
         raise error
     return error.to_response(instance=request.url.path, request_id=request_id_of(request.scope))
+
+
+async def _send_fault(request: Request, error: Exception) -> Response:
+    """A failure of the service; it goes on to the observer, which logs it."""
+    return internal_fault().to_response(instance=request.url.path, request_id=request_id_of(request.scope))
 
 
 async def _send_http_exception(request: Request, error: Exception) -> Response:

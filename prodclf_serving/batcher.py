@@ -1,43 +1,37 @@
 """Adaptive micro-batching: what queued up while one call ran becomes the next vectorised call."""
 
 import asyncio
-import time
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from contextlib import contextmanager
+from typing import Generic, TypeVar, cast
 
+from prodclf_serving.lane import CLOSED, Answer, Item, Job, Lane, Model, Outcome, deliver
 from prodclf_serving.problems import overloaded
 
-Model = TypeVar("Model")
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
 _RETRY_AFTER_SECONDS = 1
-
-
-@dataclass(frozen=True)
-class _Job(Generic[Model, Item, Answer]):
-    model: Model
-    items: Sequence[Item]
-    future: "asyncio.Future[list[Answer]]"
+_SHORT_ROWS = 16
+"""Most items of a request that is answered together with others, before any longer one."""
+_MOST_LOOK_SECONDS = 0.25
 
 
 class MicroBatcher(Generic[Model, Item, Answer]):
-    """Runs `work` in one thread, over the items of all the requests that wait at that moment.
+    """Runs `work` over the items of all the short requests that wait at that moment, in one thread.
 
     There is no waiting window: with one client a request runs at once; under load the batch grows by itself to
-    what arrived during the previous call. Every call uses one model, the one its requests were admitted with.
+    what arrived during the previous call. Every call uses one model, the one its requests were admitted with. Longer
+    requests run in parts in threads of their own, so short ones never wait behind them.
 
     Args:
-        work: `(model, items) -> answers`, one answer per item in order; called in the worker thread only.
+        work: `(model, items) -> answers`, one answer per item in order; may be called in several threads at once.
         rescue: answers likewise what `work` cannot: the items of a request on which it failed with the error given, or
             of all that wait while a call of it takes longer than the budget (no error). Called in whichever thread is free.
         budget_seconds: how long a call of `work` may take.
-        max_rows: most items in one call; a longer request must be submitted in parts.
+        max_rows: most items in one call.
+        long_threads: calls for long requests that run at a time; without any, they run where the short ones do.
         max_pending_requests: requests admitted at a time.
         max_pending_rows: items of admitted requests at a time.
     """
@@ -49,6 +43,7 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         max_rows: int,
         max_pending_requests: int,
         max_pending_rows: int,
+        long_threads: int = 0,
         rescue: Callable[[Model, Sequence[Item], Exception | None], list[Answer]] | None = None,
         budget_seconds: float | None = None,
     ) -> None:
@@ -58,12 +53,17 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         self._max_rows = max_rows
         self._max_pending_requests = max_pending_requests
         self._max_pending_rows = max_pending_rows
-        self._queue: deque[_Job[Model, Item, Answer]] = deque()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="predict")
-        self._spare = ThreadPoolExecutor(1, thread_name_prefix="rescue")
-        self._overdue: Future[Any] | None = None
-        self._pump_task: asyncio.Task[None] | None = None
-        self._call_started: float | None = None
+        self._parts_at_once = max(1, long_threads)
+        self._short = Lane("predict", 1, self._answer, max_rows)
+        self._long = (
+            Lane("predict-long", long_threads, self._answer, max_rows) if long_threads else self._short
+        )
+        self._waking: asyncio.AbstractEventLoop | None = None
+        self._look_now = threading.Event()
+        self._closed = False
+        if budget_seconds is not None:
+            watch = threading.Thread(target=self._watch, args=(budget_seconds,), name="rescue", daemon=True)
+            watch.start()
         self.pending_requests = 0
         self.pending_rows = 0
 
@@ -90,116 +90,94 @@ class MicroBatcher(Generic[Model, Item, Answer]):
             self.pending_rows -= rows
 
     async def submit(self, model: Model, items: Sequence[Item]) -> list[Answer]:
-        """Answer `items` with `model`; long requests run in parts, so that short ones get in between."""
+        """Answer `items` with `model`."""
+        if 0 < len(items) <= min(_SHORT_ROWS, self._max_rows):
+            return await self._enqueue(self._short, model, items)
+        size = min(self._max_rows, max(1, -(-len(items) // self._parts_at_once)))
         answers: list[Answer] = []
-        for start in range(0, len(items), self._max_rows):
-            answers += await self._enqueue(model, items[start : start + self._max_rows])
+        running: deque[asyncio.Future[list[Answer]]] = deque()
+        try:
+            for start in range(0, len(items), size):
+                # No more than can run at once: what else waits is to get in between.
+                if len(running) == self._parts_at_once:
+                    answers += await running.popleft()
+                running.append(self._enqueue(self._long, model, items[start : start + size]))
+            while running:
+                answers += await running.popleft()
+        finally:
+            for part in running:
+                part.cancel()
         return answers
 
     async def between(self, call: Callable[[], Result]) -> Result:
-        """Run something else that uses the model, in the same thread, between two calls.
+        """Run something else that uses the model, where long requests run.
 
         Raises:
-            ProblemError: 503 with Retry-After, when a call takes longer than the budget, this one or the one before it.
+            ProblemError: 503 with Retry-After, when a call takes longer than the budget, this one or one it waits for.
         """
-        running = await self._within_budget(call)
-        if running is None:
-            raise overloaded(_RETRY_AFTER_SECONDS)
-        return running.result()
+        (found,) = await self._enqueue(self._long, cast(Model, None), (), cast(Callable[[], Answer], call))
+        return cast(Result, found)
 
     def stalled_seconds(self) -> float:
-        """How long the call that runs now has been running; 0 when none does."""
-        started = self._call_started
-        return 0.0 if started is None else time.monotonic() - started
+        """How long the longest call that runs now has been running; 0 when none does."""
+        return max(self._short.stalled_seconds(), self._long.stalled_seconds())
 
     def close(self) -> None:
-        """End the worker thread; a running call is finished, waiting ones are cancelled."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._spare.shutdown(wait=False, cancel_futures=True)
+        """End the threads; a call that runs is finished, who waits is told."""
+        self._closed = True
+        self._look_now.set()
+        for lane in self._lanes():
+            lane.close()
 
-    def _enqueue(self, model: Model, items: Sequence[Item]) -> "asyncio.Future[list[Answer]]":
+    def _lanes(self) -> "set[Lane[Model, Item, Answer]]":
+        return {self._short, self._long}
+
+    def _enqueue(
+        self,
+        lane: Lane[Model, Item, Answer],
+        model: Model,
+        items: Sequence[Item],
+        alone: Callable[[], Answer] | None = None,
+    ) -> "asyncio.Future[list[Answer]]":
+        if self._closed:
+            raise RuntimeError(CLOSED)
         loop = asyncio.get_running_loop()
-        job: _Job[Model, Item, Answer] = _Job(model, items, loop.create_future())
-        self._queue.append(job)
-        if self._pump_task is None:
-            self._pump_task = loop.create_task(self._pump())
+        job: Job[Model, Item, Answer] = Job(model, items, loop.create_future(), alone)
+        lane.add(job)
+        if lane is not self._short:
+            lane.wake()
+        elif self._waking is not loop:
+            self._waking = loop
+            # Once all that has arrived by now is read, so that one call answers it.
+            loop.call_soon(self._wake_short)
+        if self._budget_seconds is not None and lane.overdue(self._budget_seconds):
+            self._look_now.set()
         return job.future
 
-    async def _pump(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _wake_short(self) -> None:
+        self._waking = None
+        self._short.wake()
+
+    def _watch(self, budget: float) -> None:
+        """Answer in this thread what a call, or one that it waits for, takes too long for."""
+        while not self._closed:
+            self._look_now.wait(min(budget / 4, _MOST_LOOK_SECONDS))
+            self._look_now.clear()
+            for lane in self._lanes():
+                if jobs := lane.give_up(budget):
+                    deliver(jobs, self._rescued(jobs, None))
+
+    def _answer(self, jobs: list[Job[Model, Item, Answer]]) -> list[Outcome[Answer]]:
         try:
-            while jobs := self._take():
-                outcomes = await self._outcomes(loop, jobs)
-                for job, outcome in zip(jobs, outcomes, strict=True):
-                    if job.future.done():
-                        continue  # its client has gone
-                    if isinstance(outcome, BaseException):
-                        job.future.set_exception(outcome)
-                    else:
-                        job.future.set_result(outcome)
-        finally:
-            self._pump_task = None
-
-    async def _outcomes(
-        self, loop: asyncio.AbstractEventLoop, jobs: list[_Job[Model, Item, Answer]]
-    ) -> "list[list[Answer] | BaseException]":
-        try:
-            running = await self._within_budget(lambda: self._answer(jobs))
-            if running is not None:
-                return running.result()
-            return await loop.run_in_executor(self._spare, self._rescued, jobs, None)
-        except RuntimeError as error:
-            # The thread takes no more work, since the service is closed: who waits must be told.
-            return [error] * len(jobs)
-
-    async def _within_budget(self, call: Callable[[], Result]) -> "Future[Result] | None":
-        """A call that the worker thread has ended; None when it, or an earlier one that it would wait for, takes too long."""
-        if self._overdue is not None and not self._overdue.done():
-            return None
-        loop = asyncio.get_running_loop()
-        running = self._executor.submit(self._timed, call)
-        # One future for both ends costs a third of what `asyncio.wait` would.
-        settled = loop.create_future()
-        running.add_done_callback(lambda _: _wake(loop, settled))
-        timer = loop.call_later(self._budget_seconds, _settle, settled) if self._budget_seconds else None
-        await settled
-        if timer is not None:
-            timer.cancel()
-        self._overdue = None if running.done() else running
-        return running if running.done() else None
-
-    def _take(self) -> list[_Job[Model, Item, Answer]]:
-        """The longest run of waiting jobs that share a model and fit in one call; at least one."""
-        jobs: list[_Job[Model, Item, Answer]] = []
-        rows = 0
-        while self._queue:
-            job = self._queue[0]
-            if job.future.done():
-                self._queue.popleft()
-                continue
-            if jobs and (job.model is not jobs[0].model or rows + len(job.items) > self._max_rows):
-                break
-            jobs.append(self._queue.popleft())
-            rows += len(job.items)
-        return jobs
-
-    def _timed(self, call: Callable[[], Result]) -> Result:
-        self._call_started = time.monotonic()
-        try:
-            return call()
-        finally:
-            self._call_started = None
-
-    def _answer(self, jobs: list[_Job[Model, Item, Answer]]) -> list[list[Answer] | BaseException]:
-        items = [item for job in jobs for item in job.items]
-        try:
-            answers = self._work(jobs[0].model, items)
+            if jobs[0].alone is not None:
+                return [[jobs[0].alone()]]
+            answers = self._work(jobs[0].model, [item for job in jobs for item in job.items])
         except Exception as error:
             if len(jobs) == 1:
                 return self._rescued(jobs, error)
             # One request must not fail its neighbours: find the one at fault by answering each alone.
             return [outcome for job in jobs for outcome in self._answer([job])]
-        outcomes: list[list[Answer] | BaseException] = []
+        outcomes: list[Outcome[Answer]] = []
         start = 0
         for job in jobs:
             outcomes.append(answers[start : start + len(job.items)])
@@ -207,25 +185,17 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         return outcomes
 
     def _rescued(
-        self, jobs: list[_Job[Model, Item, Answer]], error: Exception | None
-    ) -> list[list[Answer] | BaseException]:
+        self, jobs: list[Job[Model, Item, Answer]], error: Exception | None
+    ) -> list[Outcome[Answer]]:
         """Answers without `work`, each job for itself, or why there are none."""
-        outcomes: list[list[Answer] | BaseException] = []
+        outcomes: list[Outcome[Answer]] = []
         for job in jobs:
             try:
+                if job.alone is not None:
+                    raise error or overloaded(_RETRY_AFTER_SECONDS)
                 if self._rescue is None:
                     raise error or TimeoutError("a prediction call takes longer than its budget")
                 outcomes.append(self._rescue(job.model, job.items, error))
             except Exception as hopeless:
                 outcomes.append(hopeless)
         return outcomes
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-def _wake(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[None]") -> None:
-    with suppress(RuntimeError):  # a loop that has ended meanwhile has nobody to wake
-        loop.call_soon_threadsafe(_settle, future)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from prodclf_assets.catalog.mapping import infer_source_config
 from prodclf_assets.errors import ProdclfError, SourceError
@@ -20,6 +21,7 @@ from prodclf_serving.problems import (
     malformed_body,
     unsupported_media_type,
 )
+from prodclf_serving.scope import headers_of
 
 Record = dict[str, Any]
 Format = Literal["json", "csv", "ndjson"]
@@ -69,9 +71,11 @@ class ParsedBatch:
     broken: Mapping[int, str] = field(default_factory=dict)
 
 
-def content_type(request: Request) -> tuple[str, str]:
+def content_type(scope: Scope) -> tuple[str, str]:
     """Media type and character set of the body; JSON and UTF-8 where nothing is said."""
-    raw = request.headers.get("content-type", "")
+    raw = headers_of(scope).get(b"content-type", b"").decode("latin-1")
+    if raw == "application/json":
+        return raw, "utf-8"
     media_type, _, parameters = raw.partition(";")
     charset = "utf-8"
     for parameter in parameters.split(";"):
@@ -81,26 +85,32 @@ def content_type(request: Request) -> tuple[str, str]:
     return media_type.strip().lower() or "application/json", charset
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The whole body.
 
     Raises:
         ProblemError: 413 when it has more than `limit` bytes; 415 when it is compressed.
+        ClientDisconnect: the client has gone before its end.
     """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise unsupported_media_type(
-            f"content-encoding {request.headers['content-encoding']}", ("an uncompressed body",)
-        )
-    declared = request.headers.get("content-length", "")
+    headers = headers_of(scope)
+    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
+    if encoding.lower() != "identity":
+        raise unsupported_media_type(f"content-encoding {encoding}", ("an uncompressed body",))
+    declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
         raise body_too_large(limit)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
         if size > limit:
             raise body_too_large(limit)
-        chunks.append(chunk)
+        more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -124,16 +134,16 @@ def parse_json(body: bytes) -> Any:
             raise malformed_body(f"the body is not valid JSON: {error}") from error
 
 
-async def read_product(request: Request, limit: int) -> Record:
+async def read_product(scope: Scope, receive: Receive, limit: int) -> Record:
     """The one product of a request.
 
     Raises:
         ProblemError: 415 when it is not called JSON, and what `read_body` and `parse_product` raise.
     """
-    media_type, _ = content_type(request)
+    media_type, _ = content_type(scope)
     if media_type != "application/json":
         raise unsupported_media_type(media_type, ("application/json",))
-    return parse_product(await read_body(request, limit))
+    return parse_product(await read_body(scope, receive, limit))
 
 
 def parse_product(body: bytes) -> Record:

@@ -13,6 +13,7 @@ from ray.serve.schema import LoggingConfig
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
 from prodclf_serving.config import ServiceConfig
+from prodclf_serving.door import Door
 from prodclf_serving.lean import load_arrow, without
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
@@ -46,7 +47,9 @@ class Classifier:
         from prodclf_serving.scrape import ServeReplicas
 
         several = self._service.config.serving.replicas > 1
-        return build_app(self._service, echo_request_id=False, replicas=ServeReplicas() if several else None)
+        app = build_app(self._service, echo_request_id=False, replicas=ServeReplicas() if several else None)
+        Door.open(app)
+        return app
 
     def own_metrics(self) -> tuple[str, bytes]:
         """Name and metrics of this replica, for the one that is scraped."""

@@ -12,9 +12,9 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.explain import MOST_WORDS, Explanation, explain
 from prodclf_assets.classifier.reasons import reasons
 from prodclf_serving.bodies import read_product
-from prodclf_serving.observe import note, request_id_of
 from prodclf_serving.predictor import Answer, LoadedModel, RetrieverAlone, answer_records, prediction
 from prodclf_serving.problems import ItemError, invalid_items
+from prodclf_serving.scope import note, request_id_of
 from prodclf_serving.service import Service
 
 _ROWS = MOST_WORDS + len(ProductBatch.__dataclass_fields__)
@@ -26,7 +26,7 @@ def explain_route(service: Service) -> Route:
     serving = service.config.serving
 
     async def explain_one(request: Request) -> Response:
-        record = await read_product(request, serving.max_body_bytes)
+        record = await read_product(request.scope, request.receive, serving.max_body_bytes)
         model = service.model()
 
         def explained() -> tuple[Answer, Explanation]:

@@ -14,10 +14,10 @@ from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
 from prodclf_assets.catalog.scalars import text_value
 from prodclf_serving.bodies import Record, read_product
-from prodclf_serving.observe import note, request_id_of
 from prodclf_serving.predictor import LoadedModel
 from prodclf_serving.problems import ItemError, ProblemError, invalid_items
 from prodclf_serving.recorder import product_id_of
+from prodclf_serving.scope import note, request_id_of
 from prodclf_serving.service import Service
 
 NOTES = ("request_id", "reviewer", "predicted_category", "model_version")
@@ -31,7 +31,7 @@ def feedback_route(service: Service) -> Route:
     serving = service.config.serving
 
     async def feedback(request: Request) -> Response:
-        record = await read_product(request, serving.max_body_bytes)
+        record = await read_product(request.scope, request.receive, serving.max_body_bytes)
         model = service.model()
         batch, issues = ProductBatch.from_records([record])
         if not batch.title[0]:

@@ -7,8 +7,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_serving.keys import ApiKeys
-from prodclf_serving.observe import note, request_id_of
 from prodclf_serving.problems import ProblemError
+from prodclf_serving.scope import headers_of, note, request_id_of
 
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/redoc", "/openapi.json"})
 """What needs no key: the pages themselves and what a load balancer asks; `/assets/` too."""
@@ -44,9 +44,9 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> ProblemError | None:
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        if origin is not None and scope["method"] not in _READING and not self._welcome(origin, headers):
+        headers = headers_of(scope)
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if b"origin" in headers and scope["method"] not in _READING and not self._welcome(origin, headers):
             return ProblemError(
                 403,
                 "cross-origin",
@@ -55,10 +55,8 @@ class Guard:
         path: str = scope["path"]
         if self._keys is None or path in OPEN_PATHS or path.startswith("/assets/"):
             return None
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        fingerprint = (
-            self._keys.fingerprint(key.strip().encode("latin-1")) if scheme.lower() == "bearer" else None
-        )
+        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+        fingerprint = self._keys.fingerprint(key.strip()) if scheme.lower() == b"bearer" else None
         if fingerprint is None:
             said = "the API key is not accepted" if key else "an API key is needed"
             return ProblemError(
@@ -71,11 +69,11 @@ class Guard:
         note(scope, key=fingerprint)
         return None
 
-    def _welcome(self, origin: str, headers: Headers) -> bool:
+    def _welcome(self, origin: str, headers: dict[bytes, bytes]) -> bool:
         if "*" in self._origins or origin in self._origins:
             return True
         # Only the host: whether it came by TLS, a proxy in front knows and we do not.
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+        return urlsplit(origin).netloc.lower() == headers.get(b"host", b"").decode("latin-1").lower() != ""
 
 
 class ProblemCors(CORSMiddleware):

@@ -1,7 +1,7 @@
 """Prometheus metrics of one replica."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
@@ -9,7 +9,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
-from prodclf_assets.classifier.decision import DECISIONS
+from prodclf_assets.classifier.decision import DECISIONS, Decision
 from prodclf_serving.holder import Outcome as Refresh
 from prodclf_serving.live_drift import LiveReport
 from prodclf_serving.prediction_log import Outcome as Recorded
@@ -53,7 +53,8 @@ class ServingMetrics:
     def __init__(self, replica: str, replicas: int = 1) -> None:
         self._registry = CollectorRegistry()
         self._replica = replica
-        self._categories: set[str] = set()
+        self._categories: dict[str, Counter] = {}
+        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._requests = self._counter("requests", "Answered requests.", "route", "method", "status")
         self._seconds = Histogram(
             "prodclf_request_seconds",
@@ -91,24 +92,31 @@ class ServingMetrics:
         self._drift_time = self._gauge("drift_measured_timestamp_seconds", "When it was.")
         self._waiting = self._gauge("prediction_log_waiting_rows", "Answers that wait to be written.")
         self._begin_at_zero()
+        self._decided = {decision: self._decisions.labels(replica, decision) for decision in DECISIONS}
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request; `route` is the path's template, never the path itself."""
-        self._requests.labels(self._replica, route, method, str(status)).inc()
-        self._seconds.labels(self._replica, route).observe(seconds)
+        counted = self._counted.get((route, method, status))
+        if counted is None:  # to look labels up costs more than to count
+            counted = self._counted[route, method, status] = (
+                self._requests.labels(self._replica, route, method, str(status)),
+                self._seconds.labels(self._replica, route),
+            )
+        requests, latency = counted
+        requests.inc()
+        latency.observe(seconds)
 
-    def answers(self, answers: Iterable[Answer]) -> None:
+    def answers(self, answers: Sequence[Answer]) -> None:
         """Count the answers of one request."""
-        given = [answer for answer in answers if answer.error is None]
-        for decision, count in Tally(answer.decision for answer in given).items():
-            self._decisions.labels(self._replica, decision).inc(count)
-        for category, count in Tally(self._coarse(answer.category) for answer in given).items():
-            self._by_category.labels(self._replica, category).inc(count)
-        degraded = sum(
-            answer.call is not None and answer.call.degraded_reason is not None for answer in given
-        )
-        if degraded:
-            self._degraded.labels(self._replica).inc(degraded)
+        kinds = map(_kind, answers)
+        for kind, count in ((next(kinds), 1),) if len(answers) == 1 else Tally(kinds).items():
+            if kind is None:
+                continue
+            decision, category, degraded = kind
+            self._decided[decision].inc(count)
+            self._category(category).inc(count)
+            if degraded:
+                self._degraded.labels(self._replica).inc(count)
 
     def item_errors(self, count: int) -> None:
         """Count products that could not be classified."""
@@ -176,19 +184,27 @@ class ServingMetrics:
         self._degraded.labels(self._replica)
         self._item_errors.labels(self._replica)
 
-    def _coarse(self, category: str) -> str:
-        coarse = category.split(PATH_SEPARATOR, 1)[0]
-        if coarse not in self._categories:
+    def _category(self, coarse: str) -> Counter:
+        found = self._categories.get(coarse)
+        if found is None:
             if len(self._categories) >= _MAX_CATEGORIES:
-                return "other"
-            self._categories.add(coarse)
-        return coarse
+                return self._by_category.labels(self._replica, "other")
+            found = self._categories[coarse] = self._by_category.labels(self._replica, coarse)
+        return found
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"prodclf_{name}", text, ("replica", *labels), registry=self._registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"prodclf_{name}", text, ("replica", *labels), registry=self._registry)
+
+
+def _kind(answer: Answer) -> tuple[Decision, str, bool] | None:
+    """What is counted of an answer: its decision, its coarsest category, whether it is degraded; None without one."""
+    if answer.error is not None:
+        return None
+    degraded = answer.call is not None and answer.call.degraded_reason is not None
+    return answer.decision, answer.category.partition(PATH_SEPARATOR)[0], degraded
 
 
 def _seconds(iso: str) -> float:

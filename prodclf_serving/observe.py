@@ -3,34 +3,22 @@
 import logging
 import time
 import uuid
-from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from prodclf_serving.problems import ProblemError
+from prodclf_serving.problems import internal_fault
+from prodclf_serving.scope import ECHO, begin, headers_of, notes_of, request_id_of
 from prodclf_serving.security_headers import SECURITY_HEADERS
 from prodclf_serving.service import Service
 
 logger = logging.getLogger("prodclf.serving")
 
-_REQUEST_ID = "prodclf.request_id"
-_NOTES = "prodclf.notes"
 _HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-# FastAPI notes the route it has matched in the scope; for these, which are Starlette's, nobody does.
+# FastAPI notes the route it has matched in the scope; for these, which are not FastAPI's, nobody does.
 PLAIN_ROUTES = frozenset({"/predict", "/predict/batch", "/explain", "/feedback", "/openapi.json"})
 _QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
 _CLIENT_GONE = 499
-
-
-def request_id_of(scope: Scope) -> str:
-    """The id of a request: its `X-Request-ID` header, or the one made for it."""
-    request_id: str = scope[_REQUEST_ID]
-    return request_id
-
-
-def note(scope: Scope, **facts: Any) -> None:
-    """Add facts to the request's log line; never a product's text."""
-    scope[_NOTES].update(facts)
 
 
 class Observer:
@@ -39,7 +27,7 @@ class Observer:
     Args:
         app: the application.
         service: whose metrics and request log are written.
-        echo_request_id: send `X-Request-ID` back; Ray Serve's own server does that by itself.
+        echo_request_id: send `X-Request-ID` back; Ray Serve's own server does that by itself, unless the scope says otherwise.
     """
 
     def __init__(self, app: ASGIApp, service: Service, echo_request_id: bool = True) -> None:
@@ -53,10 +41,9 @@ class Observer:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given.decode("latin-1") or uuid.uuid4().hex
-        scope[_REQUEST_ID] = request_id
-        scope[_NOTES] = {}
+        request_id = headers_of(scope).get(b"x-request-id", b"").decode("latin-1") or uuid.uuid4().hex
+        echo = self._echo or ECHO in scope
+        begin(scope, request_id)
         status = 0
 
         async def send_observed(message: Message) -> None:
@@ -66,19 +53,18 @@ class Observer:
                 headers = message.setdefault("headers", [])
                 given = {name for name, _ in headers}
                 headers.extend(header for header in _HEADERS if header[0] not in given)
-                if self._echo:
+                if echo:
                     headers.append((b"x-request-id", request_id.encode("latin-1")))
             await send(message)
 
         try:
             await self._app(scope, receive, send_observed)
+        except ClientDisconnect:
+            pass  # nobody is there to be told
         except Exception:
             logger.exception("request %s failed", request_id)
             if status == 0:
-                problem = ProblemError(
-                    500, "internal", "the service failed on this request; its log says why"
-                )
-                response = problem.to_response(instance=scope["path"], request_id=request_id)
+                response = internal_fault().to_response(instance=scope["path"], request_id=request_id)
                 await response(scope, receive, send_observed)
         finally:
             self._record(scope, status or _CLIENT_GONE, time.perf_counter() - started)
@@ -89,13 +75,13 @@ class Observer:
         if self._service.log is not None and (route not in _QUIET_ROUTES or status >= 400):
             self._service.log.write(
                 {
-                    "request_id": scope[_REQUEST_ID],
+                    "request_id": request_id_of(scope),
                     "method": scope["method"],
                     "route": route,
                     "status": status,
                     "ms": round(seconds * 1000, 3),
                     "replica": self._service.replica,
-                    **scope[_NOTES],
+                    **notes_of(scope),
                 }
             )
 

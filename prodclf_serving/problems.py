@@ -138,3 +138,8 @@ def overloaded(retry_after: int) -> ProblemError:
 def no_model(reason: str) -> ProblemError:
     """503: no model has been loaded yet."""
     return ProblemError(503, "no-model", reason, {}, {"Retry-After": "5"})
+
+
+def internal_fault() -> ProblemError:
+    """500: the service failed, which only its log says more about."""
+    return ProblemError(500, "internal", "the service failed on this request; its log says why")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prodclf_assets.errors import ProdclfError
+from prodclf_serving.door import IMPORT_PATH
 from prodclf_serving.ingress import end_haproxy, find_haproxy, write_launcher
 from prodclf_serving.settings import ServingSettings
 
@@ -58,6 +59,7 @@ def _common(serving: ServingSettings) -> dict[str, str]:
         # With this Ray takes 127.0.0.1 for its node and keeps its own ports off the network; the name is historical.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": IMPORT_PATH,
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
         # On a busy machine the proxy takes longer than Ray's five seconds to start, and would be killed and begun anew.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",

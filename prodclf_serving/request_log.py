@@ -1,6 +1,7 @@
 """The request log: one JSON line a request, buffered so that writing never slows an answer."""
 
 import threading
+import time
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ class RequestLog:
     def __init__(self, path: Path, *, max_bytes: int = 64 * 1024 * 1024) -> None:
         self._path = path
         self._max_bytes = max_bytes
-        self._lines: deque[bytes] = deque(maxlen=_BUFFER_LINES)
+        self._lines: deque[tuple[float, dict[str, Any]]] = deque(maxlen=_BUFFER_LINES)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.dropped = 0
@@ -50,8 +51,7 @@ class RequestLog:
         """Queue one line; `record` must hold no product text."""
         if len(self._lines) == _BUFFER_LINES:
             self.dropped += 1
-        time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._lines.append(orjson.dumps({"time": time, **record}, option=orjson.OPT_APPEND_NEWLINE))
+        self._lines.append((time.time(), record))
 
     def flush(self) -> None:
         """Append the buffered lines to the file; lines that cannot be written count as dropped."""
@@ -64,7 +64,7 @@ class RequestLog:
             if regular and self._path.stat().st_size >= self._max_bytes:
                 self._path.replace(self._path.with_name(self._path.name + ".1"))
             with self._path.open("ab", buffering=0) as file:
-                file.write(b"".join(lines))
+                file.write(b"".join(_line(at, record) for at, record in lines))
         except OSError:
             # A full or missing disk must not take the service down with it; the count shows in /metrics.
             self.dropped += len(lines)
@@ -72,3 +72,8 @@ class RequestLog:
     def _run(self) -> None:
         while not self._stop.wait(_FLUSH_SECONDS):
             self.flush()
+
+
+def _line(at: float, record: dict[str, Any]) -> bytes:
+    when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return orjson.dumps({"time": when, **record}, option=orjson.OPT_APPEND_NEWLINE)

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
 from prodclf_assets.registry import open_follower
 from prodclf_serving.batcher import MicroBatcher
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _CANARY: Record = {"title": "Canary: stainless steel water bottle 1 litre"}
 _STALLED_SECONDS = 30.0
+_MOST_LONG_THREADS = 4
 _COMPLAINT_SECONDS = 10.0
 
 logger = logging.getLogger("prodclf.serving")
@@ -59,6 +61,7 @@ class Service:
         self.batcher: MicroBatcher[LoadedModel, Record, Answer] = MicroBatcher(
             self._answer_call,
             max_rows=serving.micro_batch_rows,
+            long_threads=max(1, min(_MOST_LONG_THREADS, available_cores() // serving.replicas)),
             max_pending_requests=serving.max_pending_requests,
             max_pending_rows=serving.max_pending_rows,
             rescue=self._rescue_call,

@@ -5,23 +5,24 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
 
 from prodclf_serving.bodies import content_type, parse_batch, parse_json, parse_product, read_body
 from prodclf_serving.problems import ItemError, ProblemError
 
 
-def _request(headers: dict[str, str], *chunks: bytes) -> Request:
-    messages = [
+def _request(headers: dict[str, str], *chunks: bytes):
+    """Scope and messages of a request whose client goes away when it has sent these chunks."""
+    messages: list[dict] = [
         {"type": "http.request", "body": chunk, "more_body": at + 1 < len(chunks)}
         for at, chunk in enumerate(chunks)
     ]
 
     async def receive():
-        return messages.pop(0)
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "method": "POST", "path": "/", "headers": raw}, receive)
+    return {"type": "http", "method": "POST", "path": "/", "headers": raw}, receive
 
 
 def _outcome(call, *arguments):
@@ -48,11 +49,16 @@ def _status(call, *arguments) -> int:
     ],
 )
 def test_content_type_and_charset(header, expected):
-    assert content_type(_request({"content-type": header})) == expected
+    assert content_type(_request({"content-type": header})[0]) == expected
 
 
 def test_a_body_is_read_whole_however_it_is_cut():
-    assert asyncio.run(read_body(_request({}, b"ab", b"", b"cd"), limit=4)) == b"abcd"
+    assert asyncio.run(read_body(*_request({}, b"ab", b"", b"cd"), limit=4)) == b"abcd"
+
+
+def test_a_client_that_leaves_before_the_end_is_noticed():
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(read_body(*_request({}), limit=4))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +71,7 @@ def test_a_body_is_read_whole_however_it_is_cut():
 )
 def test_a_body_over_the_limit_or_compressed_is_refused(headers, chunks, status):
     with pytest.raises(ProblemError) as caught:
-        asyncio.run(read_body(_request(headers, *chunks), limit=4))
+        asyncio.run(read_body(*_request(headers, *chunks), limit=4))
     assert caught.value.status == status
 
 

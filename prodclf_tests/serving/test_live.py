@@ -142,6 +142,12 @@ def test_only_what_one_machine_needs_runs(live_service: LiveService):
     assert not [command for command in commands if "uv run" in command]
 
 
+def test_requests_pass_ray_by(live_service: LiveService):
+    # Ray would give the request up after so short a time.
+    headers = {"x-request-timeout-seconds": "0.000001"}
+    assert httpx.post(f"{live_service.url}/predict", json=RICE, headers=headers).status_code == 200
+
+
 def test_haproxy_is_in_front(live_service: LiveService):
     if find_haproxy() is None:
         pytest.skip("no HAProxy on this platform")
