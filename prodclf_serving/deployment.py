@@ -100,7 +100,7 @@ def application(serving: ServingSettings) -> Application:
         "health_check_timeout_s": 30.0,
         "graceful_shutdown_timeout_s": 20.0,
         "graceful_shutdown_wait_loop_s": 0.2,
-        # One CPU also makes Ray set OMP_NUM_THREADS=1: LightGBM gains nothing from threads on a few rows.
+        # One CPU also makes Ray set OMP_NUM_THREADS=1: numerical libraries gain nothing from threads on a few rows.
         "ray_actor_options": {"num_cpus": 1},
         "logging_config": LOGGING,
     }
