@@ -7,12 +7,14 @@
 Rows of one file with one id all count here; cleaning settles them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from prodclf_assets.catalog.stored import StoredTable
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,23 @@ class CurrentRows:
     mask: npt.NDArray[np.bool_]
     replaced: int
     deleted: int
+
+
+def current_rows_of(raw: StoredTable) -> CurrentRows:
+    """Say which rows of a stored catalogue count; its notes tell of the files."""
+    files = [FileRows(file["rows"], file["deleted"]) for file in raw.notes["files"]]
+    return current_rows(raw["product_id"], files)
+
+
+def current_parts(
+    raw: StoredTable, mask: npt.NDArray[np.bool_], columns: Sequence[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a stored catalogue that count, some thousands at a time and in order."""
+    first = 0
+    for part in raw.batches(columns):
+        kept = mask[first : first + len(part)]
+        first += len(part)
+        yield part if kept.all() else part[kept].reset_index(drop=True)
 
 
 def current_rows(product_ids: pd.Series, files: Sequence[FileRows]) -> CurrentRows:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from prodclf_assets.catalog.cleaning import CleaningReport
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PRODUCT_COLUMNS
+from prodclf_assets.catalog.stored import Columns
 
 REQUIRED_COLUMNS: Final = ("title", LABEL_COLUMN)
 """What every training row must have; all else may be missing."""
@@ -56,17 +57,18 @@ class QualityReport:
 
 
 def quality_report(
-    products: pd.DataFrame, issues: Mapping[str, int] | None = None, cleaning: CleaningReport | None = None
+    products: Columns, issues: Mapping[str, int] | None = None, cleaning: CleaningReport | None = None
 ) -> QualityReport:
-    """Measure a products frame.
+    """Measure a products frame, column by column.
 
     Args:
-        products: a products frame; the raw one shows what the shop delivers, the clean one what the model sees.
+        products: a products frame, in memory or stored; the raw one shows what the shop delivers, the clean one what the model sees.
         issues: how many faults of each kind reading found (`RowIssues.counts`), if at hand.
         cleaning: what cleaning found, if at hand.
     """
     columns = (*PRODUCT_COLUMNS, LABEL_COLUMN)
-    present = products[list(columns)].notna()
+    filled = {name: int(products[name].notna().sum()) for name in columns}
+    rows = len(products)
     classes = products[LABEL_COLUMN].value_counts()
     counts = dict(issues or {})
     failures = {
@@ -74,10 +76,12 @@ def quality_report(
         for name in NUMERIC_COLUMNS
     }
     return QualityReport(
-        rows=len(products),
-        completeness={name: _share(present[name]) for name in columns},
-        required_completeness=_share(present[list(REQUIRED_COLUMNS)].stack()),
-        numbers={name: _spread(products[name]) for name in NUMERIC_COLUMNS if present[name].any()},
+        rows=rows,
+        completeness={name: _share(filled[name], rows) for name in columns},
+        required_completeness=_share(
+            sum(filled[name] for name in REQUIRED_COLUMNS), rows * len(REQUIRED_COLUMNS)
+        ),
+        numbers={name: _spread(products[name]) for name in NUMERIC_COLUMNS if filled[name]},
         labels=len(classes),
         class_distribution={str(label): int(count) for label, count in _ranked(classes)},
         imbalance_ratio=float(classes.max() / classes.min()) if len(classes) else float("nan"),
@@ -91,8 +95,8 @@ def quality_report(
     )
 
 
-def _share(present: pd.Series) -> float:
-    return float(present.mean()) if len(present) else 1.0
+def _share(filled: int, cells: int) -> float:
+    return filled / cells if cells else 1.0
 
 
 def _spread(numbers: pd.Series) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The contract of a products frame: its columns and dtypes, and Pandera schemas that name every breach."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pandas as pd
@@ -86,6 +87,21 @@ def schema_failures(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> tuple[Sc
         groups = cases.groupby(["column", "check"], dropna=False, sort=False)
         return tuple(_failure(str(column), str(check), group) for (column, check), group in groups)
     return ()
+
+
+def schema_failures_of(
+    parts: Iterable[pd.DataFrame], schema: pa.DataFrameSchema
+) -> tuple[int, tuple[SchemaFailure, ...]]:
+    """Check a frame that comes in parts; return how many rows it has and every broken rule, once for all parts."""
+    rows, found = 0, dict[tuple[str, str], SchemaFailure]()
+    for part in parts:
+        rows += len(part)
+        for failure in schema_failures(part, schema):
+            known = found.get((failure.column, failure.rule))
+            found[failure.column, failure.rule] = (
+                replace(known, rows=known.rows + failure.rows) if known else failure
+            )
+    return rows, tuple(found.values())
 
 
 def _failure(column: str, check: str, group: pd.DataFrame) -> SchemaFailure:

@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
+from prodclf_assets.catalog.row_hashes import row_hashes
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
@@ -135,23 +136,8 @@ def rescore(
 
 
 def product_hashes(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
-    """Return a hash of everything a model sees of each product; the same in every process.
-
-    64 bits: among a million products two different ones share a hash with a chance of 1 in 37 million.
-    """
-    columns = [*BATCH_TEXT_COLUMNS, *NUMERIC_COLUMNS]
-    seen = pd.DataFrame({name: _plain(frame, name) for name in columns}, frame.index)
-    hashes: npt.NDArray[np.uint64] = pd.util.hash_pandas_object(
-        seen, index=False, categorize=False
-    ).to_numpy()
-    return hashes
-
-
-def _plain(frame: pd.DataFrame, name: str) -> Any:
-    if name in NUMERIC_COLUMNS:
-        # Zero has two signs and missing many bit patterns.
-        return np.nan_to_num(frame[name].to_numpy(np.float64), nan=-1.0) + 0.0
-    return frame[name].fillna("").to_numpy(dtype=object)
+    """Return a hash of everything a model sees of each product; the same in every process."""
+    return row_hashes(frame, [*BATCH_TEXT_COLUMNS, *NUMERIC_COLUMNS])
 
 
 def _answers(

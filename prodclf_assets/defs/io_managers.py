@@ -5,9 +5,11 @@ version that its own run wrote, else what the run it resumes wrote, else the lat
 """
 
 import json
+import shutil
 import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -15,17 +17,15 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from prodclf_assets.catalog.stored import NOTES, TABLE, StoredTable, read_table, write_frames, write_json
 from prodclf_assets.defs.failures import as_failure
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake, Version
 
 VERSION_KEY = "prodclf/version"
-# Rows that a reader of part of a table holds in memory at once.
-ROW_GROUP = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Write `value` as files in `folder`; return metadata to show for them."""
 
     @abstractmethod
-    def read(self, folder: Path, context: dg.InputContext) -> Any:
-        """Return the value whose files are in `folder`."""
+    def read(self, folder: Path, context: dg.InputContext, held: ExitStack) -> Any:
+        """Return the value whose files are in `folder`, which is there as long as `held` is open."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write a new version and make it the latest.
@@ -80,47 +80,38 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 if run
                 else lake.latest(_lake_name(context.asset_key))
             )
-            with lake.opened(version) as folder:
-                value = self.read(folder, context)
+            with ExitStack() as held:
+                value = self.read(held.enter_context(lake.opened(version)), context, held)
         context.log.debug(f"read {version.asset} version {version.id}")
         return value
 
 
 class TableIOManager(LakeIOManager):
-    """A DataFrame, or a NotedTable, as one Parquet file with its notes beside it.
+    """A DataFrame, with notes or without, or a StoredTable, as one Parquet file with its notes beside it.
 
-    An input annotated `pd.DataFrame` gets the frame alone; `AssetIn(metadata={"columns": [...]})` reads only
-    those columns.
+    An input annotated `StoredTable` is the file, to be read in parts; one annotated `pd.DataFrame` the frame, of
+    which `AssetIn(metadata={"columns": [...]})` reads only those columns.
     """
 
-    def save(self, value: pd.DataFrame | NotedTable, folder: Path) -> Mapping[str, Any]:
+    def save(self, value: pd.DataFrame | NotedTable | StoredTable, folder: Path) -> Mapping[str, Any]:
         """Write `table.parquet`, `notes.json` and what else there is; show the row count and the column schema."""
-        noted = value if isinstance(value, NotedTable) else NotedTable(value)
-        table = pa.Table.from_pandas(noted.frame, preserve_index=False)
-        pq.write_table(table, folder / "table.parquet", compression="zstd", row_group_size=ROW_GROUP)
-        _write_json(noted.notes, folder / "notes.json")
-        for name, content in noted.files.items():
-            (folder / name).write_bytes(content)
-        columns = [
-            dg.TableColumn(
-                name,
-                str(table.schema.field(name).type),
-                constraints=dg.TableColumnConstraints(nullable=bool(noted.frame[name].isna().any())),
-            )
-            for name in table.schema.names
-        ]
-        return {
-            "dagster/row_count": table.num_rows,
-            "dagster/column_schema": dg.TableSchema(columns=columns),
-        }
+        if isinstance(value, StoredTable):
+            for name in (TABLE, NOTES):
+                shutil.move(value.folder / name, folder / name)
+        else:
+            noted = value if isinstance(value, NotedTable) else NotedTable(value)
+            write_frames([noted.frame], folder / TABLE)
+            write_json(noted.notes, folder / NOTES)
+            for name, content in noted.files.items():
+                (folder / name).write_bytes(content)
+        return _shown_of(folder / TABLE)
 
-    def read(self, folder: Path, context: dg.InputContext) -> pd.DataFrame | NotedTable:
-        """Read the table, or the columns that the input asks for, with the notes where the input wants them."""
+    def read(self, folder: Path, context: dg.InputContext, held: ExitStack) -> pd.DataFrame | StoredTable:
+        """Read the table, or the columns that the input asks for, or leave it in its file."""
+        if _annotation(context) is StoredTable:
+            return StoredTable(folder, held)
         columns = context.definition_metadata.get("columns")
-        frame = read_table(folder / "table.parquet", columns and list(columns))
-        if _annotation(context) is NotedTable:
-            return NotedTable(frame, json.loads((folder / "notes.json").read_text(encoding="utf-8")))
-        return frame
+        return read_table(folder / TABLE, columns and list(columns))
 
 
 class FolderIOManager(LakeIOManager):
@@ -134,7 +125,7 @@ class FolderIOManager(LakeIOManager):
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         return {"files": len(sizes), "bytes": sum(sizes)}
 
-    def read(self, folder: Path, context: dg.InputContext) -> Any:
+    def read(self, folder: Path, context: dg.InputContext, held: ExitStack) -> Any:
         """Let the class read the folder."""
         # Named and not imported above: the classifier costs seconds to import, and definitions must load fast.
         module, _, name = self.holds.partition(":")
@@ -146,18 +137,12 @@ class ReportIOManager(LakeIOManager):
 
     def save(self, value: Any, folder: Path) -> Mapping[str, Any]:
         """Write the report, keys sorted so that equal reports are equal bytes."""
-        _write_json(value, folder / "report.json")
+        write_json(value, folder / "report.json")
         return {}
 
-    def read(self, folder: Path, context: dg.InputContext) -> Any:
+    def read(self, folder: Path, context: dg.InputContext, held: ExitStack) -> Any:
         """Read the report back."""
         return json.loads((folder / "report.json").read_text(encoding="utf-8"))
-
-
-def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Return a table of the lake as it was written, its texts in one Arrow buffer a column and not as Python objects."""
-    with pd.option_context("mode.string_storage", "pyarrow"):
-        return pd.read_parquet(path, columns=columns)
 
 
 def resolve_version(
@@ -208,9 +193,21 @@ def _annotation(context: dg.InputContext) -> Any:
         return None
 
 
-def _write_json(value: Any, path: Path) -> None:
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    path.write_text(text, encoding="utf-8")
+def _shown_of(path: Path) -> Mapping[str, Any]:
+    """Return what to show of a Parquet file: how many rows it has, and its columns."""
+    about, schema = pq.read_metadata(path), pq.read_schema(path)
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    columns = [
+        dg.TableColumn(
+            field.name,
+            str(field.type),
+            constraints=dg.TableColumnConstraints(
+                nullable=any(group.column(place).statistics.null_count for group in groups if group.num_rows)
+            ),
+        )
+        for place, field in enumerate(schema)
+    ]
+    return {"dagster/row_count": about.num_rows, "dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
 def _lake_name(key: dg.AssetKey) -> str:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.cleaning import Conflict, check_learnable, clean_products
+from prodclf_assets.catalog.cleaning import check_learnable, clean_products
 from prodclf_assets.catalog.parsing import title_key
 from prodclf_assets.catalog.schema import CleanProducts, conform, schema_failures
+from prodclf_assets.catalog.votes import Conflict
 from prodclf_assets.errors import LabelError, SourceError
 
 
@@ -153,7 +154,7 @@ ITEMS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(ITEMS, min_size=1, max_size=14))
 def test_the_counts_add_up_and_cleaning_twice_changes_nothing(rows: list[dict[str, object]]) -> None:
     result = clean_products(products(*rows))
@@ -169,7 +170,7 @@ def test_the_counts_add_up_and_cleaning_twice_changes_nothing(rows: list[dict[st
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(ITEMS, max_size=14).filter(bool))
 def test_each_product_is_one_row_with_the_label_a_plain_count_gives(rows: list[dict[str, object]]) -> None:
     votes: dict[tuple[str, str], Counter[str]] = {}
@@ -194,9 +195,9 @@ def test_what_cannot_be_learnt_from_stops_with_the_remedy() -> None:
     with pytest.raises(
         SourceError, match=r"shop\.csv: no row has both a title and a category; check the columns"
     ):
-        check_learnable(products(item("x")).head(0), "shop.csv")
+        check_learnable({}, "shop.csv")
     with pytest.raises(
         LabelError, match=r"shop\.csv: all 2 products have the category 'A'.*at least two; check"
     ):
-        check_learnable(products(item("x"), item("y")), "shop.csv")
-    check_learnable(products(item("x"), item("y", "B")), "shop.csv")
+        check_learnable({"A": 2}, "shop.csv")
+    check_learnable({"A": 1, "B": 1}, "shop.csv")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prodclf_assets.catalog.cleaning import check_learnable, clean_products
+from prodclf_assets.catalog.cleaning import clean_products
 from prodclf_assets.catalog.mapping import load_source_config
 from prodclf_assets.catalog.readers import SourceTable, read_source
 from prodclf_assets.catalog.schema import CleanProducts, RawProducts, schema_failures
@@ -56,7 +56,6 @@ def test_cleaning_splitting_and_reframing(shop: str, depth: int) -> None:
     result = clean_products(read(shop, depth).products)
     products, report = result.products, result.report
     assert schema_failures(products, CleanProducts) == ()
-    check_learnable(products, shop)
     assert report.conflicting_products > 100
     assert report.exact_duplicates > 100
     splits = assign_splits(products["title_key"])

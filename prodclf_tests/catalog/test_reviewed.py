@@ -6,7 +6,7 @@ import pytest
 from prodclf_assets.catalog.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.parsing import TEXT_DTYPE, title_keys
-from prodclf_assets.catalog.reviewed import ReviewCounts, apply_reviews, labels_of_today
+from prodclf_assets.catalog.reviewed import RECOGNISED_BY, LabelsOfToday, ReviewCounts, Reviews
 from prodclf_assets.catalog.sample import sample_catalogue
 from prodclf_assets.catalog.schema import CleanProducts, RawProducts, conform, schema_failures
 from prodclf_assets.catalog.splits import assign_splits
@@ -38,6 +38,25 @@ def said(
     """People's labels by id, title and brand."""
     frame = conform(pd.DataFrame(rows, columns=["product_id", "title", "brand"]))
     return frame.assign(category=pd.array([category] * len(rows), dtype=TEXT_DTYPE), blind=blind)
+
+
+def apply_reviews(products: pd.DataFrame, reviewed: pd.DataFrame) -> tuple[pd.DataFrame, ReviewCounts]:
+    """Put people's labels over products, all at once and in three parts, which must come to the same."""
+    whole, counts = in_parts([products], reviewed)
+    third = len(products) // 3
+    parts = [products.iloc[:third], products.iloc[third : 2 * third], products.iloc[2 * third :]]
+    again, counts_again = in_parts(parts, reviewed)
+    pd.testing.assert_frame_equal(again, whole)
+    assert counts_again == counts
+    return whole, counts
+
+
+def in_parts(parts: list[pd.DataFrame], reviewed: pd.DataFrame) -> tuple[pd.DataFrame, ReviewCounts]:
+    reviews = Reviews(reviewed)
+    for part in parts:
+        reviews.recognise(part[list(RECOGNISED_BY)])
+    done = [reviews.products(part) for part in parts]
+    return pd.concat([*done, reviews.added(done[0])], ignore_index=True), reviews.counts
 
 
 def test_a_label_outranks_the_shops_whatever_case_and_accents_title_and_brand_have() -> None:
@@ -124,7 +143,7 @@ def test_a_made_id_stays_the_same() -> None:
 def test_without_labels_nothing_is_touched() -> None:
     products = shop(("1", TRAIN, None, "A"))
     found, counts = apply_reviews(products, said())
-    assert found is products
+    pd.testing.assert_frame_equal(found, products)
     assert counts.labels == 0
 
 
@@ -174,8 +193,11 @@ def test_the_taxonomy_holds_for_shop_and_people_alike() -> None:
     labels = pd.concat(
         [said((None, other, None), category="A"), said((None, TRAIN, None), category="C")], ignore_index=True
     )
-    today = labels_of_today(products, labels, taxonomy)
-    assert today.products[LABEL_COLUMN].tolist() == ["B", "B", "B"]
+    today = LabelsOfToday(labels, taxonomy)
+    assert today.has_reviews
+    today.recognise(products)
+    assert today.products(products)[LABEL_COLUMN].tolist() == ["B", "B", "B"]
+    assert today.added(products).empty
     assert today.changes == {"rename A → B": 2, "retire C": 1}
     assert today.reviews.labels == 1
     assert today.reviews.filled == 1

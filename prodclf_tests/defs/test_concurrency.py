@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -36,15 +37,15 @@ def test_runs_that_overlap_read_only_what_they_wrote_themselves(
 ) -> None:
     """The second run goes from start to end while the first stands between reading and cleaning."""
     one, two = shop(tmp_path / "one.csv", "lamp"), shop(tmp_path / "two.csv", "sofa")
-    clean, other = catalog.clean_products, []
+    clean, other = catalog.clean_table, []
 
-    def clean_after_another_run(frame: pd.DataFrame) -> object:
+    def clean_after_another_run(*given: Any) -> object:
         if not other:
             other.append(True)
             thread = threading.Thread(target=run_two)
             thread.start()
             thread.join()
-        return clean(frame)
+        return clean(*given)
 
     def config(source: Path) -> dict[str, object]:
         return {"resources": {"catalogue_source": {"config": {"source": str(source)}}}}
@@ -54,7 +55,7 @@ def test_runs_that_overlap_read_only_what_they_wrote_themselves(
             other.append(result.run_id)
             assert result.success
 
-    monkeypatch.setattr(catalog, "clean_products", clean_after_another_run)
+    monkeypatch.setattr(catalog, "clean_table", clean_after_another_run)
     with run_graph(instance, *CHAIN, config=config(one)) as result:
         first, second = result.run_id, str(other[1])
         assert result.success, "their writes did not overlap"

@@ -1,3 +1,5 @@
+import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -6,6 +8,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from prodclf_assets.catalog.stored import StoredTable, write_frames, write_json
 from prodclf_assets.defs.io_managers import (
     VERSION_KEY,
     FolderIOManager,
@@ -120,7 +123,7 @@ def test_every_kind_of_asset_comes_back_as_it_was_stored(location: str) -> None:
 def test_tables_keep_dtypes_and_missing_values(tmp_path: Path) -> None:
     manager = TableIOManager(lake=LakeResource(location=str(tmp_path / "lake")))
     manager.save(TABLE, tmp_path)
-    stored = manager.read(tmp_path, dg.build_input_context())
+    stored = manager.read(tmp_path, dg.build_input_context(), ExitStack())
     pd.testing.assert_frame_equal(stored, TABLE)
 
 
@@ -230,8 +233,8 @@ def test_notes_travel_with_a_table_to_those_who_ask_for_them(tmp_path: Path) -> 
         return NotedTable(TABLE, {"source": "a.csv", "rows": 3})
 
     @dg.asset(io_manager_key="reports")
-    def asks(noted: NotedTable) -> dict[str, Any]:
-        return {"notes": dict(noted.notes), "rows": len(noted.frame)}
+    def asks(noted: StoredTable) -> dict[str, Any]:
+        return {"notes": dict(noted.notes), "rows": len(noted)}
 
     @dg.asset(io_manager_key="reports", ins={"noted": dg.AssetIn(metadata={"columns": ["price"]})})
     def does_not(noted: pd.DataFrame) -> dict[str, Any]:
@@ -242,3 +245,38 @@ def test_notes_travel_with_a_table_to_those_who_ask_for_them(tmp_path: Path) -> 
         result = dg.materialize([noted, asks, does_not], instance=instance, resources=resources)
         assert result.output_for_node("asks") == {"notes": {"source": "a.csv", "rows": 3}, "rows": 3}
         assert result.output_for_node("does_not") == {"columns": ["price"]}
+
+
+@pytest.mark.parametrize("place", ["folder", "s3"])
+def test_a_table_may_stay_in_its_file_on_the_way_in_and_on_the_way_out(
+    place: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    held: list[Path] = []
+
+    @dg.asset(io_manager_key="tables")
+    def passed_on(table: StoredTable) -> StoredTable:
+        stack = ExitStack()
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write_frames(table.batches(["title", "price"]), folder / "table.parquet")
+        write_json({"rows": len(table)}, folder / "notes.json")
+        held.append(folder)
+        return StoredTable(folder, stack)
+
+    location = (
+        str(tmp_path / "lake") if place == "folder" else f"s3://{request.getfixturevalue('s3_bucket')}/x"
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        resources = _resources(location)
+        result = dg.materialize([table, passed_on], instance=instance, resources=resources)
+        (shown,) = result.asset_materializations_for_node("passed_on")
+    lake = open_lake(location)
+    with lake.opened(lake.latest("passed_on")) as files:
+        stored = StoredTable(files)
+        assert stored.notes == {"rows": 3}
+        pd.testing.assert_frame_equal(stored.frame(), TABLE[["title", "price"]])
+        assert shown.metadata["dagster/row_count"].value == 3
+        columns = shown.metadata["dagster/column_schema"].value.columns
+        assert [(column.name, column.constraints.nullable) for column in columns] == [
+            ("title", True), ("price", True),
+        ]  # fmt: skip
+    assert not list(held[0].iterdir()), "moved, not copied"

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,20 +10,22 @@ from typing import Any
 import dagster as dg
 
 from prodclf_assets.catalog.catalogue import Catalogue, CatalogueFile, read_catalogue
-from prodclf_assets.catalog.cleaning import check_learnable, clean_products
+from prodclf_assets.catalog.clean_table import clean_table
+from prodclf_assets.catalog.cleaning import Settled, check_learnable
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.current import CurrentRows, FileRows, current_rows
+from prodclf_assets.catalog.current import CurrentRows, current_rows_of
 from prodclf_assets.catalog.mapping import SourceConfig, load_source_config
 from prodclf_assets.catalog.quality import quality_report
-from prodclf_assets.catalog.reviewed import labels_of_today
+from prodclf_assets.catalog.reviewed import LabelsOfToday
 from prodclf_assets.catalog.sample import write_sample
+from prodclf_assets.catalog.stored import NOTES, TABLE, StoredTable, read_table, write_json
 from prodclf_assets.catalog.taxonomy import load_taxonomy
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.assets.people import latest_labels
 from prodclf_assets.defs.automation import RAW_FRESHNESS, inputs_changed
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import NotedTable, read_table
+from prodclf_assets.defs.io_managers import NotedTable
 from prodclf_assets.defs.metadata import counts_table, preview, records_table
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
 from prodclf_assets.errors import LakeError
@@ -103,47 +106,56 @@ def raw_products(
 @user_errors
 def clean_catalogue(
     context: dg.AssetExecutionContext,
-    raw_products: NotedTable,
+    raw_products: StoredTable,
     catalogue_source: CatalogueSource,
     lake: LakeResource,
-) -> NotedTable:
+) -> StoredTable:
     """Products a model can learn from: texts in normal form, duplicates collapsed, conflicting labels settled.
 
     Rows that a later file replaced or took away are left out. Categories are brought up to date as `PRODCLF_TAXONOMY`
     says, and what people said of a product outranks the shop. Rows without a title or a category are dropped and
-    counted. Of rows that list one product under several categories, the majority decides.
+    counted. Of rows that list one product under several categories, the majority decides. The catalogue may be larger
+    than memory.
     """
     current = current_rows_of(raw_products)
     taxonomy = load_taxonomy(catalogue_source.resolved_taxonomy())
-    said = latest_labels(context, lake.open())
-    today = labels_of_today(raw_products.frame[current.mask], said, taxonomy)
-    result = clean_products(today.products)
-    check_learnable(result.products, str(raw_products.notes["source"]))
-    report = result.report.to_dict()
-    quality = quality_report(result.products)
-    counts = quality.class_distribution
+    today = LabelsOfToday(latest_labels(context, lake.open()), taxonomy)
+    held = ExitStack()
+    folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
+    table = StoredTable(folder, held)
+    settled = clean_table(raw_products, current.mask, today, folder)
+    check_learnable(settled.class_distribution, str(raw_products.notes["source"]))
+    report, reviews = settled.report.to_dict(), today.reviews.to_dict()
+    write_json({"cleaning": report, "taxonomy": today.changes, "human_labels": reviews}, folder / NOTES)
     context.log.info(
-        f"kept {result.report.rows_out:,} of {result.report.rows_in:,} rows, {quality.labels:,} categories"
+        f"kept {report['rows_out']:,} of {report['rows_in']:,} rows, {len(settled.class_distribution):,} categories"
     )
     context.add_output_metadata(
         {
-            "replaced_by_later_files": current.replaced,
-            "deleted_by_later_files": current.deleted,
             "taxonomy_changes": counts_table(today.changes, "change"),
-            "human_labels": counts_table(today.reviews.to_dict(), "label"),
-            "cleaning": counts_table(
-                {step: count for step, count in report.items() if isinstance(count, int)}, "step"
-            ),
-            "categories": quality.labels,
-            "imbalance_ratio": quality.imbalance_ratio,
-            "single_row_categories": quality.single_row_classes,
-            "class_distribution": plots.inline(plots.class_distribution(counts), "rows per category"),
-            "largest_categories": counts_table(dict(list(counts.items())[:20]), "category"),
-            "preview": preview(result.products, SHOWN_COLUMNS),
+            "human_labels": counts_table(reviews, "label"),
+            "preview": preview(next(table.batches()), SHOWN_COLUMNS),
+            **_cleaning_metadata(settled, current),
         }
     )
-    notes = {"cleaning": report, "taxonomy": today.changes, "human_labels": today.reviews.to_dict()}
-    return NotedTable(result.products, notes)
+    return table
+
+
+def _cleaning_metadata(settled: Settled, current: CurrentRows) -> dict[str, Any]:
+    """Return what to show of a cleaning: what was dropped and why, and how rows lie over categories."""
+    counts, steps = settled.class_distribution, settled.report.to_dict()
+    return {
+        "replaced_by_later_files": current.replaced,
+        "deleted_by_later_files": current.deleted,
+        "cleaning": counts_table(
+            {step: count for step, count in steps.items() if isinstance(count, int)}, "step"
+        ),
+        "categories": len(counts),
+        "imbalance_ratio": max(counts.values()) / min(counts.values()),
+        "single_row_categories": sum(count == 1 for count in counts.values()),
+        "class_distribution": plots.inline(plots.class_distribution(counts), "rows per category"),
+        "largest_categories": counts_table(dict(list(counts.items())[:20]), "category"),
+    }
 
 
 @dg.asset(
@@ -158,11 +170,11 @@ def clean_catalogue(
 )
 @user_errors
 def data_quality_report(
-    context: dg.AssetExecutionContext, raw_products: NotedTable, clean_products: NotedTable
+    context: dg.AssetExecutionContext, raw_products: StoredTable, clean_products: StoredTable
 ) -> dict[str, Any]:
     """What a catalogue manager can mend at the source: unusable values, duplicates, conflicts, empty columns."""
     raw, notes = raw_products.notes["quality"], clean_products.notes
-    clean = quality_report(clean_products.frame).to_dict()
+    clean = quality_report(clean_products).to_dict()
     context.add_output_metadata(
         {
             "rows": raw["rows"],
@@ -191,12 +203,6 @@ def data_quality_report(
     }
 
 
-def current_rows_of(raw_products: NotedTable) -> CurrentRows:
-    """Say which rows of `raw_products` count: neither replaced nor taken away by a later file."""
-    files = [FileRows(file["rows"], file["deleted"]) for file in raw_products.notes["files"]]
-    return current_rows(raw_products.frame["product_id"], files)
-
-
 def _read(
     context: dg.AssetExecutionContext, catalogue: CatalogueSource, lake: Lake
 ) -> tuple[Catalogue, str, Catalogue | None]:
@@ -218,11 +224,11 @@ def _known(context: dg.AssetExecutionContext, lake: Lake, source: str) -> Catalo
         version = lake.find_latest("raw_products")
         if version is None:
             return None
-        notes = json.loads(lake.read_bytes(version, "notes.json"))
+        notes = json.loads(lake.read_bytes(version, NOTES))
         if notes["source"] != source or notes.get("code") != code_version("catalog"):
             return None
         with lake.opened(version) as folder:
-            products = read_table(folder / "table.parquet")
+            products = read_table(folder / TABLE)
     except LakeError as error:
         context.log.warning(f"every file is read again, since the version before cannot be used: {error}")
         return None

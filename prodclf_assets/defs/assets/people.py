@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pandas as pd
 
+from prodclf_assets.catalog.stored import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, code_version
 from prodclf_assets.defs.automation import every_night
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import NotedTable, read_table, resolve_version
+from prodclf_assets.defs.io_managers import NotedTable, resolve_version
 from prodclf_assets.defs.metadata import counts_table, preview
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake
@@ -102,7 +103,7 @@ def latest_labels(context: dg.AssetExecutionContext, lake: Lake) -> pd.DataFrame
         return None
     version = resolve_version(lake, dg.AssetKey("human_labels"), context.instance, context.run)
     with lake.opened(version) as folder:
-        return read_table(folder / "table.parquet")
+        return StoredTable(folder).frame()
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
-import numpy as np
-import numpy.typing as npt
 
-from prodclf_assets.catalog.current import FileRows, current_rows
+from prodclf_assets.catalog.current import current_rows_of
+from prodclf_assets.catalog.stored import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.automation import inputs_changed
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import read_table, resolve_version, version_metadata
+from prodclf_assets.defs.io_managers import resolve_version, version_metadata
 from prodclf_assets.defs.metadata import counts_table
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.errors import LakeError
@@ -66,7 +65,7 @@ def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.Materia
     raw = resolve_version(lake, dg.AssetKey("raw_products"), context.instance, context.run)
     with ExitStack() as stack:
         earlier = _earlier(context, lake, made_by, stack)
-        source = stack.enter_context(lake.opened(raw))
+        source = StoredTable(stack.enter_context(lake.opened(raw)))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
         out = rescore(current_batches(source), live.bundle, live.version, folder / "table.parquet", earlier)
         (folder / "notes.json").write_text(json.dumps({"made_by": made_by}), encoding="utf-8")
@@ -86,18 +85,13 @@ def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.Materia
     )
 
 
-def current_batches(raw: Path) -> "Iterator[pa.Table]":
+def current_batches(raw: StoredTable) -> "Iterator[pa.Table]":
     """Yield the products of a stored `raw_products` that count, some thousands at a time and in order."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    files = json.loads((raw / "notes.json").read_text(encoding="utf-8"))["files"]
-    ids = read_table(raw / "table.parquet", ["product_id"])["product_id"]
-    mask: npt.NDArray[np.bool_] = current_rows(
-        ids, [FileRows(item["rows"], item["deleted"]) for item in files]
-    ).mask
-    first = 0
-    for batch in pq.ParquetFile(raw / "table.parquet").iter_batches(ROWS_AT_ONCE):
+    mask, first = current_rows_of(raw).mask, 0
+    for batch in pq.ParquetFile(raw.path).iter_batches(ROWS_AT_ONCE):
         kept = mask[first : first + len(batch)]
         first += len(batch)
         if kept.any():

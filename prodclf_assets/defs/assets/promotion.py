@@ -11,10 +11,11 @@ import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.catalog.stored import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.assets.model import flat
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import NotedTable, resolve_version
+from prodclf_assets.defs.io_managers import resolve_version
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
 from prodclf_assets.defs.model_card import model_card
 from prodclf_assets.defs.resources import LakeResource
@@ -48,7 +49,6 @@ class Candidate:
     tags={"stage": "decision"},
     code_version=code_version("classifier", "registry"),
     io_manager_key="report_io",
-    ins={"raw_products": dg.AssetIn(metadata={"columns": ["title"]})},
 )
 @user_errors
 def promotion_decision(
@@ -56,7 +56,7 @@ def promotion_decision(
     model: Bundle,
     evaluation_report: dict[str, Any],
     test_split: pd.DataFrame,
-    raw_products: NotedTable,
+    raw_products: StoredTable,
     lake: LakeResource,
     mlflow_run: MlflowRun,
 ) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import dagster as dg
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.current import current_rows_of
 from prodclf_assets.catalog.places import places_of, rows_of
-from prodclf_assets.defs.assets.catalog import current_rows_of
+from prodclf_assets.catalog.stored import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, code_version
 from prodclf_assets.defs.assets.people import latest_labels
 from prodclf_assets.defs.automation import inputs_changed
@@ -38,7 +39,6 @@ SHOWN_COLUMNS = ("title", "listed_category", "predicted_category", "confidence",
     code_version=code_version("monitoring", "classifier"),
     automation_condition=inputs_changed(),
     ins={
-        "raw_products": dg.AssetIn(metadata={"columns": ["product_id", "title"]}),
         "clean_products": dg.AssetIn(metadata={"columns": [TITLE_KEY_COLUMN, "brand", LABEL_COLUMN]}),
     },
     deps=["human_labels"],
@@ -47,7 +47,7 @@ SHOWN_COLUMNS = ("title", "listed_category", "predicted_category", "confidence",
 @user_errors
 def suspect_labels(
     context: dg.AssetExecutionContext,
-    raw_products: NotedTable,
+    raw_products: StoredTable,
     clean_products: pd.DataFrame,
     train_split: pd.DataFrame,
     features: FeatureSet,
@@ -67,7 +67,7 @@ def suspect_labels(
     labelled = latest_labels(context, opened)
     found = find_suspects(features, train_split, clean_products, labelled, available_cores())
     table = found.table.reset_index(drop=True)
-    rows = rows_of(table, raw_products.frame, current_rows_of(raw_products).mask)
+    rows = rows_of(table, raw_products.frame(["product_id", "title"]), current_rows_of(raw_products).mask)
     files, lines = places_of(rows, raw_products.notes["files"])
     table = table.assign(
         file=pd.array(files, dtype=table["title"].dtype), line=pd.array(lines, dtype="Int64")

@@ -6,6 +6,8 @@ from itertools import combinations
 
 import pandas as pd
 
+from prodclf_assets.catalog.stored import Columns
+
 MISSING = "\0missing"
 # With eight rows in ten on the training side, ten rows all miss it once in ten million categories.
 CERTAIN_ROWS = 10
@@ -20,14 +22,15 @@ class Filled:
     filled: int
 
 
-def filled_cells(frame: pd.DataFrame, columns: Sequence[str]) -> list[Filled]:
+def filled_cells(table: Columns, columns: Sequence[str]) -> list[Filled]:
     """Count the cells of each column that hold something; an empty text holds nothing."""
     counts = []
     for name in columns:
-        present = frame[name].notna()
-        if not pd.api.types.is_numeric_dtype(frame[name]):
-            present &= frame[name].fillna("").str.strip() != ""
-        counts.append(Filled(name, len(frame), int(present.sum())))
+        values = table[name]
+        present = values.notna()
+        if not pd.api.types.is_numeric_dtype(values):
+            present &= values.fillna("").str.strip() != ""
+        counts.append(Filled(name, len(values), int(present.sum())))
     return counts
 
 

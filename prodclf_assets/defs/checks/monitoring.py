@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PATH_SEPARATOR
 from prodclf_assets.catalog.splits import OTHER
+from prodclf_assets.catalog.stored import Columns, StoredTable
 from prodclf_assets.catalog.taxonomy import Taxonomy, load_taxonomy
 from prodclf_assets.defs.checks.measures import CERTAIN_ROWS
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import NotedTable
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.defs.resources import CatalogueSource
 from prodclf_assets.registry.champion import live_labels
@@ -56,7 +55,7 @@ def check_drift(report: Mapping[str, Any]) -> dg.AssetCheckResult:
 @dg.asset_check(asset="clean_products")
 @user_errors
 def categories_of_the_live_model(
-    clean_products: pd.DataFrame, catalogue_source: CatalogueSource
+    clean_products: StoredTable, catalogue_source: CatalogueSource
 ) -> dg.AssetCheckResult:
     """The catalogue's categories are those that the live model answers; what differs, the taxonomy file says."""
     taxonomy = load_taxonomy(catalogue_source.resolved_taxonomy())
@@ -64,7 +63,7 @@ def categories_of_the_live_model(
 
 
 def check_live_categories(
-    products: pd.DataFrame, live: Sequence[str] | None, taxonomy: Taxonomy
+    products: Columns, live: Sequence[str] | None, taxonomy: Taxonomy
 ) -> dg.AssetCheckResult:
     """List the categories that vanished from the catalogue and those that appeared, beside the live model's."""
     counts = {str(label): int(rows) for label, rows in products[LABEL_COLUMN].value_counts().items()}
@@ -106,7 +105,7 @@ def check_live_categories(
 
 @dg.asset_check(asset="suspect_labels")
 @user_errors
-def usual_share_of_suspects(suspect_labels: NotedTable) -> dg.AssetCheckResult:
+def usual_share_of_suspects(suspect_labels: StoredTable) -> dg.AssetCheckResult:
     """No more listings are suspect than one in five, nor clearly more than the time before."""
     return check_suspects(suspect_labels.notes)
 

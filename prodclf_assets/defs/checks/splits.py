@@ -7,9 +7,9 @@ import dagster as dg
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.stored import StoredTable
 from prodclf_assets.defs.checks.measures import label_changes, majority_share, overlaps, single_input_guesses
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import NotedTable
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake
@@ -59,10 +59,12 @@ def no_target_leakage(train_split: pd.DataFrame, validation: pd.DataFrame) -> dg
 )
 @user_errors
 def labels_unchanged_or_explained(
-    train_split: NotedTable, clean_products: pd.DataFrame, lake: LakeResource
+    train_split: StoredTable, clean_products: pd.DataFrame, lake: LakeResource
 ) -> dg.AssetCheckResult:
     """The categories are those of the previous model, or the data say why they are not."""
-    return check_labels(train_split, clean_products, previous_labels(lake.open()))
+    return check_labels(
+        train_split[LABEL_COLUMN], clean_products, previous_labels(lake.open()), train_split.notes["reframed"]
+    )
 
 
 def check_split_leakage(sides: Mapping[str, pd.DataFrame]) -> dg.AssetCheckResult:
@@ -125,14 +127,14 @@ def check_target_leakage(train: pd.DataFrame, validation: pd.DataFrame) -> dg.As
 
 
 def check_labels(
-    train: NotedTable, catalogue: pd.DataFrame, previous: Sequence[str] | None
+    labels: pd.Series, catalogue: pd.DataFrame, previous: Sequence[str] | None, reframed: Mapping[str, str]
 ) -> dg.AssetCheckResult:
     """Judge the categories of a training against those of the previous model.
 
     A category that appeared because rows carry it, vanished because none does, or became too rare and counts as its
     parent, is explained. One that rows of the catalogue still carry and that is no longer learnt is not.
     """
-    current = train.frame[LABEL_COLUMN].unique().tolist()
+    current = labels.unique().tolist()
     if previous is None:
         return dg.AssetCheckResult(
             passed=True,
@@ -140,7 +142,7 @@ def check_labels(
             metadata={"categories": len(current)},
         )
     counts = {str(label): int(rows) for label, rows in catalogue[LABEL_COLUMN].value_counts().items()}
-    changes = label_changes(previous, current, counts, train.notes["reframed"])
+    changes = label_changes(previous, current, counts, reframed)
     lost = ", ".join(repr(label) for label in changes.unexplained[:3])
     rare = len(changes.reframed) + len(changes.thinned)
     return dg.AssetCheckResult(

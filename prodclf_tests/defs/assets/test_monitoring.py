@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.stored import StoredTable
 from prodclf_assets.catalog.taxonomy import Change, Taxonomy
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.defs.checks.monitoring import check_drift, check_live_categories
-from prodclf_assets.defs.io_managers import read_table
 from prodclf_assets.defs.summary import materialised_metadata
 from prodclf_assets.lake import Lake, open_lake
 from prodclf_assets.registry import open_registry
@@ -127,7 +127,7 @@ def test_people_are_asked_what_was_in_doubt_and_what_they_say_is_learnt_from(
 
 def table(lake: Lake, asset: str) -> pd.DataFrame:
     with lake.opened(lake.latest(asset)) as folder:
-        return read_table(folder / "table.parquet")
+        return StoredTable(folder).frame()
 
 
 def notes(lake: Lake, asset: str) -> dict:

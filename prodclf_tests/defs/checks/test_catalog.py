@@ -10,16 +10,17 @@ RAW["product_id"] = pd.Series([f"p{row}" for row in range(len(RAW))], dtype="str
 
 
 def test_the_sample_keeps_both_schemas() -> None:
-    assert check_schema(RAW, "RawProducts").passed
-    assert check_schema(clean_products(RAW).products, "CleanProducts").passed
+    assert check_schema([RAW], "RawProducts").passed
+    assert check_schema([clean_products(RAW).products], "CleanProducts").passed
 
 
 def test_broken_rules_are_listed_with_column_rows_and_an_example() -> None:
     broken = RAW.copy()
     broken.loc[[3, 7], "price"] = -1.0
     broken["brand"] = broken["brand"].astype("object")
-    result = check_schema(broken, "RawProducts")
+    result = check_schema([broken.head(5), broken.tail(-5)], "RawProducts")
     assert not result.passed
+    assert result.metadata["rows"].value == 300
     assert result.severity == dg.AssetCheckSeverity.ERROR
     table = result.metadata["failures"]
     assert isinstance(table, dg.TableMetadataValue)
@@ -32,7 +33,7 @@ def test_broken_rules_are_listed_with_column_rows_and_an_example() -> None:
 
 
 def test_a_missing_column_is_a_broken_rule() -> None:
-    result = check_schema(RAW.drop(columns="price"), "RawProducts")
+    result = check_schema([RAW.drop(columns="price")], "RawProducts")
     assert not result.passed
     assert "price" in str(result.metadata["failures"])
 

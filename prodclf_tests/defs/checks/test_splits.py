@@ -12,7 +12,6 @@ from prodclf_assets.defs.checks.splits import (
     check_target_leakage,
     previous_labels,
 )
-from prodclf_assets.defs.io_managers import NotedTable
 from prodclf_assets.lake import open_lake
 
 PRODUCTS = clean_products(next(iter(sample_catalogue(rows=2_000)))).products
@@ -65,21 +64,18 @@ def test_no_input_is_blamed_where_one_category_has_nearly_all_rows() -> None:
     assert check_target_leakage(sides["train"], sides["validation"]).passed
 
 
-def table(reframed: dict[str, str] | None = None) -> NotedTable:
-    return NotedTable(SIDES["train"], {"reframed": reframed or {}})
-
-
+LABELS = SIDES["train"]["category"]
 LEARNT = sorted(SIDES["train"]["category"].unique())
 
 
 def test_without_a_previous_model_there_is_nothing_to_explain() -> None:
-    result = check_labels(table(), PRODUCTS, None)
+    result = check_labels(LABELS, PRODUCTS, None, {})
     assert result.passed
     assert "no previous model" in str(result.description)
 
 
 def test_categories_that_came_and_went_with_the_data_are_listed_and_explained() -> None:
-    result = check_labels(table(), PRODUCTS, [*LEARNT[1:], "Fax machines"])
+    result = check_labels(LABELS, PRODUCTS, [*LEARNT[1:], "Fax machines"], {})
     assert result.passed
     assert result.metadata["appeared"].value == [LEARNT[0]]
     assert result.metadata["vanished"].value == ["Fax machines"]
@@ -88,8 +84,7 @@ def test_categories_that_came_and_went_with_the_data_are_listed_and_explained() 
 def test_a_category_whose_rows_are_still_there_must_not_be_lost() -> None:
     counts = PRODUCTS["category"].value_counts()
     lost = str(counts.index[0])
-    train = NotedTable(SIDES["train"][SIDES["train"]["category"] != lost], {"reframed": {}})
-    result = check_labels(train, PRODUCTS, LEARNT)
+    result = check_labels(LABELS[lost != LABELS], PRODUCTS, LEARNT, {})
     assert not result.passed
     assert result.metadata["unexplained"].value == [lost]
     assert repr(lost) in str(result.description)
