@@ -18,13 +18,15 @@ def _folder(name: str) -> str:
     return str(get_settings().home.resolve() / "dagster" / name)
 
 
-class LocalHistory(DagsterSqliteStorage):
-    """Runs, events and schedules in SQLite files below `$PRODCLF_HOME/dagster`."""
-
+class _PlacedBySettings:
     @classmethod
     def config_type(cls) -> dict[str, Any]:
         """Nothing is configured in `dagster.yaml`: the settings say where."""
         return {}
+
+
+class LocalHistory(_PlacedBySettings, DagsterSqliteStorage):
+    """Runs, events and schedules in SQLite files below `$PRODCLF_HOME/dagster`."""
 
     @classmethod
     def from_config_value(
@@ -34,13 +36,8 @@ class LocalHistory(DagsterSqliteStorage):
         return cls.from_local(_folder("storage"), inst_data=inst_data)
 
 
-class LocalComputeLogs(LocalComputeLogManager):
+class LocalComputeLogs(_PlacedBySettings, LocalComputeLogManager):
     """What the steps printed, in files below `$PRODCLF_HOME/dagster`."""
-
-    @classmethod
-    def config_type(cls) -> dict[str, Any]:
-        """Nothing is configured in `dagster.yaml`: the settings say where."""
-        return {}
 
     @classmethod
     def from_config_value(
