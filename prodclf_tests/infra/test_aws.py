@@ -33,16 +33,16 @@ def account(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
     found.proxy.stop()
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=[verb[0].split()[0] for verb in VERBS])
+@pytest.mark.parametrize("verb", VERBS, ids=[verb[0] for verb in VERBS])
 def test_verb_does_what_is_left_to_do(verb: tuple[str, str, str, str], account: Account) -> None:
     """Dry it changes nothing, again it finds nothing to do; `deploy`, cut off in its middle, is finished by running it again."""
-    seen = see(account, *verb, cuts=int(verb[0].startswith("deploy")))
+    seen = see(account, *verb, cuts=int(verb[1] == "+a"))
     assert seen.dry
     assert bool(seen.changes) == (verb[0] != "status")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", VERBS, ids=[verb[0].split()[0] for verb in VERBS])
+@pytest.mark.parametrize("verb", VERBS, ids=[verb[0] for verb in VERBS])
 def test_verb_may_be_cut_off_at_any_call(verb: tuple[str, str, str, str], account: Account) -> None:
     seen = see(account, *verb)
     assert seen.cut == (seen.calls if seen.changes else 0)

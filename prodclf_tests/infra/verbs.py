@@ -21,6 +21,7 @@ from prodclf_tests.infra.account import FOREIGN, Account, cloud_server, state
 VERBS: tuple[tuple[str, str, str, str], ...] = (
     ("setup", "", "created", "unchanged"),
     ("push --tag b", "a", "pushed graph, serving", "both images are there"),
+    ("deploy --tag a", "+a", "created", "unchanged"),
     ("deploy --tag b --serving 2", "a +b", "updated", "unchanged"),
     ("status", "a", "1 running", "1 running"),
     ("rollback", "a b", "back to a: updated", "nothing was deployed before"),
