@@ -90,6 +90,9 @@ class Screen:
         self._show(f"<pre>{chr(10).join(shown)}</pre>")
 
     def _show(self, body: str) -> None:
+        # What is set into another's page stays under that page's rules: the console's forbid our style.
+        if self.page.url != "about:blank":
+            self.page.goto("about:blank")
         self.page.set_content(_PAGE.format(body=body))
 
     def open(self, address: str) -> None:
