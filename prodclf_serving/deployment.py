@@ -14,7 +14,7 @@ from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
 from prodclf_serving.config import ServiceConfig
 from prodclf_serving.door import Door
-from prodclf_serving.lean import load_arrow, without
+from prodclf_serving.lean import UNUSED, load_arrow, load_compiler, without
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ class Classifier:
 
     def __init__(self, config: ServiceConfig) -> None:
         # Here and not above: `prodclf serve` imports this module too, and has two seconds and 150 MB less to load.
-        with without("pandas", "sklearn", "matplotlib"):
+        with without(*UNUSED):
             from prodclf_serving.service import Service
+        load_compiler()
         load_arrow()
 
         _log_to_stderr()

@@ -1,7 +1,7 @@
 """Imports that do without what they only use when it happens to be installed.
 
-Ray Serve and LightGBM try pandas and scikit-learn; both are installed here for training, and a process that serves would
-pay 60 to 150 MB and about a second for what it never touches.
+Ray Serve, Numba and pyarrow try pandas, SciPy and others, which are installed here for training; a process that serves would
+pay 100 MB and a second or two for what it never touches.
 """
 
 import sys
@@ -24,6 +24,19 @@ def without(*packages: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+UNUSED = ("pandas", "sklearn", "matplotlib", "scipy", "coverage", "cffi")
+"""What a replica's imports would like and its answers do without."""
+
+
+def load_compiler() -> None:
+    """Load what Numba otherwise loads at the first call of a kernel, without what it would try then."""
+    with without(*UNUSED):
+        from numba.core.registry import cpu_target
+
+        cpu_target.typing_context.refresh()
+        cpu_target.target_context.refresh()
 
 
 def load_arrow() -> None:

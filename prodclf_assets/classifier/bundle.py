@@ -18,7 +18,6 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
-from scipy.special import softmax
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.calibration import Calibrator
@@ -28,6 +27,7 @@ from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.classifier.predictions import Predictions
 from prodclf_assets.classifier.ranker import Ranker
 from prodclf_assets.classifier.retrievers import SHARPNESS, SVM
+from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import BundleError
 
 FORMAT_VERSION: Final = 3
@@ -141,7 +141,7 @@ class Bundle:
         rows = self.encoder.vocabulary.transform(products, self.threads)
         found = self.encoder.retriever.retrieve(rows, self.threads)
         scores = found.scores[:, :, SVM].astype(np.float64)
-        ranked = _likeliest_first(found.labels, softmax(SHARPNESS[SVM] * scores, axis=1))
+        ranked = _likeliest_first(found.labels, softmax(SHARPNESS[SVM] * scores))
         cautious = replace(self, thresholds=replace(self.thresholds, common=NEVER, own={}, branch=NEVER))
         return cautious._answers(products, *ranked, rows.familiarity, top_k)
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+
+from prodclf_assets.classifier.squash import expit, logit
 
 _EDGE = 1e-6
 FEWEST_PRODUCTS = 50
@@ -29,12 +30,14 @@ class Calibrator:
             probabilities: float64[n, k] of the ranker.
             hits: bool[n, k], which candidate is the true label.
         """
+        from scipy import optimize  # answering does without it
+
         if len(probabilities) < FEWEST_PRODUCTS:
             return cls()
         # The best candidate decides what is done with a product, so it is what the two numbers are fitted to.
         best = probabilities.argmax(axis=1)
         rows = np.arange(len(best))
-        x = special.logit(np.clip(probabilities[rows, best], _EDGE, 1 - _EDGE))
+        x = logit(np.clip(probabilities[rows, best], _EDGE, 1 - _EDGE))
         y = hits[rows, best].astype(np.float64)
 
         def loss(parameters: npt.NDArray[np.float64]) -> float:
@@ -50,8 +53,8 @@ class Calibrator:
 
     def apply(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """float64[n, k]: calibrated, in the same order; no row sums to more than 1."""
-        logit = special.logit(np.clip(probabilities, _EDGE, 1 - _EDGE))
-        scaled = special.expit(self.slope * logit + self.offset)
+        odds = logit(np.clip(probabilities, _EDGE, 1 - _EDGE))
+        scaled = expit(self.slope * odds + self.offset)
         # Only the candidates after the best give way, so that the best keeps its calibrated probability; of several
         # that tie the first is the best, or together they could claim more than 1.
         best = scaled.argmax(axis=1)[:, None]

@@ -13,12 +13,12 @@ from typing import Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
 from prodclf_assets.classifier.decision import Decision
 from prodclf_assets.classifier.predictions import Predictions
+from prodclf_assets.classifier.squash import logit
 
 MOST_WORDS: Final = 48
 """Distinct words of one product that are tried, in the order in which they are read."""
@@ -212,7 +212,7 @@ def _probability(
 
 def _fall(probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """float64[n]: log-odds of the first row less those of each row."""
-    odds = special.logit(np.clip(probability, _EDGE, 1 - _EDGE))
+    odds = logit(np.clip(probability, _EDGE, 1 - _EDGE))
     fall: npt.NDArray[np.float64] = odds[0] - odds
     return fall
 

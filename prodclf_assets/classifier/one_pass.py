@@ -8,12 +8,16 @@ own features and nothing else:
   product's own length, which is the same for all labels.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from prodclf_assets.classifier.label_weights import LabelWeights
 from prodclf_assets.classifier.text import SparseRows
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 ONE_PASS = ("naive_bayes", "complement", "centroid", "name")
 NAIVE_BAYES, COMPLEMENT, CENTROID, NAME = range(4)
@@ -41,6 +45,8 @@ def fit_one_pass(
         the weights, float32[nnz, len(ONE_PASS)] by feature, and float32[labels, 2]: what a product's summed features are
         multiplied by in the naive Bayes scorers.
     """
+    from scipy import sparse  # answering does without it
+
     count = len(names)
     membership = sparse.csr_matrix(
         (np.ones(len(labels), np.float32), labels, np.arange(len(labels) + 1)), shape=(len(labels), count)
@@ -73,9 +79,11 @@ def fit_one_pass(
 
 
 def _aligned(
-    first: sparse.csr_matrix, second: sparse.csr_matrix
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    first: "sparse.csr_matrix", second: "sparse.csr_matrix"
+) -> "tuple[sparse.csr_matrix, sparse.csr_matrix]":
     """Both matrices with the union of their patterns stored, zeros included, indices ascending."""
+    from scipy import sparse
+
     aligned = []
     for own, other in ((first, second), (second, first)):
         rows = np.concatenate([_row_numbers(own), _row_numbers(other)])
@@ -89,9 +97,11 @@ def _aligned(
     return aligned[0], aligned[1]
 
 
-def _row_numbers(matrix: sparse.csr_matrix) -> npt.NDArray[np.int64]:
+def _row_numbers(matrix: "sparse.csr_matrix") -> npt.NDArray[np.int64]:
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
-def _matrix(rows: SparseRows, features: int) -> sparse.csr_matrix:
+def _matrix(rows: SparseRows, features: int) -> "sparse.csr_matrix":
+    from scipy import sparse
+
     return sparse.csr_matrix((rows.values, rows.ids, rows.indptr), shape=(len(rows), features))

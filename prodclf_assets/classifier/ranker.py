@@ -18,6 +18,7 @@ from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.forest import Forest
 from prodclf_assets.classifier.pair_features import FEATURES
 from prodclf_assets.classifier.rebalancing import Rebalancing, rebalance
+from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import LabelError
 
 BOOSTER = "ranker.txt"
@@ -93,7 +94,7 @@ class Ranker:
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
         """float64[n, k]: how likely each candidate is among the candidates; each row sums to 1, unranked ones have 0."""
-        return _softmax(_padded(self.forest.sums(pairs.features, threads), pairs.has_features))
+        return softmax(_padded(self.forest.sums(pairs.features, threads), pairs.has_features))
 
     def importance(self) -> dict[str, float]:
         """Share of the total gain of each feature, the largest first."""
@@ -131,7 +132,7 @@ def _train(
     counted = np.repeat(weights, pairs.ranked)
 
     def gradient(raw: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        probability = _softmax(_padded(raw, ranked))[ranked]
+        probability = softmax(_padded(raw, ranked))[ranked]
         curvature = np.maximum(probability * (1 - probability), 1e-6)
         return counted * (probability - right), counted * curvature
 
@@ -166,9 +167,3 @@ def _padded(values: npt.NDArray[np.float64], ranked: npt.NDArray[np.bool_]) -> n
     scores = np.full(ranked.shape, -np.inf)
     scores[ranked] = values
     return scores
-
-
-def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    exponential = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
-    result: npt.NDArray[np.float64] = exponential / exponential.sum(axis=1, keepdims=True)
-    return result

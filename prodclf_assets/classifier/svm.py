@@ -7,7 +7,6 @@ own products and those that shortlist it. Training then costs products x shortli
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from prodclf_assets.classifier.kernels import kernel, map_blocks
 from prodclf_assets.classifier.label_weights import LabelWeights
@@ -69,6 +68,8 @@ def fit_svm(
             values.append(weights[kept])
             bias.append(float(weights[-1]))
         return ids, values, bias
+
+    from scipy import sparse  # answering does without it
 
     parts = map_blocks(solve, count, threads, block=8)
     ids = [kept for part in parts for kept in part[0]]

@@ -6,11 +6,10 @@ once, and every window is compared with it, so an unlucky one would raise false 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from prodclf_assets.classifier.seen_values import BUCKETS, SeenValues, bucket_of
 
@@ -147,7 +146,7 @@ def mix_change(mix: Mix, reference_rows: int) -> Change:
     pooled = (mix.counts + mix.expected * m) / (n + m)
     filled = pooled > 0
     residuals = (mix.counts / n - mix.expected)[filled] ** 2 / pooled[filled] / (1 / n + 1 / m)
-    together = float(special.chdtrc(filled.sum() - 1, residuals.sum()))
+    together = float(_special().chdtrc(filled.sum() - 1, residuals.sum()))
     most = np.flatnonzero(filled)[residuals.argmax()]
     single = _fisher(round(mix.expected[most] * m), m, round(mix.counts[most]), round(n))
     p_value = 2 * min(together, float(filled.sum()) * 2 * min(single))
@@ -164,7 +163,7 @@ def accuracy_change(confidence: Floats, correct: npt.NDArray[np.bool_]) -> Chang
     n, wrong = len(correct), int((~correct).sum())
     doubt = 1 - float(confidence.mean())
     chance = np.sqrt(float((confidence * (1 - confidence)).mean()) / n * 2 / np.pi)
-    p_value = float(special.bdtrc(wrong - 1, n, doubt)) if wrong > n * doubt else 1.0
+    p_value = float(_special().bdtrc(wrong - 1, n, doubt)) if wrong > n * doubt else 1.0
     return Change(max(0.0, wrong / n - doubt - float(chance)), p_value)
 
 
@@ -185,5 +184,13 @@ def _hypergeometric_tail(hits: int, rows: int, reference_hits: int, reference_ro
 
 
 def _log_choose(n: int, k: npt.NDArray[np.int64]) -> Floats:
-    result: Floats = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    gammaln = _special().gammaln
+    result: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
     return result
+
+
+def _special() -> Any:
+    """SciPy's functions; not imported above, since a server loads this module long before it measures anything."""
+    from scipy import special
+
+    return special

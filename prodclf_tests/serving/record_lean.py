@@ -8,11 +8,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prodclf_serving.lean import load_arrow, without
+from prodclf_serving.lean import UNUSED, load_arrow, load_compiler, without
 
 
 def main(folder: Path, location: str) -> None:
-    with without("pandas", "sklearn", "matplotlib"):
+    with without(*UNUSED):
         from prodclf_assets.classifier.bundle import Bundle
         from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, open_lake
         from prodclf_serving.feedback import FeedbackStore
@@ -20,6 +20,7 @@ def main(folder: Path, location: str) -> None:
         from prodclf_serving.prediction_log import PredictionLog
         from prodclf_serving.predictor import LoadedModel, answer_records
         from prodclf_serving.recorder import Recorder
+    load_compiler()
     load_arrow()
     lake = open_lake(location)
     model = LoadedModel(Bundle.load(folder, threads=1), "1", "champion", folder, 0.0)
