@@ -24,10 +24,9 @@ PROGRAMS = {"ffmpeg": "ffmpeg", "espeak-ng": "espeak-ng"}
 @click.option("--scenes", type=click.IntRange(1), help="Only the first so many scenes.")
 @click.option("--rows", default=4_000, show_default=True, help="Products of the shop's first file.")
 def main(out: Path, script: Path | None, scenes: int | None, rows: int) -> None:
-    """Make a film of five minutes: the graph, the model, the service, a new file, a promotion, a way back.
+    """Make a film of some five minutes: the graph, the model, the service, a new file, a promotion, a way back.
 
-    Everything is real and takes as long as it takes, a quarter of an hour on two cores; what is slow is shown faster, and said
-    to be. Needs Chromium, ffmpeg and espeak-ng (Debian: apt-get install chromium ffmpeg espeak-ng fonts-dejavu-core), and
+    Everything is real and takes as long as it takes, two trainings among it; what is slow is shown faster, and said to be. Needs Chromium, ffmpeg and espeak-ng (Debian: apt-get install chromium ffmpeg espeak-ng fonts-dejavu-core), and
     the ports 3000, 5000 and 8000.
     """
     absent = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
