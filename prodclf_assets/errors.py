@@ -43,3 +43,7 @@ class SourceUnavailableError(SourceError, PassingError):
 
 class RegistryUnavailableError(RegistryError, PassingError):
     """The model registry did not answer, or was too busy."""
+
+
+class SearchUnavailableError(PassingError):
+    """Ray, which the search for parameters runs on, did not start or could not be reached."""

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         description="The alias that serving and scoring follow.",
     )
 
+    ray_address: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("RAY_ADDRESS"),
+        description="An existing Ray cluster for the search; a local Ray is started when unset.",
+    )
     failure_webhook: str | None = Field(
         default=None,
         pattern=r"^https?://",

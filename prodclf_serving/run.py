@@ -17,14 +17,17 @@ from types import FrameType
 from typing import Any
 
 from prodclf_assets.errors import ProdclfError
+from prodclf_assets.ray_node.node import quiet_about_agents, small_node
+from prodclf_serving import ray_worker
 from prodclf_serving.ingress import PIDS, find_haproxy, finish_haproxy
 from prodclf_serving.ingress_guard import IngressGuard
 from prodclf_serving.keys import read_keys
 from prodclf_serving.lean import without
 from prodclf_serving.ray_environment import ray_environment
 from prodclf_serving.settings import ServingSettings, get_serving_settings
-from prodclf_serving.small_node import WORKERS_OF_SERVE, quiet_about_agents, small_node
 
+# The controller, the manager of HAProxy and Ray's own proxy are workers too.
+_WORKERS_OF_SERVE = 3
 _FIRST_ANSWER_SECONDS = 120.0
 _FINISH_SECONDS = 10.0
 
@@ -67,10 +70,10 @@ def _ray(serving: ServingSettings) -> Iterator[None]:
     if serving.ray_address:
         ray.init(address=serving.ray_address, **quiet)
     else:
-        with small_node():
+        with small_node(worker=ray_worker.__file__):
             ray.init(
                 # More than the replicas need, since Ray starts as many workers ahead, side by side.
-                num_cpus=serving.replicas + WORKERS_OF_SERVE,
+                num_cpus=serving.replicas + _WORKERS_OF_SERVE,
                 object_store_memory=serving.object_store_mb * 1024 * 1024,
                 include_dashboard=False,
                 **quiet,

@@ -7,7 +7,7 @@ own, with a seed of its own, that begins at the scores which the blocks before i
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class Grown:
         return cls(tuple(blocks), np.load(folder / "scores.npy", allow_pickle=False))
 
 
-def boost(
+def grow(
     features: npt.NDArray[np.float32],
     names: list[str],
     gradient: Gradient,
@@ -54,8 +54,8 @@ def boost(
     rounds: int,
     block: int,
     checkpoints: Checkpoints,
-) -> str:
-    """Return the text of a booster, the same wherever its training was cut off and went on.
+) -> Iterator[Grown]:
+    """Yield a booster after each block of rounds; where one is kept already, that one first.
 
     Args:
         features: float32[rows, columns].
@@ -69,6 +69,8 @@ def boost(
     import lightgbm as lgb  # answering does without it
 
     grown = checkpoints.newest("booster", Grown) or Grown((), np.zeros(len(features)))
+    if grown.blocks:
+        yield grown
     chosen = {**parameters, "objective": "none"}
     data = lgb.Dataset(features, np.zeros(len(features), np.float32), feature_name=names, params=chosen)
     for start in range(len(grown.blocks) * block, rounds, block):
@@ -78,7 +80,7 @@ def boost(
             booster.update(fobj=lambda raw, _: gradient(raw))
         grown = Grown((*grown.blocks, booster.model_to_string()), _scores(booster))
         checkpoints.keep("booster", grown)
-    return _joined(grown.blocks)
+        yield grown
 
 
 def _scores(booster: Any) -> npt.NDArray[np.float64]:
@@ -93,7 +95,7 @@ def _scores(booster: Any) -> npt.NDArray[np.float64]:
     return found[0]
 
 
-def _joined(blocks: tuple[str, ...]) -> str:
+def joined(blocks: tuple[str, ...]) -> str:
     """One booster of the trees of several, in their order, as LightGBM writes it."""
     import lightgbm as lgb
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.classifier.calibration import Calibrator
+from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.ranker import Ranker, RankerConfig
-from prodclf_assets.classifier.training import LabelledPairs
 
 
 def out_of_fold_probabilities(

@@ -5,23 +5,29 @@ ListNet with the top-one probability, Cao et al. 2007): what is maximised is the
 very number that is answered. Measured, it is as accurate as a pointwise and a LambdaRank booster together.
 """
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.boosting import boost
+from prodclf_assets.classifier.boosting import grow, joined
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
 from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.forest import Forest
+from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.pair_features import FEATURES
 from prodclf_assets.classifier.rebalancing import Rebalancing, rebalance
 from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import LabelError
 
+logger = logging.getLogger(__name__)
+
 BOOSTER = "ranker.txt"
+FEWEST_HELD = 50
+"""Held-out products below which nobody can tell which of two boosters is better."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,13 @@ class RankerConfig:
         leaves: most leaves of a tree.
         learning_rate: what each tree's answer is multiplied by.
         min_leaf: fewest pairs in a leaf.
+        column_share: of the columns, drawn anew for each tree.
+        row_share: of the pairs, drawn anew for each tree.
+        l2: pull of the leaves towards nothing.
         max_products: products whose pairs are learnt from at the most; more add time, not accuracy.
         rebalancing: how rare labels get more say.
-        block: rounds after which the booster is kept as a checkpoint.
+        block: rounds after which the booster is measured, and kept as a checkpoint.
+        patience: blocks without a gain after which training ends.
         seed: of all drawing.
     """
 
@@ -43,17 +53,28 @@ class RankerConfig:
     leaves: int = 16
     learning_rate: float = 0.08
     min_leaf: int = 60
+    column_share: float = 0.6
+    row_share: float = 0.8
+    l2: float = 1.0
     max_products: int = 200_000
     rebalancing: Rebalancing = "none"
     block: int = 20
+    patience: int = 3
     seed: int = 7
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """The booster."""
+    """The booster.
+
+    Attributes:
+        forest: its trees.
+        curve: after how many rounds of its training it answered held-out products with which log loss; empty when it
+            was loaded.
+    """
 
     forest: Forest
+    curve: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -63,6 +84,7 @@ class Ranker:
         config: RankerConfig,
         threads: int,
         checkpoints: Checkpoints = NO_CHECKPOINTS,
+        held: LabelledPairs | None = None,
     ) -> "Ranker":
         """Train on the pairs of products whose label is `labels[n]`; one whose label is no candidate teaches nothing.
 
@@ -72,6 +94,8 @@ class Ranker:
             config: how to train.
             threads: how many may run at once; the result does not depend on it.
             checkpoints: where the booster is kept after every block of rounds.
+            held: products that tell after which block it was best; that one is the result. The last one is when None,
+                or when they are too few to tell.
 
         Raises:
             LabelError: no product has its label among its candidates, so there is nothing to learn an order from.
@@ -90,7 +114,11 @@ class Ranker:
         chosen = chosen[drawn]
         if not np.array_equal(chosen, np.arange(len(labels))):  # the copy is as large as the table itself
             pairs, target = pairs.take(chosen), target[chosen]
-        return cls(Forest.parse(_train(pairs, target, weights, config, threads, checkpoints)))
+        measured = _Measured(held, threads) if held is not None and held.answerable >= FEWEST_HELD else None
+        text = _train(pairs, target, weights, config, threads, checkpoints, measured)
+        losses = measured.losses if measured is not None else []
+        ends = (min(config.rounds, config.block * (number + 1)) for number in range(len(losses)))
+        return cls(Forest.parse(text), dict(zip(ends, losses, strict=True)))
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
         """float64[n, k]: how likely each candidate is among the candidates; each row sums to 1, unranked ones have 0."""
@@ -125,8 +153,9 @@ def _train(
     config: RankerConfig,
     threads: int,
     checkpoints: Checkpoints,
+    measured: "_Measured | None",
 ) -> str:
-    """The booster's text, the same whatever the number of threads."""
+    """The text of the booster as it was when it was best, the same whatever the number of threads."""
     ranked = pairs.has_features
     right = target[ranked].astype(np.float32)
     counted = np.repeat(weights, pairs.ranked)
@@ -140,10 +169,10 @@ def _train(
         "num_leaves": config.leaves,
         "learning_rate": config.learning_rate,
         "min_data_in_leaf": config.min_leaf,
-        "feature_fraction": 0.6,
-        "bagging_fraction": 0.8,
+        "feature_fraction": config.column_share,
+        "bagging_fraction": config.row_share,
         "bagging_freq": 1,
-        "lambda_l2": 1.0,
+        "lambda_l2": config.l2,
         "seed": config.seed,
         "deterministic": True,
         "force_row_wise": True,
@@ -151,7 +180,8 @@ def _train(
         "num_threads": threads,
         "verbose": -1,
     }
-    return boost(
+    blocks: tuple[str, ...] = ()
+    for grown in grow(
         pairs.features,
         list(FEATURES),
         gradient,
@@ -159,7 +189,44 @@ def _train(
         rounds=config.rounds,
         block=config.block,
         checkpoints=checkpoints,
-    )
+    ):
+        blocks = grown.blocks
+        if measured is not None:
+            measured.follow(blocks)
+            if len(blocks) - measured.best >= config.patience:
+                break
+    return joined(blocks if measured is None else blocks[: measured.best])
+
+
+class _Measured:
+    """How well a booster under way answers products that it does not learn from.
+
+    Attributes:
+        losses: after each block, the mean negative logarithm of the probability of the right candidate, over the products
+            that have it.
+    """
+
+    def __init__(self, held: LabelledPairs, threads: int) -> None:
+        self.losses: list[float] = []
+        self._pairs = held.pairs
+        self._right = held.right
+        self._scores = np.zeros(len(held.pairs.features))
+        self._threads = threads
+
+    @property
+    def best(self) -> int:
+        """After how many blocks it was best."""
+        return int(np.argmin(self.losses)) + 1
+
+    def follow(self, blocks: tuple[str, ...]) -> None:
+        """Measure the blocks that are new."""
+        for text in blocks[len(self.losses) :]:
+            self._scores += Forest.parse(text).sums(self._pairs.features, self._threads)
+            probability = softmax(_padded(self._scores, self._pairs.has_features))[self._right]
+            self.losses.append(float(-np.log(np.maximum(probability, 1e-12)).mean()))
+            logger.info(
+                "re-ranker: block %d, log loss %.4f on held-out products", len(self.losses), self.losses[-1]
+            )
 
 
 def _padded(values: npt.NDArray[np.float64], ranked: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -23,10 +23,10 @@ from prodclf_assets.classifier.bundle import Bundle, Provenance
 from prodclf_assets.classifier.calibration import Calibrator, calibration_error
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFolder
 from prodclf_assets.classifier.decision import DecisionConfig, Thresholds
-from prodclf_assets.classifier.encoder import Encoder, Pairs, fit_encoder
+from prodclf_assets.classifier.encoder import Encoder, fit_encoder
 from prodclf_assets.classifier.kernels import available_cores
+from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.labels import LabelTree
-from prodclf_assets.classifier.pair_features import FEATURES
 from prodclf_assets.classifier.profile import profile_of
 from prodclf_assets.classifier.ranker import Ranker, RankerConfig
 from prodclf_assets.classifier.rebalancing import imbalance_ratio
@@ -35,6 +35,8 @@ from prodclf_assets.classifier.text import TextConfig
 from prodclf_assets.errors import LabelError
 
 logger = logging.getLogger(__name__)
+
+TRAIN_PAIRS = "train_pairs.parquet"
 
 
 @dataclass(frozen=True)
@@ -67,62 +69,6 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class LabelledPairs:
-    """Pairs of products whose label is known.
-
-    Attributes:
-        pairs: the products' candidates and features.
-        labels: int32[n], the true label's code, -1 for one the model cannot answer.
-    """
-
-    pairs: Pairs
-    labels: npt.NDArray[np.int32]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) of everything in it."""
-        digest = hashlib.sha256(str(self.pairs.candidates.shape).encode())
-        for array in (self.pairs.candidates, self.pairs.features, self.pairs.familiarity, self.labels):
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Write as Parquet: one row per product and candidate."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        n, k = self.pairs.candidates.shape
-        features = np.full((n * k, len(FEATURES)), np.nan, np.float32)
-        features[self.pairs.has_features.ravel()] = self.pairs.features
-        columns: dict[str, Any] = {
-            "product": np.repeat(np.arange(n, dtype=np.int32), k),
-            "candidate": self.pairs.candidates.ravel(),
-            "ranked": self.pairs.has_features.ravel(),
-            "label": np.repeat(self.labels, k),
-            "familiarity": np.repeat(self.pairs.familiarity, k),
-        }
-        columns |= {name: np.ascontiguousarray(features[:, i]) for i, name in enumerate(FEATURES)}
-        table = pa.table(columns).replace_schema_metadata({"candidates_per_product": str(k)})
-        pq.write_table(table, path, compression="zstd")
-
-    @classmethod
-    def load(cls, path: Path) -> "LabelledPairs":
-        """Read what `save` wrote."""
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(path)
-        k = int(table.schema.metadata[b"candidates_per_product"])
-        ranked = table.column("ranked").to_numpy(zero_copy_only=False)
-        features = np.empty((int(ranked.sum()), len(FEATURES)), np.float32)
-        for i, name in enumerate(FEATURES):
-            features[:, i] = table.column(name).to_numpy()[ranked]
-        candidates = table.column("candidate").to_numpy().reshape(-1, k)
-        labels, familiarity = (table.column(name).to_numpy()[::k].copy() for name in ("label", "familiarity"))
-        counts = ranked.reshape(-1, k).sum(axis=1).astype(np.int32)
-        return cls(Pairs(candidates, counts, features, familiarity), labels)
-
-
-@dataclass(frozen=True)
 class FeatureSet:
     """What the re-ranker learns from.
 
@@ -147,7 +93,7 @@ class FeatureSet:
         import orjson
 
         self.encoder.save(folder / "encoder")
-        self.train.save(folder / "train_pairs.parquet")
+        self.train.save(folder / TRAIN_PAIRS)
         self.validation.save(folder / "validation_pairs.parquet")
         rest = {"profile": self.profile, "data_hash": self.data_hash, "config": self.config}
         (folder / "features.json").write_bytes(
@@ -161,7 +107,7 @@ class FeatureSet:
 
         return cls(
             Encoder.load(folder / "encoder"),
-            LabelledPairs.load(folder / "train_pairs.parquet"),
+            LabelledPairs.load(folder / TRAIN_PAIRS),
             LabelledPairs.load(folder / "validation_pairs.parquet"),
             **orjson.loads((folder / "features.json").read_bytes()),
         )
@@ -251,8 +197,8 @@ def fit_model(
     kept = NO_CHECKPOINTS
     if checkpoints:
         kept = checkpoints.open("model", {"pairs": features.train.digest, "config": config.to_dict()})
-    ranker = Ranker.fit(features.train.pairs, features.train.labels, config.ranker, threads, kept)
     held = features.validation
+    ranker = Ranker.fit(features.train.pairs, features.train.labels, config.ranker, threads, kept, held)
     raw = ranker.probabilities(held.pairs, threads)
     hits = held.pairs.candidates == held.labels[:, None]
     calibrator = Calibrator.fit(raw, hits)

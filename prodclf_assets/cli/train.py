@@ -36,6 +36,16 @@ if TYPE_CHECKING:
     help="How rare categories get more say; the evaluation compares them.  [default: none]",
 )
 @click.option(
+    "--search",
+    type=click.IntRange(min=0),
+    help="Search for parameters with so many trials; later runs use what it found. 0 goes back to the defaults.",
+)
+@click.option(
+    "--search-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Time after which the search makes do with the trials it has.  [default: 10]",
+)
+@click.option(
     "--resume",
     is_flag=True,
     help="Go on with the last run, which failed, from its last good asset; nothing else given.",
@@ -47,6 +57,8 @@ def train(
     sample_rows: int | None,
     min_category_rows: int | None,
     rebalancing: str | None,
+    search: int | None,
+    search_minutes: float | None,
     resume: bool,
 ) -> None:
     """Run the graph: read the catalogue, clean it, train, evaluate, and promote the model if it is better.
@@ -60,10 +72,20 @@ def train(
       prodclf train --source 'feeds/*.csv.gz' --source-config mapping.yaml
       prodclf train --source shop.parquet --depth 2
       prodclf train --source shop.parquet --rebalancing oversampling --min-category-rows 5
+      prodclf train --source shop.parquet --search 30
       prodclf train --resume
     """
     if resume:
-        given = (source, source_config, depth, sample_rows, min_category_rows, rebalancing)
+        given = (
+            source,
+            source_config,
+            depth,
+            sample_rows,
+            min_category_rows,
+            rebalancing,
+            search,
+            search_minutes,
+        )
         if any(option is not None for option in given):
             raise click.UsageError(
                 "--resume goes on with what the failed run was given; leave the other options out"
@@ -77,6 +99,7 @@ def train(
             "resources": {"catalogue_source": {"config": catalogue}},
             "ops": {
                 "splits": {"config": _given(min_category_rows=min_category_rows)},
+                "tuned_parameters": {"config": _given(trials=search, minutes=search_minutes)},
                 "model": {"config": _given(rebalancing=rebalancing)},
             },
             "loggers": {"terminal": {}},
@@ -85,7 +108,7 @@ def train(
             raise click.exceptions.Exit(1)
 
 
-def _given(**options: str | int | None) -> dict[str, str | int]:
+def _given(**options: str | float | None) -> dict[str, str | float]:
     """The options that were given; the others keep their defaults."""
     return {name: value for name, value in options.items() if value is not None}
 

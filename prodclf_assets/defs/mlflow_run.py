@@ -22,7 +22,7 @@ from pydantic import PrivateAttr
 
 from prodclf_assets.registry import open_registry
 from prodclf_assets.registry.connection import Connection
-from prodclf_assets.registry.runs import log_facts
+from prodclf_assets.registry.runs import log_facts, log_nested
 from prodclf_assets.settings import get_settings
 
 MLFLOW_RUN_TAG = "prodclf/mlflow_run_id"
@@ -101,6 +101,19 @@ class MlflowRun(dg.ConfigurableResource[Any]):
             measured = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
             connection.client.log_batch(run_id, metrics=measured)
         return run_id
+
+    def nested(self, name: str, *, params: Mapping[str, object], metrics: Mapping[str, float]) -> None:
+        """Write a finished run of its own below this Dagster run's MLflow run, once, however often it is called.
+
+        Raises:
+            RegistryError: the tracking store cannot be reached.
+        """
+        parent = self.open()
+        connection = _connection()
+        with connection.explained(f"log {name} below run {parent}"):
+            log_nested(
+                connection.client, connection.experiment_id(), parent, name, params=params, metrics=metrics
+            )
 
 
 def end_mlflow_run(

@@ -73,6 +73,29 @@ def feature_importance(gains: Mapping[str, float]) -> bytes:
     return _png(figure)
 
 
+def learning_curve(losses: Mapping[int, float]) -> bytes:
+    """Plot how far held-out answers were from the truth after so many rounds of boosting."""
+    figure, axes = _canvas(4.2, 2.6)
+    axes.plot(list(losses), list(losses.values()), color=ACCENT, linewidth=1.6, marker="o", markersize=3)
+    axes.set_xlabel("trees")
+    axes.set_ylabel("log loss, held-out products")
+    return _png(figure)
+
+
+def search_history(gains: Sequence[float], best: Sequence[float]) -> bytes:
+    """Plot the gain of each trial over the default parameters, and the best up to then."""
+    figure, axes = _canvas(5.0, 2.8)
+    numbers = range(1, len(gains) + 1)
+    axes.axhline(0, color=FAINT, linewidth=1)
+    axes.scatter(numbers, gains, s=14, color=FAINT, edgecolors=INK, linewidths=0.5)
+    axes.step(numbers, best, where="post", color=ACCENT, linewidth=1.6)
+    # A bad trial would press all others into one line.
+    axes.set_ylim(bottom=max(min(gains, default=0.0), -4 * max(0.005, *best, 0.0)))
+    axes.set_xlabel("trial")
+    axes.set_ylabel("log loss below the default's")
+    return _png(figure)
+
+
 def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> bytes:
     """Plot a confusion matrix, rows the true category, each row as shares of its total."""
     matrix = np.asarray(counts, dtype=float)

@@ -51,6 +51,37 @@ def log_facts(
             client.log_artifacts(run_id, str(folder))
 
 
+def log_nested(
+    client: "MlflowClient",
+    experiment_id: str,
+    parent_id: str,
+    name: str,
+    *,
+    params: Mapping[str, object],
+    metrics: Mapping[str, float],
+) -> None:
+    """Write a finished run below another; one of this name that is there already is left as it is."""
+    from mlflow.entities import Metric, Param
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    same = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}' and attributes.run_name = '{name}'"
+    found = client.search_runs([experiment_id], filter_string=same, max_results=1)
+    if found and found[0].info.status == "FINISHED":
+        return
+    run = (
+        found[0]
+        if found
+        else client.create_run(experiment_id, run_name=name, tags={MLFLOW_PARENT_RUN_ID: parent_id})
+    )
+    now = int(time.time() * 1000)
+    client.log_batch(
+        run.info.run_id,
+        params=[Param(key, str(value)) for key, value in params.items()],
+        metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+    )
+    client.set_terminated(run.info.run_id)
+
+
 def log_model(
     client: "MlflowClient",
     run_id: str,

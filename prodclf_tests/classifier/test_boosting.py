@@ -7,7 +7,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from prodclf_assets.classifier.boosting import boost
+from prodclf_assets.classifier.boosting import grow, joined
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
 
 DRAWN = np.random.default_rng(0)
@@ -34,7 +34,8 @@ def squared(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def text(rounds: int, block: int, checkpoints: Checkpoints = NO_CHECKPOINTS, **other: Any) -> str:
     names = [f"column {i}" for i in range(5)]
     parameters = {**PARAMETERS, **other}
-    return boost(ROWS, names, squared, parameters, rounds=rounds, block=block, checkpoints=checkpoints)
+    growing = grow(ROWS, names, squared, parameters, rounds=rounds, block=block, checkpoints=checkpoints)
+    return joined(list(growing)[-1].blocks)
 
 
 WHOLE = text(20, block=6)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from prodclf_assets.classifier.encoder import Pairs
+from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.pair_features import FEATURES
-from prodclf_assets.classifier.ranker import BOOSTER, Ranker, RankerConfig
+from prodclf_assets.classifier.ranker import BOOSTER, FEWEST_HELD, Ranker, RankerConfig
 from prodclf_assets.errors import LabelError
 
 CONFIG = RankerConfig(rounds=20, min_leaf=5)
@@ -144,3 +145,24 @@ def test_a_booster_over_other_features_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=rf"over {len(FEATURES)} features is needed, not 100"):
         Ranker.load(tmp_path)
+
+
+def test_of_its_training_the_booster_is_kept_that_answers_held_out_products_best() -> None:
+    hasty = replace(CONFIG, rounds=60, block=5, learning_rate=0.5)
+    held = LabelledPairs(HELD, HELD_LABELS)
+    kept = Ranker.fit(PAIRS, LABELS, hasty, threads=1, held=held)
+    best = min(kept.curve, key=lambda rounds: kept.curve[rounds])
+    assert list(kept.curve)[:2] == [5, 10]
+    assert best < 60, "so hasty that it learns by heart"
+    assert len(kept.curve) * 5 == best + 5 * hasty.patience, "training ends when nothing is gained any more"
+    assert kept.forest.text == Ranker.fit(PAIRS, LABELS, replace(hasty, rounds=best), threads=1).forest.text
+    probabilities = kept.probabilities(HELD, threads=1)[held.right]
+    assert -np.log(probabilities).mean() == pytest.approx(kept.curve[best])
+
+
+def test_too_few_held_out_products_tell_nothing() -> None:
+    config = replace(CONFIG, rounds=12, block=4)
+    whole = Ranker.fit(PAIRS, LABELS, config, threads=1)
+    few = LabelledPairs(HELD, HELD_LABELS).take(np.arange(FEWEST_HELD - 1))
+    assert Ranker.fit(PAIRS, LABELS, config, threads=1, held=few).forest.text == whole.forest.text
+    assert whole.curve == {}

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.decision import AUTO, NEVER
+from prodclf_assets.classifier.encoder import Pairs
+from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.ranker import RankerConfig
 from prodclf_assets.classifier.training import (
     FeatureSet,
-    LabelledPairs,
-    Pairs,
     TrainingConfig,
     _branches,
     data_hash,

@@ -33,6 +33,7 @@ ASSETS = {
     *TABLES,
     "data_quality_report",
     "features",
+    "tuned_parameters",
     "model",
     "evaluation_report",
     "promotion_decision",
@@ -203,7 +204,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
 def test_the_last_words_say_what_came_out_and_where_to_look(trained: Trained) -> None:
     report = trained.report("evaluation_report")
     for part in (
-        "done, 17 assets materialised",
+        "done, 18 assets materialised",
         "1,500 rows",
         f"accuracy {report['accuracy']:.1%}",
         f"macro-F1 {report['baseline_macro_f1']:.1%}",

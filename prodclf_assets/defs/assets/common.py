@@ -4,6 +4,12 @@ import hashlib
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prodclf_assets.settings import get_settings
+
+if TYPE_CHECKING:
+    from prodclf_assets.classifier.checkpoints import CheckpointFolder
 
 PACKAGE = Path(__file__).parents[2]
 DATA_OWNER = "team:data-engineering"
@@ -34,3 +40,16 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
+
+
+def checkpoint_folder(*rooms: str) -> "CheckpointFolder":
+    """Return where training keeps what it has reached, apart by the code and the libraries that compute it.
+
+    Args:
+        rooms: packages below `prodclf_assets` that take part, beside catalog and classifier.
+    """
+    from prodclf_assets.classifier.bundle import library_versions
+    from prodclf_assets.classifier.checkpoints import CheckpointFolder
+
+    versions = {"code": code_version("catalog", "classifier", *rooms), **library_versions()}
+    return CheckpointFolder(get_settings().checkpoints, versions)

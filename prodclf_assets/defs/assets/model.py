@@ -8,17 +8,22 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version, git_commit
+from prodclf_assets.defs import plots
+from prodclf_assets.defs.assets.common import (
+    CATALOGUE_OWNER,
+    DATA_OWNER,
+    checkpoint_folder,
+    code_version,
+    git_commit,
+)
 from prodclf_assets.defs.automation import MODEL_FRESHNESS
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
-from prodclf_assets.settings import get_settings
 
 # Dagster evaluates annotations when definitions load, and the classifier costs three seconds to import; the assets
 # that use it import it when they run.
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.classifier.checkpoints import CheckpointFolder
     from prodclf_assets.classifier.training import FeatureSet
 else:
     Bundle = FeatureSet = Any
@@ -49,7 +54,7 @@ def features(
     from prodclf_assets.classifier.pair_features import FEATURES
     from prodclf_assets.classifier.training import TrainingConfig, fit_features
 
-    found = fit_features(train_split, validation_split, TrainingConfig(), checkpoints=_checkpoints())
+    found = fit_features(train_split, validation_split, TrainingConfig(), checkpoints=checkpoint_folder())
     products, candidates = found.train.pairs.candidates.shape
     context.log.info(f"{products:,} products, {candidates} candidates each, {len(FEATURES)} features a pair")
     context.add_output_metadata(
@@ -75,17 +80,23 @@ def features(
 )
 @user_errors
 def model(
-    context: dg.AssetExecutionContext, config: ModelConfig, features: FeatureSet, mlflow_run: MlflowRun
+    context: dg.AssetExecutionContext,
+    config: ModelConfig,
+    features: FeatureSet,
+    tuned_parameters: dict[str, Any],
+    mlflow_run: MlflowRun,
 ) -> Bundle:
     """The model as one folder of text, arrays and JSON: re-ranker, calibration and decision thresholds."""
     from prodclf_assets.classifier.training import TrainingConfig, features_inputs, fit_model
 
-    checkpoints = _checkpoints()
+    checkpoints = checkpoint_folder()
     # They are in the lake by now, and are by far the largest.
     checkpoints.forget("features", features_inputs(features.data_hash, features.config))
     commit = git_commit()
     defaults = TrainingConfig()
-    training = replace(defaults, ranker=replace(defaults.ranker, rebalancing=config.rebalancing))
+    tuned = replace(defaults.ranker, **tuned_parameters["parameters"])
+    training = replace(defaults, ranker=replace(tuned, rebalancing=config.rebalancing))
+    context.log.info(f"re-ranker: {tuned_parameters['reason']}")
     bundle = fit_model(features, training, git_commit=commit, checkpoints=checkpoints)
     origin = bundle.provenance
     run_id = mlflow_run.log(
@@ -98,6 +109,8 @@ def model(
         {
             "categories": len(bundle.labels),
             "rebalancing": config.rebalancing,
+            "ranker_parameters": tuned_parameters["reason"],
+            **_learning_curve(bundle.ranker.curve),
             "data_hash": origin.data_hash,
             "git_commit": commit or "unknown",
             "mlflow_run": mlflow_link(run_id, mlflow_run.experiment_id()),
@@ -107,13 +120,9 @@ def model(
     return bundle
 
 
-def _checkpoints() -> "CheckpointFolder":
-    """Where training keeps what it has reached, apart by the code and the libraries that compute it."""
-    from prodclf_assets.classifier.bundle import library_versions
-    from prodclf_assets.classifier.checkpoints import CheckpointFolder
-
-    versions = {"code": code_version("catalog", "classifier"), **library_versions()}
-    return CheckpointFolder(get_settings().checkpoints, versions)
+def _learning_curve(losses: Mapping[int, float]) -> dict[str, Any]:
+    """The curve as metadata, where there were held-out products to draw it from."""
+    return {"learning_curve": plots.inline(plots.learning_curve(losses), "learning curve")} if losses else {}
 
 
 def flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

@@ -5,33 +5,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from prodclf_serving import ray_agent, ray_worker
-
-# The controller, the manager of HAProxy and Ray's own proxy are workers too.
-WORKERS_OF_SERVE = 3
+from prodclf_assets.ray_node import agent
 
 
 @contextmanager
-def small_node() -> Iterator[None]:
+def small_node(*, worker: str | None = None, runtime_environments: bool = False) -> Iterator[None]:
     """Let `ray.init` start a small node in this block.
 
-    The autoscaler and the server of the dashboard are left out and the node's agents stood in for, see `ray_agent`: four
-    processes and 450 MB. Workers are started by `ray_worker`.
+    The autoscaler and the server of the dashboard are left out and the node's agents stood in for, see `agent`: four
+    processes and 450 MB.
+
+    Args:
+        worker: the program of the workers; Ray's own when None.
+        runtime_environments: whether tasks or actors will ask for one, if only for a variable; Ray's own agent serves them.
     """
     from ray._private import ray_constants, services
     from ray._private.node import Node
 
-    agents = (ray_constants.PROCESS_TYPE_DASHBOARD_AGENT, ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT)
+    agents = [ray_constants.PROCESS_TYPE_DASHBOARD_AGENT]
+    if not runtime_environments:
+        agents.append(ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT)
     python_command = services._build_python_executable_command_memory_profileable
     start_raylet = Node.start_raylet
 
     def command(component: str, *arguments: Any, **options: Any) -> Any:
         if component in agents:
-            return [sys.executable, "-S", ray_agent.__file__]
+            return [sys.executable, "-S", agent.__file__]
         return python_command(component, *arguments, **options)
 
-    def with_our_worker(node: Any, *arguments: Any, **options: Any) -> Any:
-        node._ray_params.worker_path = ray_worker.__file__
+    def with_worker(node: Any, *arguments: Any, **options: Any) -> Any:
+        node._ray_params.worker_path = worker or node._ray_params.worker_path
         return start_raylet(node, *arguments, **options)
 
     def nothing(node: Any, **options: Any) -> None:
@@ -39,7 +42,7 @@ def small_node() -> Iterator[None]:
 
     with (
         _exchanged(services, "_build_python_executable_command_memory_profileable", command),
-        _exchanged(Node, "start_raylet", with_our_worker),
+        _exchanged(Node, "start_raylet", with_worker),
         _exchanged(Node, "start_monitor", nothing),
         _exchanged(Node, "start_api_server", nothing),
     ):

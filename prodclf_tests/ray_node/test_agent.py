@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prodclf_serving import ray_agent
+from prodclf_assets.ray_node import agent
 
 _PARENT = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(600)"
 
@@ -28,7 +28,7 @@ def test_it_leaves_the_ports_that_are_waited_for_and_ends_with_its_parent(
     command = [
         sys.executable,
         "-S",
-        ray_agent.__file__,
+        agent.__file__,
         "agent.py",
         f"--session-dir={tmp_path}",
         "--node-id=n1",
