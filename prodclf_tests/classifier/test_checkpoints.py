@@ -71,17 +71,19 @@ def test_killed_at_random_points_it_is_the_same_model_to_the_last_bit(
 ) -> None:
     _, version, seconds = whole
     home, answer = tmp_path / "checkpoints", tmp_path / "answer"
-    delays = []
+    delays: list[float] = []
+    kills = 0
     while not answer.exists():
         process = train_elsewhere(killed.train, rows, home, random.choice((1, 2)), answer)
         if len(delays) < 8:
-            delays.append(random.uniform(0.02, 0.5) * seconds)
+            delays.append(random.uniform(0.02, 0.3) * seconds)
             process.join(delays[-1])
             if process.pid and process.exitcode is None:
                 os.kill(process.pid, signal.SIGKILL)
         process.join(120)
         assert process.exitcode in (0, -signal.SIGKILL)
-    assert len(delays) > 2
+        kills += process.exitcode != 0
+    assert kills
     assert answer.read_text() == version, f"killed after {delays} seconds"
 
 
