@@ -400,6 +400,7 @@ def test_train_refuses_a_depth_that_the_mapping_lacks(home: Path) -> None:
 def test_train_learns_at_the_depth_asked_and_serves_scoring(home: Path) -> None:
     assert run("sample", "shop.parquet", "--rows", 1000, "--categories", 3).exit_code == 0
     options = ("--depth", 1, "--rebalancing", "oversampling", "--min-category-rows", 3)
+    options = (*options, "--compare-rebalancing")
     result = run("train", "--source", "shop.parquet", *options)
     assert result.exit_code == 0, result.output
     assert "prodclf: done" in result.stdout
@@ -407,6 +408,10 @@ def test_train_learns_at_the_depth_asked_and_serves_scoring(home: Path) -> None:
     manifest = json.loads(lake.read_bytes(lake.latest("model"), "manifest.json"))
     assert manifest["training"]["ranker"]["rebalancing"] == "oversampling"
     assert manifest["metrics"]["imbalance_ratio"] > 1
+    report = json.loads(lake.read_bytes(lake.latest("evaluation_report"), "report.json"))
+    assert len(report["rebalancing"]) == 5
+    assert [row["method"] for row in report["rebalancing"] if row["in_use"]] == ["oversampling"]
+    assert all(row["ece"] < 0.1 for row in report["rebalancing"])
     assert (home / "home" / "dagster" / "storage").is_dir()
     assert run("score", "shop.parquet", "filed.parquet").exit_code == 0
     filed = pd.read_parquet("filed.parquet")

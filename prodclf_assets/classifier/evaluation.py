@@ -1,7 +1,7 @@
 """How good a bundle is on products it has not seen, beside what anyone would pick instead."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class EvaluationReport:
         confusions: commonest pairs of true and answered category.
         top_categories: names of the coarsest level, and `confusion_matrix` their counts, rows being the truth.
         feature_importance: share of the re-ranker's gain of the 20 strongest features.
+        rebalancing: ways of treating rare categories, each a `comparison.Treatment`; empty where not asked for.
     """
 
     model_version: str
@@ -71,6 +72,7 @@ class EvaluationReport:
     top_categories: list[str]
     confusion_matrix: list[list[int]]
     feature_importance: dict[str, float]
+    rebalancing: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-able."""

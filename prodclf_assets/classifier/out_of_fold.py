@@ -4,10 +4,27 @@ import zlib
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.classifier.calibration import Calibrator
 from prodclf_assets.classifier.labelled_pairs import LabelledPairs
+from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.ranker import Ranker, RankerConfig
+from prodclf_assets.errors import LabelError
+
+
+def belong_together(train: pd.DataFrame, tree: LabelTree, pairs: LabelledPairs) -> None:
+    """Make sure that pairs are of these products, row by row.
+
+    Raises:
+        LabelError: they are of another version of the training products.
+    """
+    if not np.array_equal(pairs.labels, tree.encode(train[LABEL_COLUMN].tolist())):
+        raise LabelError(
+            f"the features ({len(pairs.labels):,} products) were made from another version of train_split "
+            f"({len(train):,} products); materialise features again"
+        )
 
 
 def out_of_fold_probabilities(

@@ -109,7 +109,7 @@ def export(
 def suspects(out: str, rows: int, as_json: bool) -> None:
     """Write listings that the shop may have filed wrongly to FILE (.csv, .csv.gz, .jsonl or .parquet), worst first.
 
-    They are what the asset suspect_labels found: the model, which had not seen them, finds another category at least 50
+    They are what the asset suspect_labels found: the model, which had not seen them, finds another category at least 20
     times as likely. Listings that somebody has decided about since are left out. Fill in the column category: the
     right one, "ok" for predicted_category, "keep" for listed_category, or nothing where unsure; then read the file
     with `prodclf review import`. Or correct the shop's own file, where file and line say.

@@ -1,10 +1,8 @@
 """Listings whose category the model, not having seen them, contradicts.
 
 Ranked by self-confidence, the probability of the category that the shop gave, lowest first (Northcutt, Jiang & Chuang 2021,
-"Confident Learning"; with label-independent noise the best of their scores here too); among categories that are not even
-candidates, which all have 0, by how sure the model is of another one. cleanlab, their package, gives the same order but
-for those ties, wants a probability for every product and category (24 GB for a million products and 3,000 categories, where
-ours are ten a product), and what it then selects as errors is larger and less precise, see the benchmark.
+"Confident Learning"); among categories that are not even candidates, which all have 0, by how sure the model is of
+another one. Why not with their package, cleanlab: see the README of this room.
 """
 
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from prodclf_assets.monitoring.review import product_keys
 if TYPE_CHECKING:
     from prodclf_assets.classifier.training import FeatureSet
 
-CONTRADICTED: Final = 50.0
+CONTRADICTED: Final = 20.0
 """A listing is a suspect when another category is at least so many times as likely as the shop's."""
 SUSPECT_COLUMNS: Final = (
     "listed_category",
@@ -119,10 +117,10 @@ def find_suspects(
     Raises:
         LabelError: `features` was made from other products.
     """
-    from prodclf_assets.classifier.out_of_fold import out_of_fold_probabilities
+    from prodclf_assets.classifier.out_of_fold import belong_together, out_of_fold_probabilities
 
     pairs, paths = features.train, features.encoder.tree.paths
-    _belong_together(train, pairs.labels, features.encoder.tree.encode(train[LABEL_COLUMN].tolist()))
+    belong_together(train, features.encoder.tree, pairs)
     groups = train[TITLE_KEY_COLUMN].tolist()
     try:
         probabilities = out_of_fold_probabilities(pairs, groups, RankerConfig(), threads)
@@ -184,14 +182,3 @@ def _listed(products: pd.DataFrame, catalogue: pd.DataFrame) -> pd.Series:
     listed = pd.Series(catalogue[LABEL_COLUMN].array, product_keys(catalogue))
     found = product_keys(products).map(listed[~listed.index.duplicated()])
     return found.fillna(products[LABEL_COLUMN])
-
-
-def _belong_together(
-    train: pd.DataFrame, labels: npt.NDArray[np.int32], codes: npt.NDArray[np.int32]
-) -> None:
-    """Make sure that features and products are of one version, row by row."""
-    if not np.array_equal(labels, codes):
-        raise LabelError(
-            f"the features ({len(labels):,} products) were made from another version of train_split "
-            f"({len(train):,} products); materialise features again"
-        )

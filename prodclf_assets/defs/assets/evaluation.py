@@ -2,18 +2,22 @@
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
+from pydantic import Field
 
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.automation import MODEL_FRESHNESS
 from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.io_managers import resolve_version
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
+from prodclf_assets.defs.resources import LakeResource
 
 # As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
 if TYPE_CHECKING:
@@ -36,6 +40,25 @@ SHOWN = (
     "auto_precision",
 )
 PROMISED_PRECISION = 0.95
+TREATMENT_FIELDS = {
+    "method": "string",
+    "in_use": "bool",
+    "macro_f1": "float",
+    "accuracy": "float",
+    "merged_macro_f1": "float",
+    "merged_accuracy": "float",
+    "ece": "float",
+}
+
+
+class EvaluationConfig(dg.Config):
+    """What is measured besides the model itself."""
+
+    compare_rebalancing: bool = Field(
+        default=False,
+        description="Also measure every way of giving rare categories more say, by cross-validation inside the training "
+        "rows; takes about as long as five trainings of the re-ranker and one of everything.",
+    )
 
 
 @dg.asset(
@@ -50,6 +73,8 @@ PROMISED_PRECISION = 0.95
 @user_errors
 def evaluation_report(
     context: dg.AssetExecutionContext,
+    config: EvaluationConfig,
+    lake: LakeResource,
     model: Bundle,
     train_split: pd.DataFrame,
     validation_split: pd.DataFrame,
@@ -62,6 +87,8 @@ def evaluation_report(
     from prodclf_assets.classifier.training import data_hash
 
     report = evaluate(model, fit_baseline(train_split, validation_split), test_split).to_dict()
+    if config.compare_rebalancing:
+        report["rebalancing"] = _treatments(context, lake, model, train_split, validation_split)
     drawn = draw(report)
     run_id = _log(mlflow_run, report, drawn, data_hash(test_split))
     context.log.info(
@@ -87,10 +114,36 @@ def evaluation_report(
             "commonest_confusions": records_table(
                 report["confusions"], {"true": "string", "predicted": "string", "rows": "int"}
             ),
+            "rebalancing": records_table([_rounded(row) for row in report["rebalancing"]], TREATMENT_FIELDS),
             "mlflow_run": mlflow_link(run_id, mlflow_run.experiment_id()),
         }
     )
     return report
+
+
+def _treatments(
+    context: dg.AssetExecutionContext,
+    store: LakeResource,
+    model: Bundle,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+) -> list[dict[str, Any]]:
+    """Compare ways of treating rare categories, on the features that the model learnt from."""
+    from prodclf_assets.classifier.comparison import compare_treatments
+    from prodclf_assets.classifier.kernels import available_cores
+    from prodclf_assets.classifier.ranker import RankerConfig
+    from prodclf_assets.classifier.training import FeatureSet, TrainingConfig
+
+    lake = store.open()
+    # Not an input like any other: they are large, and most evaluations do without.
+    version = resolve_version(lake, dg.AssetKey("features"), context.instance, context.run)
+    with lake.opened(version) as folder:
+        features = FeatureSet.load(folder)
+    training = replace(TrainingConfig(), ranker=RankerConfig(**model.provenance.training["ranker"]))
+    compared = compare_treatments(
+        train, validation, features.train, training, available_cores(), context.log.info
+    )
+    return [treatment.to_dict() for treatment in compared]
 
 
 def draw(report: Mapping[str, Any]) -> dict[str, bytes]:
@@ -118,6 +171,11 @@ def _log(mlflow_run: MlflowRun, report: Mapping[str, Any], drawn: Mapping[str, b
         name: float(value)
         for name, value in report.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    metrics |= {
+        f"rebalancing.{row['method']}.{name}": row[name]
+        for row in report["rebalancing"]
+        for name in ("macro_f1", "accuracy", "ece")
     }
     with tempfile.TemporaryDirectory(prefix="prodclf-plots-") as scratch:
         files = {}

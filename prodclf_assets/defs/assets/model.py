@@ -34,7 +34,7 @@ class ModelConfig(dg.Config):
 
     rebalancing: Literal["none", "class_weights", "oversampling", "undersampling"] = Field(
         default="none",
-        description="How rare categories get more say. evaluation_report compares all of them.",
+        description="How rare categories get more say; evaluation_report compares them when asked to.",
     )
 
 

@@ -17,7 +17,7 @@ from prodclf_assets.registry.champion import live_labels
 from prodclf_assets.settings import get_settings
 
 MOST_LISTED = 100
-# Real catalogues had 1 to 8 suspects in a hundred listings, see the benchmark of suspects.
+# Real catalogues had 1 to 9 suspects in a hundred listings, see the benchmark of suspects.
 SUSPECTS_LIMIT = 0.2
 SUSPECTS_GROWTH = 1.5
 
