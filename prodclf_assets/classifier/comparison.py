@@ -11,11 +11,12 @@ import pandas as pd
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.splits import Reframing, reframe_rare_labels
 from prodclf_assets.classifier.calibration import calibration_error
+from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.out_of_fold import belong_together, out_of_fold_probabilities
 from prodclf_assets.classifier.ranker import RankerConfig
 from prodclf_assets.classifier.rebalancing import REBALANCINGS
-from prodclf_assets.classifier.training import LabelledPairs, TrainingConfig, fit_features
+from prodclf_assets.classifier.training import TrainingConfig, fit_features
 
 RARE_ROWS: Final = 10
 """Training rows below which the reframing that is compared counts a category under its parent."""
