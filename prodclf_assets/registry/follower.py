@@ -1,8 +1,9 @@
 """One version looked up again and again without MLflow in the process, for who follows an alias.
 
 MLflow brings 100 MB and a second of imports along. What a follower asks every few seconds is three rows of its database or one
-request to its server, and those are read here as they are. What is rare, fetching a bundle, is left to MLflow in a
-process of its own. A store that wants more than that (another database, credentials) is reached by MLflow as ever.
+request to its server, and those are read here as they are. A bundle is fetched likewise, where it lies in a folder or its
+server hands it out; from elsewhere MLflow fetches it, in a process of its own. A store that wants more than that (another
+database, credentials) is reached by MLflow as ever.
 """
 
 import contextlib
@@ -22,7 +23,9 @@ from typing import Any
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import SQLITE
 from prodclf_assets.registry.core import Registry, open_registry
-from prodclf_assets.registry.versions import RegisteredVersion, bundle_folder, holds
+from prodclf_assets.registry.download import download
+from prodclf_assets.registry.fetched import fetched
+from prodclf_assets.registry.versions import RegisteredVersion, bundle_folder
 from prodclf_assets.settings import Settings
 
 _SERVER = ("http://", "https://")
@@ -80,28 +83,50 @@ class Follower:
         Raises:
             RegistryError: the bundle cannot be downloaded, or differs from what was registered.
         """
-        target = bundle_folder(version, into)
-        if holds(target, version):
-            return target
+        try:
+            return fetched(version, into, lambda aside: self._download(version, aside))
+        except (OSError, sqlite3.Error, ValueError, KeyError):
+            return self._fetch_by_mlflow(version, into)
+
+    def _download(self, version: RegisteredVersion, aside: Path) -> Path:
+        """Bring the bundle into a folder.
+
+        Raises:
+            OSError, sqlite3.Error, ValueError, KeyError: it is not to be had without MLflow.
+        """
+        bundle = download(self._uri, self._location(version), aside)
+        if bundle is None:
+            raise ValueError("a store that MLflow knows how to reach")
+        return bundle
+
+    def _location(self, version: RegisteredVersion) -> str:
+        if self._uri.startswith(_SERVER):
+            found = self._ask("model-versions/get-download-uri", {"version": str(version.version)})
+            return str(found["artifact_uri"])
+        with self._database() as database:
+            (location,) = database.execute(
+                "SELECT storage_location FROM model_versions WHERE name = ? AND version = ?",
+                [self._model, version.version],
+            ).fetchone() or [""]
+        return str(location)
+
+    def _fetch_by_mlflow(self, version: RegisteredVersion, into: Path) -> Path:
         # The package may have been found by a path that only this process was given.
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        fetched = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", _FETCH, self._uri, self._model, str(version.version), str(into)],
             capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)},
         )  # fmt: skip
-        if fetched.returncode:
-            reason = (fetched.stderr.strip().splitlines() or ["the process that fetches was killed"])[-1]
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["the process that fetches was killed"])[-1]
             raise RegistryError(reason)
-        return target
+        return bundle_folder(version, into)
 
     def _from_file(self, ref: str) -> RegisteredVersion | None:
-        path = Path(self._uri.removeprefix(SQLITE)).absolute()
-        if not path.exists():
+        if not self._file().exists():
             return None
-        with contextlib.closing(
-            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_SECONDS)
-        ) as database:
+        with self._database() as database:
             aliases = dict(
                 database.execute(
                     "SELECT alias, version FROM registered_model_aliases WHERE name = ?", [self._model]
@@ -125,11 +150,8 @@ class Follower:
         route, asked = (
             ("model-versions/get", "version") if ref.isdecimal() else ("registered-models/alias", "alias")
         )
-        query = urllib.parse.urlencode({"name": self._model, asked: ref})
-        url = f"{self._uri.rstrip('/')}/api/2.0/mlflow/{route}?{query}"
         try:
-            with urllib.request.urlopen(url, timeout=_SECONDS) as response:
-                found: dict[str, Any] = json.load(response)["model_version"]
+            found = self._ask(route, {asked: ref})["model_version"]
         except urllib.error.HTTPError as error:
             # Of an alias that is not there the server says that the request is wrong.
             if json.load(error).get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
@@ -145,6 +167,20 @@ class Follower:
             names,
             tags,
         )
+
+    def _ask(self, route: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """What the server says about the model."""
+        url = f"{self._uri.rstrip('/')}/api/2.0/mlflow/{route}?{urllib.parse.urlencode({'name': self._model, **query})}"
+        with urllib.request.urlopen(url, timeout=_SECONDS) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+
+    def _file(self) -> Path:
+        return Path(self._uri.removeprefix(SQLITE)).absolute()
+
+    def _database(self) -> "contextlib.closing[sqlite3.Connection]":
+        uri = f"{self._file().as_uri()}?mode=ro"
+        return contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_SECONDS))
 
     def _version(
         self,

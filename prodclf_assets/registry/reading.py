@@ -1,14 +1,14 @@
 """Which versions of a model there are, what they are called, and their bundles on this machine."""
 
-import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import Connection
-from prodclf_assets.registry.versions import RegisteredVersion, bundle_folder, from_mlflow, holds
+from prodclf_assets.registry.download import BUNDLE
+from prodclf_assets.registry.fetched import fetched
+from prodclf_assets.registry.versions import RegisteredVersion, from_mlflow
 
 # Versions asked for in one request; the most that MLflow's stores allow is 200,000.
 PAGE = 1000
@@ -84,22 +84,8 @@ class RegistryReader:
         Raises:
             RegistryError: the bundle cannot be downloaded, or differs from what was registered.
         """
-        target = bundle_folder(version, into)
-        if holds(target, version):
-            return target
-        aside = into / f".{target.name}-{uuid.uuid4().hex}"
-        try:
-            with self._connection.explained(f"fetch version {version.version} of {version.name!r}"):
-                bundle = self._download(version, aside)
-                if not holds(bundle, version):
-                    raise RegistryError(
-                        f"the bundle of {version.name!r} version {version.version} differs from what was "
-                        "registered: restore its artifacts or register it again"
-                    )
-                _move_in(bundle, target, version)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        return target
+        with self._connection.explained(f"fetch version {version.version} of {version.name!r}"):
+            return fetched(version, into, lambda aside: self._download(version, aside))
 
     def _search(self) -> Iterator[Any]:
         """Yield what MLflow knows of every version, page by page."""
@@ -161,21 +147,9 @@ class RegistryReader:
         source = self._connection.client.get_model_version_download_uri(version.name, str(version.version))
         return Path(
             download_artifacts(
-                artifact_uri=f"{source}/artifacts/bundle",
+                artifact_uri=f"{source}/{BUNDLE}",
                 dst_path=str(aside),
                 tracking_uri=self.tracking_uri,
                 registry_uri=self.tracking_uri,
             )
         )
-
-
-def _move_in(bundle: Path, target: Path, version: RegisteredVersion) -> None:
-    """Put a verified bundle in its place, where another process may have put the same one meanwhile."""
-    if target.exists() and not holds(target, version):
-        # Damaged since it was fetched; moved away in one step so that no reader sees it half gone.
-        target.rename(bundle.with_name("damaged"))
-    try:
-        bundle.rename(target)
-    except OSError:
-        if not holds(target, version):
-            raise

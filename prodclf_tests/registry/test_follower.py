@@ -1,13 +1,18 @@
 """What follows an alias without MLflow says what the registry itself says, of a file and of a server."""
 
+import json
+import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry import CHAMPION, Registry, open_follower
+from prodclf_assets.registry.download import download
 from prodclf_assets.registry.follower import Follower
 from prodclf_assets.settings import Settings
 from prodclf_tests.lake.places import contents_of
@@ -28,7 +33,9 @@ def follower_of(uri: str, model: str) -> Follower:
     return found
 
 
-def test_it_knows_and_fetches_what_the_registry_knows(uri: str, tmp_path: Path) -> None:
+def test_it_knows_and_fetches_what_the_registry_knows(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry, follower = Registry(uri, "followed"), follower_of(uri, "followed")
     bundles = [write_bundle(tmp_path / f"bundle {number}", b"%d" % number) for number in (1, 2)]
     for bundle in bundles:
@@ -37,8 +44,13 @@ def test_it_knows_and_fetches_what_the_registry_knows(uri: str, tmp_path: Path) 
     registry.set_alias("older", 1)
     for ref in (CHAMPION, "older", "1", "2"):
         assert follower.resolve(ref) == registry.resolve(ref)
-    fetched = follower.fetch(follower.resolve(CHAMPION), tmp_path / "cache")
+    with monkeypatch.context() as alone:
+        alone.setattr(follower, "_fetch_by_mlflow", None)
+        fetched = follower.fetch(follower.resolve(CHAMPION), tmp_path / "cache")
     assert contents_of(fetched) == contents_of(bundles[1])
+    assert contents_of(follower._fetch_by_mlflow(follower.resolve("1"), tmp_path / "cache")) == contents_of(
+        bundles[0]
+    )
     assert registry.fetch(registry.resolve(CHAMPION), tmp_path / "cache") == fetched
     for ref in ("nobody", "77"):
         with pytest.raises(RegistryError, match="has no version or alias"):
@@ -64,6 +76,35 @@ def test_what_cannot_be_fetched_is_refused_with_the_registrys_own_sentence(
         stored.write_bytes(b"something else")
     with pytest.raises(RegistryError, match="differs from what was registered"):
         follower.fetch(follower.resolve(str(version.version)), tmp_path / "cache")
+
+
+def test_what_is_gone_is_refused_with_mlflows_own_sentence(
+    mlflow_uri: str, bundle: Path, tmp_path: Path
+) -> None:
+    registry, follower = Registry(mlflow_uri, "followed"), follower_of(mlflow_uri, "followed")
+    registry.log_and_register(bundle)
+    for stored in list(tmp_path.rglob("artifacts/bundle")):
+        shutil.rmtree(stored)
+    with pytest.raises(RegistryError, match="cannot fetch version 1 of 'followed'"):
+        follower.fetch(follower.resolve("1"), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", ["../../outside", "", ".."])
+def test_a_server_cannot_write_outside_the_folder(name: str, tmp_path: Path) -> None:
+    class Malicious(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"files": [{"path": name, "is_dir": False}]}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Malicious) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ValueError, match="names a file"):
+            download(f"http://127.0.0.1:{server.server_port}", "mlflow-artifacts:/m", tmp_path / "aside")
+        server.shutdown()
 
 
 @pytest.mark.parametrize(
