@@ -221,7 +221,7 @@ def test_status_says_what_waits_and_what_no_training_has_seen(
     run("review", "import", "queue.csv")
     facts = json.loads(run("review", "status", "--json").stdout)
     assert facts == {
-        "waiting": None, "queue_made_at": None, "labelled": 2, "by_source": {"file": 2}, "not_in_training": 2,
+        "suspects": None, "waiting": None, "queue_made_at": None, "labelled": 2, "by_source": {"file": 2}, "not_in_training": 2,
     }  # fmt: skip
     (home / "table").mkdir()
     human_labels(lake).table.to_parquet(home / "table" / "table.parquet")

@@ -198,6 +198,10 @@ def status(as_json: bool) -> None:
         if made is None
         else f"{waiting:,} products wait for a person, as of {made}"
     )
+    if facts["suspects"] is not None:
+        tell(
+            f"{facts['suspects']:,} listings may be filed wrongly; `prodclf review suspects FILE` writes them"
+        )
     by = ", ".join(f"{count:,} {source}" for source, count in facts["by_source"].items())
     tell(f"{facts['labelled']:,} products have a label from a person{f' ({by})' if by else ''}")
     tell(f"{facts['not_in_training']:,} of these labels came after the last training read them")

@@ -16,6 +16,7 @@ from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.labels import human_labels
 from prodclf_assets.monitoring.returned import ReviewError
 from prodclf_assets.monitoring.review import ANSWER_COLUMNS, QUEUE_COLUMNS
+from prodclf_assets.monitoring.suspect_file import latest_suspects
 
 _FIRST: Final = ("title", "brand")
 """What a reviewer looks at, before the rest of the product."""
@@ -72,11 +73,13 @@ def catalogue_categories(lake: Lake) -> list[str]:
 
 
 def review_status(lake: Lake) -> dict[str, Any]:
-    """How many products wait, how many labels came back, and how many came after the last training read them."""
+    """How many products and suspect categories wait, how many labels came back, and how many came after the last training read them."""
     queue, read = lake.find_latest("review_queue"), lake.find_latest("human_labels")
     labels = human_labels(lake).table
     new = labels if read is None else labels[labels["time"] > pd.Timestamp(read.created_at)]
+    suspects = latest_suspects(lake, labels)
     return {
+        "suspects": None if suspects is None else len(suspects),
         "waiting": None if queue is None else _rows(lake.read_bytes(queue, "table.parquet")),
         "queue_made_at": None if queue is None else queue.created_at.isoformat(timespec="seconds"),
         "labelled": len(labels),

@@ -15,7 +15,6 @@ import pandas as pd
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.parsing import TEXT_DTYPE
 from prodclf_assets.catalog.splits import OTHER
-from prodclf_assets.classifier.ranker import RankerConfig
 from prodclf_assets.errors import LabelError
 from prodclf_assets.monitoring.evidence import evidence_for
 from prodclf_assets.monitoring.review import product_keys
@@ -117,7 +116,9 @@ def find_suspects(
     Raises:
         LabelError: `features` was made from other products.
     """
+    # The classifier costs seconds to import, and only the search needs it.
     from prodclf_assets.classifier.out_of_fold import belong_together, out_of_fold_probabilities
+    from prodclf_assets.classifier.ranker import RankerConfig
 
     pairs, paths = features.train, features.encoder.tree.paths
     belong_together(train, features.encoder.tree, pairs)

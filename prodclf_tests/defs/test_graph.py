@@ -229,6 +229,7 @@ def test_suspects_come_with_evidence_and_their_place_and_go_when_a_person_has_de
     listed = source["title"].iloc[table["line"] - 2].str.split().str.join(" ")
     assert (listed.to_numpy() == table["title"].to_numpy()).mean() > 0.9, "a title in normal form may differ"
     assert table["evidence"].str.contains("other listings with").any()
+    assert json.loads(invoke("review", "status", "--json").stdout)["suspects"] == shown["suspects"]
     file = tmp_path / "suspects.csv"
     assert invoke("review", "suspects", file, "--rows", 3).exit_code == 0
     filled = pd.read_csv(file).assign(category=["ok", "keep", ""])
