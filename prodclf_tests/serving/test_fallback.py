@@ -45,7 +45,7 @@ def troubled(service: Service, served_home) -> Iterator[Callable[..., Service]]:
         given = ServingSettings(poll_seconds=60, request_log="off", prediction_log=0, **settings)
         own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), given), service.holder)
         model = service.model()
-        bundle = replace(model.bundle, ranker=Troubled(model.bundle.ranker.forest, first))
+        bundle = replace(model.bundle, ranker=Troubled(model.bundle.ranker.forest, first=first))
         bundle.__dict__["manifest"] = model.bundle.manifest
         loaded: LoadedModel = replace(model, bundle=bundle)
         own.model = lambda: loaded  # the session's other services share the holder
