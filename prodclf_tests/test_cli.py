@@ -426,7 +426,7 @@ def test_resume_goes_on_from_the_last_good_asset(home: Path, monkeypatch: pytest
     dagster_home.mkdir()
     shutil.copyfile(REPOSITORY / "dagster.yaml", dagster_home / "dagster.yaml")
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
-    monkeypatch.setattr(f"{catalog.__name__}.clean_products", refuse("no memory"))
+    monkeypatch.setattr(f"{catalog.__name__}.clean_table", refuse("no memory"))
     monkeypatch.setenv("PRODCLF_SOURCE", "shop.csv")
     get_settings.cache_clear()
     command = ["asset", "materialize", "-m", "prodclf_assets.definitions", "--select", "*"]
