@@ -1,19 +1,24 @@
 """Imports that do without what happens to be installed."""
 
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from prodclf_serving.lean import without
 
 
-def test_a_package_is_hidden_in_the_block_and_there_after_it() -> None:
-    with without("wave"), pytest.raises(ImportError):
-        import wave
-    import wave
-
-    assert wave.open
+def test_a_package_is_hidden_in_the_block_and_there_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "an_extra.py").write_text("there = True")
+    monkeypatch.syspath_prepend(tmp_path)
+    with without("an_extra"), pytest.raises(ImportError):
+        importlib.import_module("an_extra")
+    assert importlib.import_module("an_extra").there
+    monkeypatch.delitem(sys.modules, "an_extra")
 
 
 def test_what_is_loaded_stays_usable() -> None:
