@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy
 
 from prodclf_tests.s3_server import S3Server, start_server
+from prodclf_tests.workers import Scheduling
 
 # Where this is set, each of the processes that tests start would compile anew what it imports: three to seven seconds of
 # CPU for Ray, MLflow or Dagster.
@@ -20,6 +21,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_tests.serving.live import LiveService
     from prodclf_tests.trained import TrainedModel
@@ -29,6 +32,16 @@ hypothesis.settings.register_profile(
     "prodclf", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("prodclf")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """A worker per core (None) for the whole suite; parts of it run in this process, where a debugger can follow."""
+    return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Scheduling:
+    """See `Scheduling`."""
+    return Scheduling(config, log)
 
 
 @sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")

@@ -1,0 +1,14 @@
+"""How the whole suite is spread over worker processes."""
+
+from xdist.scheduler import LoadFileScheduling
+
+# They share the session's one live service, which only one worker should start.
+TOGETHER = ("prodclf_tests/serving/test_live.py", "prodclf_tests/parity/test_parity.py")
+
+
+class Scheduling(LoadFileScheduling):
+    """A file's tests stay in one worker, so that they share its fixtures; so do files that share the live service."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return TOGETHER[0] if file in TOGETHER else file
