@@ -2,11 +2,16 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from prodclf_assets.errors import ProdclfError
+
+Rebalancing = Literal["none", "class_weights", "oversampling", "undersampling"]
+"""How rare categories get more say in training."""
+REBALANCINGS: Final[tuple[Rebalancing, ...]] = get_args(Rebalancing)
 
 
 class Settings(BaseSettings):
@@ -39,6 +44,17 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("PRODCLF_TAXONOMY"),
         description="A YAML file of categories renamed, merged, split and retired; none when unset.",
+    )
+    min_category_rows: int = Field(
+        default=2,
+        ge=1,
+        validation_alias=AliasChoices("PRODCLF_MIN_CATEGORY_ROWS"),
+        description="Training rows a category needs to be learnt; with fewer, its products count under its parent.",
+    )
+    rebalancing: Rebalancing = Field(
+        default="none",
+        validation_alias=AliasChoices("PRODCLF_REBALANCING"),
+        description="How rare categories get more say: none, class_weights, oversampling or undersampling.",
     )
     mlflow_uri: str | None = Field(
         default=None,

@@ -15,8 +15,8 @@ from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.out_of_fold import belong_together, out_of_fold_probabilities
 from prodclf_assets.classifier.ranker import RankerConfig
-from prodclf_assets.classifier.rebalancing import REBALANCINGS
 from prodclf_assets.classifier.training import TrainingConfig, fit_features
+from prodclf_assets.settings import REBALANCINGS
 
 RARE_ROWS: Final = 10
 """Training rows below which the reframing that is compared counts a category under its parent."""

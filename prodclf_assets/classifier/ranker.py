@@ -19,9 +19,10 @@ from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.forest import Forest
 from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.pair_features import FEATURES
-from prodclf_assets.classifier.rebalancing import Rebalancing, rebalance
+from prodclf_assets.classifier.rebalancing import rebalance
 from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import LabelError
+from prodclf_assets.settings import Rebalancing
 
 logger = logging.getLogger(__name__)
 

@@ -5,13 +5,12 @@ often it is seen. The retrievers need none of it: their scores hold no prior of 
 towards rare labels; they are calibrated on validation products, whose shares are those of the catalogue.
 """
 
-from typing import Any, Final, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Rebalancing = Literal["none", "class_weights", "oversampling", "undersampling"]
-REBALANCINGS: Final[tuple[Rebalancing, ...]] = get_args(Rebalancing)
+from prodclf_assets.settings import Rebalancing
 
 
 def rebalance(

@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 @click.option(
     "--min-category-rows",
     type=click.IntRange(min=1),
-    help="Training rows a category needs; with fewer, its products count under its parent.  [default: 2]",
+    help="Training rows a category needs; with fewer, its products count under its parent.  [default: PRODCLF_MIN_CATEGORY_ROWS, else 2]",
 )
 @click.option(
     "--rebalancing",
     type=click.Choice(["none", "class_weights", "oversampling", "undersampling"]),
-    help="How rare categories get more say; the evaluation compares them.  [default: none]",
+    help="How rare categories get more say; see --compare-rebalancing.  [default: PRODCLF_REBALANCING, else none]",
+)
+@click.option(
+    "--compare-rebalancing",
+    is_flag=True,
+    help="Also measure every way of it, in the evaluation report; takes about twice as long.",
 )
 @click.option(
     "--search",
@@ -44,11 +49,6 @@ if TYPE_CHECKING:
     "--search-minutes",
     type=click.FloatRange(min=0, min_open=True),
     help="Time after which the search makes do with the trials it has.  [default: 10]",
-)
-@click.option(
-    "--compare-rebalancing",
-    is_flag=True,
-    help="Also measure every way of it, in the evaluation report; takes about twice as long.",
 )
 @click.option(
     "--resume",
@@ -62,9 +62,9 @@ def train(
     sample_rows: int | None,
     min_category_rows: int | None,
     rebalancing: str | None,
+    compare_rebalancing: bool,
     search: int | None,
     search_minutes: float | None,
-    compare_rebalancing: bool,
     resume: bool,
 ) -> None:
     """Run the graph: read the catalogue, clean it, train, evaluate, and promote the model if it is better.

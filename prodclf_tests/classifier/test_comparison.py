@@ -4,9 +4,9 @@ import pytest
 
 from prodclf_assets.classifier.comparison import REFRAMING, Treatment, compare_treatments
 from prodclf_assets.classifier.ranker import RankerConfig
-from prodclf_assets.classifier.rebalancing import REBALANCINGS
 from prodclf_assets.classifier.training import TrainingConfig
 from prodclf_assets.errors import LabelError
+from prodclf_assets.settings import REBALANCINGS
 from prodclf_tests.trained import TrainedModel
 
 CONFIG = TrainingConfig(ranker=RankerConfig(rounds=40, rebalancing="oversampling"))

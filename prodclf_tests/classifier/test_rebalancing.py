@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prodclf_assets.classifier.ranker import Ranker
-from prodclf_assets.classifier.rebalancing import REBALANCINGS, Rebalancing, imbalance_ratio, rebalance
+from prodclf_assets.classifier.rebalancing import imbalance_ratio, rebalance
+from prodclf_assets.settings import REBALANCINGS, Rebalancing
 from prodclf_tests.classifier.test_ranker import CONFIG, LABELS, PAIRS
 
 ROOTS = 6**0.5 + 2**0.5 + 1
@@ -68,6 +70,15 @@ def test_a_rare_label_gets_more_say() -> None:
     assert odds["none"] == pytest.approx(1 / 9, abs=0.06)
     assert odds["class_weights"] == pytest.approx(1 / 3, abs=0.1)
     assert odds["oversampling"] > 0.3
+
+
+def test_the_command_line_and_dagster_offer_every_way() -> None:
+    from prodclf_assets.cli.train import train
+    from prodclf_assets.defs.assets.model import ModelConfig
+
+    (option,) = [each for each in train.params if each.name == "rebalancing"]
+    assert tuple(option.type.choices) == REBALANCINGS  # type: ignore[attr-defined]
+    assert get_args(ModelConfig.model_fields["rebalancing"].annotation) == ("as_set", *REBALANCINGS)
 
 
 def test_the_imbalance_ratio() -> None:

@@ -19,6 +19,7 @@ from prodclf_assets.defs.assets.common import (
 from prodclf_assets.defs.automation import MODEL_FRESHNESS
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
+from prodclf_assets.settings import get_settings
 
 # Dagster evaluates annotations when definitions load, and the classifier costs three seconds to import; the assets
 # that use it import it when they run.
@@ -32,9 +33,10 @@ else:
 class ModelConfig(dg.Config):
     """How the re-ranker is trained."""
 
-    rebalancing: Literal["none", "class_weights", "oversampling", "undersampling"] = Field(
-        default="none",
-        description="How rare categories get more say; evaluation_report compares them when asked to.",
+    rebalancing: Literal["as_set", "none", "class_weights", "oversampling", "undersampling"] = Field(
+        default="as_set",
+        description="How rare categories get more say; as_set is what PRODCLF_REBALANCING says. evaluation_report compares "
+        "them when asked to.",
     )
 
 
@@ -95,7 +97,8 @@ def model(
     commit = git_commit()
     defaults = TrainingConfig()
     tuned = replace(defaults.ranker, **tuned_parameters["parameters"])
-    training = replace(defaults, ranker=replace(tuned, rebalancing=config.rebalancing))
+    rebalancing = get_settings().rebalancing if config.rebalancing == "as_set" else config.rebalancing
+    training = replace(defaults, ranker=replace(tuned, rebalancing=rebalancing))
     context.log.info(f"re-ranker: {tuned_parameters['reason']}")
     bundle = fit_model(features, training, git_commit=commit, checkpoints=checkpoints)
     origin = bundle.provenance
@@ -108,7 +111,7 @@ def model(
     context.add_output_metadata(
         {
             "categories": len(bundle.labels),
-            "rebalancing": config.rebalancing,
+            "rebalancing": rebalancing,
             "ranker_parameters": tuned_parameters["reason"],
             **_learning_curve(bundle.ranker.curve),
             "data_hash": origin.data_hash,

@@ -13,6 +13,7 @@ from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import NotedTable
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.errors import LabelError
+from prodclf_assets.settings import get_settings
 
 DESCRIPTIONS = {
     "train": "Eight in ten products: what the model learns from. Labels too rare to learn count as their parent.",
@@ -24,10 +25,11 @@ DESCRIPTIONS = {
 class SplitConfig(dg.Config):
     """Which categories are learnt."""
 
-    min_category_rows: int = Field(
-        default=2,
+    min_category_rows: int | None = Field(
+        default=None,
         ge=1,
-        description="Training rows a category needs to be learnt; with fewer, its products count under its parent.",
+        description="Training rows a category needs to be learnt; with fewer, its products count under its parent. As "
+        "PRODCLF_MIN_CATEGORY_ROWS says when absent.",
     )
 
 
@@ -52,7 +54,7 @@ def splits(
     context: dg.AssetExecutionContext, config: SplitConfig, clean_products: pd.DataFrame
 ) -> Iterator[dg.Output[NotedTable]]:
     """Split by a hash of the title, so a product never changes sides and duplicates never straddle."""
-    sides = _split(clean_products, config.min_category_rows)
+    sides = _split(clean_products, config.min_category_rows or get_settings().min_category_rows)
     for name in sorted(context.selected_output_names):
         table = sides[name.removesuffix("_split")]
         yield dg.Output(

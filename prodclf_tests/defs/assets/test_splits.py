@@ -1,12 +1,17 @@
 """The sides of the split, and the categories that are too rare to learn."""
 
+from pathlib import Path
+
+import dagster as dg
 import pandas as pd
+import pytest
 
 from prodclf_assets.catalog.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.sample import sample_catalogue
 from prodclf_assets.catalog.splits import OTHER
-from prodclf_assets.defs.assets.splits import _split
+from prodclf_assets.defs.assets.splits import _split, splits
+from prodclf_assets.settings import get_settings
 
 
 def test_a_category_needs_as_many_training_rows_as_configured() -> None:
@@ -22,3 +27,21 @@ def test_a_category_needs_as_many_training_rows_as_configured() -> None:
     assert rows[1].min() < 12 <= rows[12].drop(OTHER, errors="ignore").min()
     assert len(rows[12]) < len(rows[1])
     assert rows[12].sum() == rows[1].sum()
+
+
+def test_a_variable_says_how_many_and_the_configuration_of_a_run_outranks_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products = clean_products(pd.concat(sample_catalogue(600, 3, seed=2), ignore_index=True)).products
+    monkeypatch.setenv("PRODCLF_MIN_CATEGORY_ROWS", "12")
+    get_settings.cache_clear()
+    categories = []
+    for config in ({}, {"min_category_rows": 1}):
+        result = dg.materialize(
+            [dg.asset(name="clean_products", io_manager_key="table_io")(lambda: products), splits],
+            resources={"table_io": dg.mem_io_manager},
+            run_config={"ops": {"splits": {"config": config}}},
+        )
+        train = result.output_for_node("splits", "train_split").frame
+        categories.append(train[LABEL_COLUMN].nunique())
+    assert categories[0] < categories[1]
