@@ -70,8 +70,8 @@ class Ranker:
 
     Attributes:
         forest: its trees.
-        curve: after how many rounds of its training it answered held-out products with which log loss; empty when it
-            was loaded.
+        curve: with how many trees, while it was trained, it answered held-out products with which log loss; empty when
+            it was loaded.
     """
 
     forest: Forest
@@ -117,9 +117,7 @@ class Ranker:
             pairs, target = pairs.take(chosen), target[chosen]
         measured = _Measured(held, threads) if held is not None and held.answerable >= FEWEST_HELD else None
         text = _train(pairs, target, weights, config, threads, checkpoints, measured)
-        losses = measured.losses if measured is not None else []
-        ends = (min(config.rounds, config.block * (number + 1)) for number in range(len(losses)))
-        return cls(Forest.parse(text), dict(zip(ends, losses, strict=True)))
+        return cls(Forest.parse(text), measured.curve if measured is not None else {})
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
         """float64[n, k]: how likely each candidate is among the candidates; each row sums to 1, unranked ones have 0."""
@@ -203,12 +201,12 @@ class _Measured:
     """How well a booster under way answers products that it does not learn from.
 
     Attributes:
-        losses: after each block, the mean negative logarithm of the probability of the right candidate, over the products
-            that have it.
+        curve: after each block, by the number of trees then, the mean negative logarithm of the probability of the right
+            candidate, over the products that have it.
     """
 
     def __init__(self, held: LabelledPairs, threads: int) -> None:
-        self.losses: list[float] = []
+        self.curve: dict[int, float] = {}
         self._pairs = held.pairs
         self._right = held.right
         self._scores = np.zeros(len(held.pairs.features))
@@ -217,17 +215,18 @@ class _Measured:
     @property
     def best(self) -> int:
         """After how many blocks it was best."""
-        return int(np.argmin(self.losses)) + 1
+        return int(np.argmin(list(self.curve.values()))) + 1
 
     def follow(self, blocks: tuple[str, ...]) -> None:
         """Measure the blocks that are new."""
-        for text in blocks[len(self.losses) :]:
-            self._scores += Forest.parse(text).sums(self._pairs.features, self._threads)
+        for text in blocks[len(self.curve) :]:
+            block = Forest.parse(text)
+            self._scores += block.sums(self._pairs.features, self._threads)
             probability = softmax(_padded(self._scores, self._pairs.has_features))[self._right]
-            self.losses.append(float(-np.log(np.maximum(probability, 1e-12)).mean()))
-            logger.info(
-                "re-ranker: block %d, log loss %.4f on held-out products", len(self.losses), self.losses[-1]
-            )
+            loss = float(-np.log(np.maximum(probability, 1e-12)).mean())
+            trees = max(self.curve, default=0) + len(block.first_leaf)
+            self.curve[trees] = loss
+            logger.info("re-ranker: %d trees, log loss %.4f on held-out products", trees, loss)
 
 
 def _padded(values: npt.NDArray[np.float64], ranked: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -182,7 +182,7 @@ _JOBS = ("graph", "__ASSET_JOB")
 _OURS = {
     "storage": {"custom": {"module": "prodclf_assets.defs.history", "class": "LocalHistory", "config": {}}},
     "compute_logs": {"module": "prodclf_assets.defs.history", "class": "LocalComputeLogs", "config": {}},
-    "python_logs": {"python_log_level": "INFO"},
+    "python_logs": {"python_log_level": "INFO", "managed_python_loggers": ["prodclf_assets"]},
     "telemetry": {"enabled": False},
 }
 
