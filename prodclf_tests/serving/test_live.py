@@ -142,6 +142,18 @@ def test_only_what_one_machine_needs_runs(live_service: LiveService):
     assert not [command for command in commands if "uv run" in command]
 
 
+def test_a_spare_proxy_stands_by_for_when_no_replica_is_there(live_service: LiveService):
+    deadline = time.monotonic() + 60
+    commands: list[str] = []
+    while time.monotonic() < deadline and "ray::ProxyActor" not in commands:
+        commands = [
+            Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode().partition(".")[0].strip()
+            for pid in descendants(live_service.process.pid)
+        ]
+        time.sleep(0.1)
+    assert "ray::ProxyActor" in commands
+
+
 def test_requests_pass_ray_by(live_service: LiveService):
     # Ray would give the request up after so short a time.
     headers = {"x-request-timeout-seconds": "0.000001"}

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -87,3 +88,11 @@ def test_stopping_before_it_is_ready_says_nothing(capsys):
     stop.set()
     run._announce(ServingSettings(port=1), stop)
     assert capsys.readouterr().err == ""
+
+
+def test_what_is_compiled_is_kept_for_the_next_process_and_start(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    run._keep_bytecode()
+    assert not sys.dont_write_bytecode
+    assert "PYTHONDONTWRITEBYTECODE" not in os.environ
