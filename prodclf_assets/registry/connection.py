@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
+# https://www.sqlite.org/fileformat.html, 1.3
+SQLITE_HEADER = b"SQLite format 3\x00"
 
 # What MLflow takes from the environment; a value that the user set is left alone.
 MLFLOW_DEFAULTS = {
@@ -80,6 +83,7 @@ class Connection:
         from mlflow import MlflowClient
 
         with self.explained("open"), self._alone():
+            self._check_header()
             client = MlflowClient(self.tracking_uri, self.tracking_uri)
             client.get_experiment_by_name(self._experiment)
         return client
@@ -109,6 +113,16 @@ class Connection:
                 f"cannot {doing} in the model registry {self.address} ({reason}): check MLFLOW_TRACKING_URI "
                 "and that its server, database or folder can be reached"
             ) from error
+
+    def _check_header(self) -> None:
+        """Raise what SQLite would of a file that is none of its own, which MLflow tries for two minutes."""
+        if self.sqlite_file is None or not self.sqlite_file.exists():
+            return
+        with self.sqlite_file.open("rb") as handle:
+            start = handle.read(len(SQLITE_HEADER))
+        # An empty file is a new database.
+        if start not in {b"", SQLITE_HEADER}:
+            raise sqlite3.DatabaseError("file is not a database")
 
     def _new_artifact_location(self) -> str | None:
         if self.artifact_location is None and self.sqlite_file is not None:
@@ -151,7 +165,7 @@ def _foreign_errors() -> tuple[type[BaseException], ...]:
     from botocore.exceptions import BotoCoreError, ClientError
     from mlflow.exceptions import MlflowException
 
-    known: tuple[Any, ...] = (MlflowException, Boto3Error, BotoCoreError, ClientError)
+    known: tuple[Any, ...] = (MlflowException, Boto3Error, BotoCoreError, ClientError, sqlite3.Error)
     # mlflow-skinny, which serving has, speaks to tracking servers only and brings no database library.
     with contextlib.suppress(ModuleNotFoundError):
         from sqlalchemy.exc import SQLAlchemyError
