@@ -22,6 +22,8 @@ from prodclf_assets.classifier.pair_features import (
 from prodclf_assets.classifier.retrievers import Retriever, RetrieverConfig
 from prodclf_assets.classifier.text import TextConfig, Vocabulary
 
+SCORER_PARTS = ("indptr", "labels", "weights")
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -126,9 +128,6 @@ class Encoder:
             loaded: npt.NDArray[np.generic] = np.load(folder / f"{name}.npy", allow_pickle=False)
             return loaded
 
-        def weights(name: str) -> LabelWeights:
-            return LabelWeights(*(array(f"{name}_{part}") for part in ("indptr", "labels", "weights")))  # type: ignore[arg-type]
-
         def affinity(name: str) -> AffinityTable:
             return AffinityTable(*(array(f"{name}_{part}") for part in ("ids", "indptr", "labels", "counts")))  # type: ignore[arg-type]
 
@@ -137,9 +136,8 @@ class Encoder:
             Vocabulary(text, array("vocabulary_slots"), array("vocabulary_idf"), config["unseen_idf"]),  # type: ignore[arg-type]
             Retriever(
                 RetrieverConfig(**config["retriever"]),
-                weights("one_pass"),
+                LabelWeights(*(array(f"scorers_{part}") for part in SCORER_PARTS)),  # type: ignore[arg-type]
                 array("mass_bias"),  # type: ignore[arg-type]
-                weights("svm"),
                 array("svm_bias"),  # type: ignore[arg-type]
             ),
             LabelStatistics(
@@ -160,8 +158,7 @@ class Encoder:
             "label_middle": self.statistics.middle,
             "label_spread": self.statistics.spread,
         }
-        for name, table in (("one_pass", self.retriever.one_pass), ("svm", self.retriever.svm)):
-            arrays |= {f"{name}_{part}": getattr(table, part) for part in ("indptr", "labels", "weights")}
+        arrays |= {f"scorers_{part}": getattr(self.retriever.weights, part) for part in SCORER_PARTS}
         for key, affinity in zip(KEYS, self.statistics.affinities, strict=True):
             parts = ("ids", "indptr", "labels", "counts")
             arrays |= {f"affinity_{key}_{part}": getattr(affinity, part) for part in parts}

@@ -13,23 +13,29 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import numpy as np
+from numba.core.extending import intrinsic
 
 T = TypeVar("T")
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` in nopython mode, with the interpreter lock released and the machine code cached."""
+    """Compile `function` in nopython mode, with the interpreter lock released and the machine code cached.
+
+    Numba keeps the code of a kernel until its own file changes: after a change to a kernel that others call, delete the
+    `*.nbi` files in their `__pycache__`.
+    """
     return cast(Callable[..., Any], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
-@kernel
-def bits_set(word):
-    """How many bits of a uint64 are set, counted in parallel."""
-    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+def _bits_set(typing_context, word):
+    def count(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return numba.uint64(word), count
+
+
+bits_set = cast(Callable[..., Any], intrinsic(_bits_set))
+"""How many bits of a uint64 are set, as a uint64, by the processor's own instruction where it has one; for kernels."""
 
 
 def available_cores() -> int:

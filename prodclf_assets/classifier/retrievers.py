@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.classifier.kernels import kernel, map_blocks
-from prodclf_assets.classifier.label_weights import Bitmaps, LabelWeights, add_listed
+from prodclf_assets.classifier.label_weights import Bitmaps, LabelWeights, add_long, add_short
 from prodclf_assets.classifier.one_pass import ONE_PASS, fit_one_pass
 from prodclf_assets.classifier.svm import fit_svm
 from prodclf_assets.classifier.text import SparseRows
@@ -33,7 +33,7 @@ class RetrieverConfig:
 
     Attributes:
         naive_bayes_alpha, complement_alpha: additive smoothing of the two naive Bayes scorers.
-        telling: labels that may share a feature for it to count towards the shortlist.
+        telling: labels that a feature may have weights of and still count towards the shortlist.
         shortlist: labels per product that the SVM learns to tell apart.
         candidates: labels per product that are scored and handed on.
         least_share: probability, by naive Bayes and SVM, that a candidate needs for the ranker to look at it.
@@ -44,7 +44,7 @@ class RetrieverConfig:
 
     naive_bayes_alpha: float = 0.02
     complement_alpha: float = 0.3
-    telling: int = 64
+    telling: int = 128
     shortlist: int = 20
     candidates: int = 10
     least_share: float = 0.001
@@ -74,16 +74,14 @@ class Retriever:
 
     Attributes:
         config: how they were fitted.
-        one_pass: weights of `ONE_PASS`.
+        weights: those of `SCORES`.
         mass_bias: float32[labels, 2]; what a product's summed features are multiplied by in the naive Bayes scorers.
-        svm: weights of the SVM.
         svm_bias: float32[labels].
     """
 
     config: RetrieverConfig
-    one_pass: LabelWeights
+    weights: LabelWeights
     mass_bias: npt.NDArray[np.float32]
-    svm: LabelWeights
     svm_bias: npt.NDArray[np.float32]
 
     @classmethod
@@ -123,7 +121,7 @@ class Retriever:
             rows, labels, shortlists, len(names), features, threads,
             c=config.svm_c, passes=config.svm_passes, cut=config.svm_cut,
         )  # fmt: skip
-        return cls(config, one_pass, mass_bias, svm, svm_bias)
+        return cls(config, one_pass.beside(svm, len(names)), mass_bias, svm_bias)
 
     def retrieve(self, rows: SparseRows, threads: int = 1) -> Candidates:
         """The likeliest labels of each row, with the scores of all scorers."""
@@ -132,9 +130,8 @@ class Retriever:
         def work(start: int, stop: int) -> tuple[npt.NDArray[np.generic], ...]:
             found: tuple[npt.NDArray[np.generic], ...] = _retrieve(
                 rows.indptr[start : stop + 1], rows.ids, rows.values,
-                self.one_pass.indptr, self.one_pass.labels, self.one_pass.weights, *self._bitmaps[0],
-                self.mass_bias,
-                self.svm.indptr, self.svm.labels, self.svm.weights, *self._bitmaps[1], self.svm_bias,
+                self.weights.indptr, self.weights.labels, self.weights.weights, *self._bitmaps,
+                self.mass_bias, self.svm_bias,
                 SHARPNESS, POOLED, self.config.telling, size, self.config.least_share,
             )  # fmt: skip
             return found
@@ -144,30 +141,8 @@ class Retriever:
         return Candidates(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     @cached_property
-    def _bitmaps(self) -> tuple[Bitmaps, Bitmaps]:
-        count = len(self.svm_bias)
-        return self.one_pass.bitmaps(count), self.svm.bitmaps(count)
-
-
-@kernel
-def _score_telling(ids, values, start, stop, by_feature, labels, weights, telling, scores):
-    """One-pass scores of all labels, but for the mass, into `scores[labels, 4]`; returns the mass that took part.
-
-    Only features of at most `telling` labels take part.
-    """
-    scores[:] = 0
-    mass = np.float32(0)
-    for i in range(start, stop):
-        begin, end = by_feature[ids[i]], by_feature[ids[i] + 1]
-        if end - begin > telling:
-            continue
-        value = values[i]
-        mass += value
-        for j in range(begin, end):
-            label = labels[j]
-            for scorer in range(4):
-                scores[label, scorer] += value * weights[j, scorer]
-    return mass
+    def _bitmaps(self) -> Bitmaps:
+        return self.weights.bitmaps(self.config.telling, len(self.svm_bias))
 
 
 @kernel
@@ -214,10 +189,11 @@ def _shortlist(
     ids, values, start, stop, by_feature, labels, weights, mass_bias, sharpness, telling, scores, mixed, out
 ):
     """The likeliest labels of one row by the one-pass scorers into `out`, the likeliest first; returns the limit used."""
-    mass = _score_telling(ids, values, start, stop, by_feature, labels, weights, telling, scores)
+    scores[:] = 0
+    mass = add_short(ids, values, start, stop, telling, by_feature, labels, weights, scores)
     if mass == 0:  # a text of commonplaces: they have to do
         telling = len(mass_bias)
-        mass = _score_telling(ids, values, start, stop, by_feature, labels, weights, telling, scores)
+        mass = add_short(ids, values, start, stop, telling, by_feature, labels, weights, scores)
     _mix(scores, mass, mass_bias, sharpness, mixed)
     _best(mixed, len(out), out)
     return telling
@@ -228,7 +204,7 @@ def _shortlists(indptr, ids, values, by_feature, labels, weights, mass_bias, sha
     """int32[n, size]: the shortlist of each row."""
     n = len(indptr) - 1
     out = np.empty((n, size), np.int32)
-    scores = np.empty((len(mass_bias), 4), np.float32)
+    scores = np.empty((len(mass_bias), weights.shape[1]), np.float32)
     mixed = np.empty(len(mass_bias), np.float32)
     for row in range(n):
         _shortlist(
@@ -240,8 +216,7 @@ def _shortlists(indptr, ids, values, by_feature, labels, weights, mass_bias, sha
 
 @kernel
 def _retrieve(
-    indptr, ids, values, by_feature, labels, weights, bitmap_of, words, before, mass_bias,
-    svm_by_feature, svm_labels, svm_weights, svm_bitmap_of, svm_words, svm_before, svm_bias,
+    indptr, ids, values, by_feature, labels, weights, bitmap_of, words, before, mass_bias, svm_bias,
     sharpness, pooled, telling, size, least_share,
 ):  # fmt: skip
     """Labels, scores and number to rank of the candidates of each row."""
@@ -250,32 +225,26 @@ def _retrieve(
     out = np.empty((n, size), np.int32)
     out_scores = np.empty((n, size, 5), np.float32)
     ranked = np.empty(n, np.int32)
-    scores = np.empty((count, 4), np.float32)
+    scores = np.empty((count, 5), np.float32)
     mixed = np.empty(count, np.float32)
     short = np.empty(size, np.int32)
-    place_of = np.full(count, -1, np.int32)
-    one_pass = np.empty((size, 4), np.float32)
-    svm = np.empty((size, 1), np.float32)
     log_share = np.empty(size, np.float32)
     order = np.empty(size, np.int32)
+    longest = 0
+    for row in range(n):
+        longest = max(longest, indptr[row + 1] - indptr[row])
+    at = np.empty(longest * size + 1, np.int64)
+    to = np.empty(longest * size + 1, np.int32)
+    times = np.empty(longest * size + 1, np.float32)
     for row in range(n):
         start, stop = indptr[row], indptr[row + 1]
         counted = _shortlist(
             ids, values, start, stop, by_feature, labels, weights, mass_bias, sharpness, telling,
             scores, mixed, short,
         )  # fmt: skip
-        for place in range(size):
-            label = short[place]
-            place_of[label] = place
-            one_pass[place] = scores[label]
-            svm[place, 0] = svm_bias[label]
-        add_listed(
-            ids, values, start, stop, counted + 1, by_feature, labels, weights, bitmap_of, words, before,
-            short, place_of, one_pass,
-        )  # fmt: skip
-        add_listed(
-            ids, values, start, stop, 1, svm_by_feature, svm_labels, svm_weights, svm_bitmap_of, svm_words,
-            svm_before, short, place_of, svm,
+        add_long(
+            ids, values, start, stop, counted, by_feature, weights, bitmap_of, words, before, short, scores,
+            at, to, times,
         )  # fmt: skip
         mass = np.float32(0)
         for i in range(start, stop):
@@ -283,10 +252,10 @@ def _retrieve(
         largest = np.float32(-np.inf)
         for place in range(size):
             label = short[place]
-            place_of[label] = -1
-            one_pass[place, 0] += mass * mass_bias[label, 0]
-            one_pass[place, 1] += mass * mass_bias[label, 1]
-            log_share[place] = pooled[0] * one_pass[place, 0] + pooled[1] * svm[place, 0]
+            scores[label, 0] += mass * mass_bias[label, 0]
+            scores[label, 1] += mass * mass_bias[label, 1]
+            scores[label, 4] += svm_bias[label]
+            log_share[place] = pooled[0] * scores[label, 0] + pooled[1] * scores[label, 4]
             largest = max(largest, log_share[place])
         total = np.float32(0)
         for place in range(size):
@@ -295,9 +264,10 @@ def _retrieve(
         needed = largest + np.log(least_share * total)
         ranked[row] = min(2, size)
         for place in range(size):
-            out[row, place] = short[order[place]]
-            out_scores[row, place, :4] = one_pass[order[place]]
-            out_scores[row, place, 4] = svm[order[place], 0]
+            label = short[order[place]]
+            out[row, place] = label
+            for scorer in range(5):
+                out_scores[row, place, scorer] = scores[label, scorer]
             if place >= 2 and log_share[order[place]] >= needed:
                 ranked[row] = place + 1
     return out, out_scores, ranked

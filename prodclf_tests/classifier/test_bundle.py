@@ -35,12 +35,9 @@ ENCODER_ARRAYS = [
     "label_counts",
     "label_middle",
     "label_spread",
-    "one_pass_indptr",
-    "one_pass_labels",
-    "one_pass_weights",
-    "svm_indptr",
-    "svm_labels",
-    "svm_weights",
+    "scorers_indptr",
+    "scorers_labels",
+    "scorers_weights",
 ]
 AFFINITIES = [
     f"affinity_{key}_{part}"
@@ -183,7 +180,7 @@ def test_each_missing_file_is_refused_by_name(copy: Path, name: str) -> None:
         Bundle.load(copy)
 
 
-@pytest.mark.parametrize("name", ["labels.json", "svm_weights.npy", "ranker.txt"])
+@pytest.mark.parametrize("name", ["labels.json", "scorers_weights.npy", "ranker.txt"])
 def test_a_file_without_a_hash_is_never_read(copy: Path, name: str) -> None:
     files = json.loads((copy / MANIFEST).read_text("utf-8"))["files"]
     rewrite_manifest(copy, files={other: digest for other, digest in files.items() if other != name})

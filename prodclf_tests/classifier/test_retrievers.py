@@ -174,14 +174,16 @@ def test_features_that_many_labels_share_choose_no_candidates_but_count_in_the_s
     labels = np.arange(LABELS, dtype=np.int32)
 
     def retrieved(telling: int) -> Candidates:
-        config = RetrieverConfig(telling=telling, candidates=1)
+        # The SVM says nothing, so that a feature's labels are those that have it.
+        config = RetrieverConfig(telling=telling, candidates=1, svm_cut=9.0)
         return Retriever.fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, config).retrieve(
             sparse(asked)
         )
 
     assert retrieved(LABELS - 1).labels.tolist() == [[3]]
+    everything = replace(EVERY_LABEL, svm_cut=9.0)
     every = by_label(
-        Retriever.fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, EVERY_LABEL).retrieve(sparse(asked))
+        Retriever.fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, everything).retrieve(sparse(asked))
     )
     np.testing.assert_allclose(retrieved(LABELS - 1).scores[0, 0], every[0, 3], rtol=1e-5)
     asked[0, 4] = 0  # a text of commonplaces: they have to do
@@ -190,7 +192,7 @@ def test_features_that_many_labels_share_choose_no_candidates_but_count_in_the_s
 
 @pytest.mark.parametrize("count", [40, 64, 65, 200])
 def test_long_lists_of_labels_are_read_as_short_ones(count: int) -> None:
-    """Lists of more than 32 labels have bitmaps of 64-bit words; the scores are those of the dense product."""
+    """Lists that are not walked have bitmaps of 64-bit words; the scores are those of the dense product."""
     drawn = np.random.default_rng(count)
     rows = np.where(drawn.random((3 * count, 12)) < 0.7, drawn.random((3 * count, 12)), 0).astype(np.float32)
     labels = (np.arange(3 * count) % count).astype(np.int32)
@@ -199,9 +201,10 @@ def test_long_lists_of_labels_are_read_as_short_ones(count: int) -> None:
     retriever = Retriever.fit(sparse(rows), labels, sparse(names), 12, config)
     found = retriever.retrieve(sparse(rows[:20]))
     svm = scipy_sparse.csr_matrix(
-        (retriever.svm.weights[:, 0], retriever.svm.labels, retriever.svm.indptr), shape=(12, count)
+        (retriever.weights.weights[:, SVM], retriever.weights.labels, retriever.weights.indptr),
+        shape=(12, count),
     ).toarray()
-    assert np.diff(retriever.svm.indptr).max() > 32
+    assert np.diff(retriever.weights.indptr).max() > 32
     expected = rows[:20] @ svm + retriever.svm_bias
     np.testing.assert_allclose(
         found.scores[:, :, SVM], np.take_along_axis(expected, found.labels, axis=1), atol=1e-5
@@ -246,11 +249,8 @@ def test_threads_blocks_and_repeats_change_nothing() -> None:
     for other in (two, three):
         np.testing.assert_array_equal(one.mass_bias, other.mass_bias)
         np.testing.assert_array_equal(one.svm_bias, other.svm_bias)
-        for table in ("one_pass", "svm"):
-            for part in ("indptr", "labels", "weights"):
-                np.testing.assert_array_equal(
-                    getattr(getattr(one, table), part), getattr(getattr(other, table), part)
-                )
+        for part in ("indptr", "labels", "weights"):
+            np.testing.assert_array_equal(getattr(one.weights, part), getattr(other.weights, part))
     left, right = one.retrieve(rows, threads=1), one.retrieve(rows, threads=3)
     alone = one.retrieve(sparse(np.tile(X, (50, 1))[17:18]))
     np.testing.assert_array_equal(left.labels, right.labels)
