@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,8 +52,11 @@ def up(network: str) -> None:
 @click.option("--rows", default=1_500, show_default=True, help="Rows of the first file.")
 def walk(network: str, rows: int) -> None:
     """Start everything, follow two files from their arrival to new answers, and stop."""
+    begun = time.monotonic()
     with _home() as home, running(home, network, tell=click.echo) as stack:
         follow(stack, rows)
+        click.echo("stopping")
+    click.echo(f"{time.monotonic() - begun:6.1f} s  in all; every process has ended")
 
 
 @contextmanager

@@ -1,30 +1,23 @@
 """Start services as processes, wait until they are healthy, and stop them in turn."""
 
 import os
-import pwd
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import click
-
-from infra.stack.services import SECRETS, Service, read_services
+from infra.stack.postgres import postgres_service, server_account
+from infra.stack.services import SECRETS, Service, StackError, read_services
 
 HEALTHY_SECONDS = 240.0
 _BIN = Path(sys.executable).parent
-# Where Debian puts the programs of the server; the newest last.
-_POSTGRES = "/usr/lib/postgresql/*/bin"
-
-
-class StackError(click.ClickException):
-    """A service does not start, or a program that it needs is not on this machine."""
 
 
 @dataclass
@@ -73,7 +66,7 @@ def running(
     Args:
         home: folder that they write to; made when absent, with new secrets each time.
         network: first three numbers of the loopback addresses.
-        tell: called with a line about each service.
+        tell: called with a line about each service, with the seconds since the first was started.
         adapt: changes how a service of ours is run; the images' test runs them in the image's file system.
         in_images: see `read_services`.
 
@@ -83,22 +76,44 @@ def running(
     home.mkdir(parents=True, exist_ok=True)
     words = {name: secrets.token_hex(12) for name in SECRETS}
     services = read_services(home, network, words, in_images=in_images)
+    _check_network(services[0].address)
     stack = Stack({each.name: each for each in services}, home, {})
+    begun = time.monotonic()
+
+    def told(what: str) -> None:
+        tell(f"{time.monotonic() - begun:6.1f} s  {what}")
+
     try:
         for service in services:
-            begun = time.monotonic()
             for name in service.needs:
                 wait(stack, stack.services[name])
             stack.services[service.name] = started = _startable(service, home, words, adapt)
             stack.processes[service.name] = start(started, home)
-            tell(
-                f"{service.name:<10} {started.address:<12} after {time.monotonic() - begun:4.1f} s of waiting"
-            )
+            after = f", after {' and '.join(service.needs)}" if service.needs else ""
+            told(f"{service.name:<9} starts at {started.address}{after}")
         for service in stack.services.values():
             wait(stack, service)
+        told("all are healthy")
         yield stack
     finally:
-        _stop(stack)
+        stop(stack)
+
+
+def _check_network(address: str) -> None:
+    """Look whether the addresses are to be had, by Postgres's port at the first of them.
+
+    Raises:
+        StackError: they are not.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, 5432))
+        except OSError as error:
+            raise StackError(
+                f"{address} port 5432 cannot be listened on ({error.strerror}): "
+                "it takes Linux, and a --network that no other stack uses"
+            ) from error
 
 
 def _startable(
@@ -112,61 +127,8 @@ def _startable(
         probe = (sys.executable, str(Path(__file__).parents[1] / "docker" / "healthcheck.py"))
         return replace(service, command=command, health=(*probe, f"http://{service.address}:9000/moto-api/"))
     if service.name == "postgres":
-        return _postgres(service, home / "postgres", words["POSTGRES_PASSWORD"])
+        return postgres_service(service, home / "postgres", words["POSTGRES_PASSWORD"])
     return adapt(service)
-
-
-def _postgres(service: Service, folder: Path, password: str) -> Service:
-    """Make a database cluster, once, and return the service that runs it."""
-    found = shutil.which("postgres") or max(
-        (str(path) for path in Path("/").glob(f"{_POSTGRES[1:]}/postgres")), default=None
-    )
-    if found is None:
-        raise StackError("no Postgres server is installed: `apt-get install postgresql` brings one")
-    programs = Path(found).resolve().parent
-    word = folder.parent / "postgres.password"
-    word.write_text(password)
-    word.chmod(0o644)
-    account = server_account()
-    if account is not None:
-        os.chown(folder, *account)
-    data = folder / "data"
-    if not data.exists():
-        options = ["--username", "prodclf", "--auth", "scram-sha-256", "--pwfile", str(word), "--no-sync"]
-        _run_as(account, [str(programs / "initdb"), "--pgdata", str(data), *options])
-        # Before the server listens, as the image's entry point does it.
-        alone = [str(programs / "postgres"), "--single", "-D", str(data), "postgres"]
-        _run_as(account, alone, "CREATE DATABASE dagster\n")
-    word.unlink()
-    options = ["-D", str(data), "-h", service.address, "-p", "5432", "-k", str(folder), "-c", "fsync=off"]
-    asked = (str(programs / service.health[0]), "--host", service.address, *service.health[1:])
-    return replace(service, command=(str(programs / "postgres"), *options), health=asked)
-
-
-def server_account() -> tuple[int, int] | None:
-    """User and group to run Postgres as, which refuses to run as root; None when this process is not root.
-
-    Raises:
-        StackError: this is root and there is no user `postgres`.
-    """
-    if os.geteuid() != 0:
-        return None
-    try:
-        entry = pwd.getpwnam("postgres")
-    except KeyError as error:
-        raise StackError(
-            "Postgres does not run as root and there is no user `postgres` to run it as"
-        ) from error
-    return entry.pw_uid, entry.pw_gid
-
-
-def _run_as(account: tuple[int, int] | None, command: Sequence[str], given: str = "") -> None:
-    who = {} if account is None else {"user": account[0], "group": account[1], "extra_groups": ()}
-    done = subprocess.run(  # type: ignore[call-overload]
-        command, input=given, capture_output=True, text=True, cwd="/", **who
-    )
-    if done.returncode != 0:
-        raise StackError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-1000:]}")
 
 
 def _environment(service: Service, home: Path) -> dict[str, str]:
@@ -176,7 +138,15 @@ def _environment(service: Service, home: Path) -> dict[str, str]:
 
 
 def start(service: Service, home: Path) -> subprocess.Popen[bytes]:
-    """Start a service; its output is added to its log."""
+    """Start a service; its output is added to its log.
+
+    Raises:
+        StackError: its program is not on this machine.
+    """
+    if shutil.which(service.command[0], path=_environment(service, home)["PATH"]) is None:
+        raise StackError(
+            f"{service.name}: no program {service.command[0]}; `uv sync` brings those that are ours"
+        )
     account = server_account() if service.name == "postgres" else None
     who = {} if account is None else {"user": account[0], "group": account[1], "extra_groups": ()}
     with (home / f"{service.name}.log").open("ab") as log:
@@ -206,9 +176,11 @@ def wait(stack: Stack, service: Service) -> None:
             raise StackError(
                 f"{service.name} ended with {process.returncode}:\n{stack.log(service.name)[-3000:]}"
             )
+        asked = time.monotonic()
         if service.health and healthy(service, stack.home):
             return
-        time.sleep(0.3)
+        # Some checks import a second or more of Python: half of the time is left to what they wait for.
+        time.sleep(max(0.3, time.monotonic() - asked))
     raise StackError(f"{service.name} is not healthy:\n{stack.log(service.name)[-3000:]}")
 
 
@@ -220,16 +192,30 @@ def healthy(service: Service, home: Path) -> bool:
     return done.returncode == 0
 
 
-def _stop(stack: Stack) -> None:
+def stop(stack: Stack) -> None:
     """Stop all, the last started first; what does not stop in its time is ended, and all that it has started."""
+    hurried = False
     for name, process in reversed(stack.processes.items()):
         # Postgres would wait for its clients with SIGTERM.
         process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
         try:
-            process.wait(stack.services[name].grace_seconds)
+            process.wait(0 if hurried else stack.services[name].grace_seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        except KeyboardInterrupt:
+            # A second Ctrl-C: without waiting, but still all of them.
+            hurried = True
+            process.kill()
+    for left in members({process.pid for process in stack.processes.values()}):
+        with suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
+    for process in stack.processes.values():
+        process.wait()
+
+
+def members(sessions: set[int]) -> Iterator[int]:
+    """Processes of these sessions: each service began one, and all that it has started are in it."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(ProcessLookupError):
+            if os.getsid(int(entry.name)) in sessions:
+                yield int(entry.name)

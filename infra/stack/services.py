@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
 from infra.stack.dockerfile import read_dockerfile
@@ -22,6 +23,10 @@ NOT_STARTED = ("prometheus", "grafana")
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+class StackError(click.ClickException):
+    """A service does not start, or a program that it needs is not on this machine."""
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,36 @@
 import io
 import json
 import time
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import click
 import pandas as pd
 
-from infra.stack.processes import Stack, StackError
+from infra.stack.graph import Graph, Run, answered
+from infra.stack.processes import Stack
+from infra.stack.services import StackError
 from prodclf_assets.catalog.sample import sample_catalogue
 
-RUN_SECONDS = 900.0
-FOLLOW_SECONDS = 60.0
-# How long the sensor has to see a file before the job is started by hand instead.
-SENSOR_SECONDS = 90.0
-TITLE = "Basmati rice 5 kg"
+# Several times what an idle machine of two cores takes: a busy one is no failure.
+SENSOR_SECONDS = 240.0
+RUN_SECONDS = 1800.0
+FOLLOW_SECONDS = 300.0
+PRODUCT = {"title": "Basmati rice 5 kg"}
+
+
+@dataclass
+class Told:
+    """Lines for whoever watches, each with the seconds since the file arrived."""
+
+    tell: Callable[[str], None]
+    begun: float = field(default_factory=time.monotonic)
+
+    def __call__(self, what: str) -> None:
+        """Tell this as happening now."""
+        self.tell(f"{time.monotonic() - self.begun:6.1f} s  {what}")
 
 
 def walk(stack: Stack, rows: int = 1_500, tell: Callable[[str], None] = click.echo) -> dict[str, Any]:
@@ -27,31 +41,29 @@ def walk(stack: Stack, rows: int = 1_500, tell: Callable[[str], None] = click.ec
     Args:
         stack: the running services.
         rows: rows of the first file; the second has twice as many.
-        tell: called with a line for each step and its seconds.
+        tell: called with a line for each thing that happens, with its seconds.
 
     Returns:
         The last answer of `/predict`.
 
     Raises:
-        StackError: a run fails, or serving does not follow.
+        StackError: nothing starts a run, a run fails or promotes nothing, or serving does not follow.
     """
     answer: dict[str, Any] = {}
     for number, count in enumerate((rows, 2 * rows), start=1):
-        begun = time.monotonic()
-
-        def step(what: str, since: float = begun) -> None:
-            tell(f"{time.monotonic() - since:6.1f} s  {what}")
-
-        before = _runs(stack)
+        graph, told = Graph(stack.url("webserver", 3000)), Told(tell)
+        before = graph.runs()
         _arrive(stack, f"shop-{number}.parquet", count, seed=number)
-        step(f"shop-{number}.parquet with {count:,} rows arrived in s3://prodclf/incoming/")
-        run, started_by = _started(stack, before)
-        step(f"run {run[:8]} started by {started_by}")
-        _finished(stack, run)
-        step("run finished")
-        champion = _champion(stack)
-        answer = _followed(stack, champion)
-        step(f"{TITLE!r} is answered by version {answer['model_version']}: {answer['category']}")
+        told(f"shop-{number}.parquet, {count:,} rows, arrives in s3://prodclf/incoming/")
+        name, run = _started(stack, graph, before)
+        told(f"run {name[:8]} begins, started by the sensor {run.started_by}")
+        _tell_outcome(_finished(stack, graph, name, told), told)
+        answer = _followed(stack, _champion(stack))
+        told(f"POST /predict {json.dumps(PRODUCT)}")
+        told(
+            f"→ version {answer['model_version']}: {answer['category']}, confidence {answer['confidence']:.2f}, "
+            f"decision {answer['decision']}"
+        )
     return answer
 
 
@@ -71,86 +83,55 @@ def _arrive(stack: Stack, name: str, rows: int, seed: int) -> None:
     client.put_object(Bucket="prodclf", Key=f"incoming/{name}", Body=file.getvalue())
 
 
-def _started(stack: Stack, before: set[str]) -> tuple[str, str]:
-    """Id of the run that begins now, and what began it."""
-    deadline = time.monotonic() + SENSOR_SECONDS
-    sensors = _switch_on_sensors(stack)
-    while sensors and time.monotonic() < deadline:
-        for run in _runs(stack) - before:
-            return run, f"a sensor ({', '.join(sensors)})"
-        time.sleep(1.0)
-    return _launch(stack), "hand"
+def _started(stack: Stack, graph: Graph, before: set[str]) -> tuple[str, Run]:
+    """Id of the run that a sensor begins now, and the run.
+
+    Raises:
+        StackError: none begins.
+    """
+    for _ in _waiting(stack, SENSOR_SECONDS):
+        for name in graph.runs() - before:
+            return name, graph.run(name)
+    raise StackError(f"no run began within {SENSOR_SECONDS:.0f} s:\n{stack.log('daemon')[-3000:]}")
 
 
-def _switch_on_sensors(stack: Stack) -> list[str]:
-    """Switch on every sensor that starts runs by itself; their names."""
-    selector = {"repositoryLocationName": "prodclf", "repositoryName": "__repository__"}
-    found = _ask(
-        stack,
-        "query($s: RepositorySelector!) { sensorsOrError(repositorySelector: $s) { ... on Sensors { results "
-        "{ name sensorType sensorState { status } } } } }",
-        {"s": selector},
-    )["sensorsOrError"]["results"]
-    chosen = [each for each in found if each["sensorType"] in ("STANDARD", "ASSET")]
-    for each in chosen:
-        if each["sensorState"]["status"] != "RUNNING":
-            _ask(
-                stack,
-                "mutation($s: SensorSelector!) { startSensor(sensorSelector: $s) { __typename } }",
-                {"s": {**selector, "sensorName": each["name"]}},
-            )
-    return [each["name"] for each in chosen]
-
-
-def _launch(stack: Stack) -> str:
-    """Start the job `graph` and return its run's id."""
-    selector = {
-        "repositoryLocationName": "prodclf",
-        "repositoryName": "__repository__",
-        "jobName": "graph",
-    }
-    launched = _ask(
-        stack,
-        "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename "
-        "... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
-        {"p": {"selector": selector, "runConfigData": "{}", "mode": "default"}},
-    )["launchRun"]
-    if "run" not in launched:
-        raise StackError(f"the job did not start: {launched}")
-    return str(launched["run"]["runId"])
-
-
-def _runs(stack: Stack) -> set[str]:
-    found = _ask(stack, "query { runsOrError(limit: 50) { ... on Runs { results { runId } } } }", {})
-    return {str(each["runId"]) for each in found["runsOrError"]["results"]}
-
-
-def _finished(stack: Stack, run: str) -> None:
-    """Wait until a run has succeeded.
+def _finished(stack: Stack, graph: Graph, name: str, told: Told) -> Run:
+    """Wait until a run has succeeded, and tell each step when it ends.
 
     Raises:
         StackError: it failed or takes too long.
     """
-    deadline = time.monotonic() + RUN_SECONDS
-    while time.monotonic() < deadline:
-        stack.check()
-        status = _ask(
-            stack,
-            "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }",
-            {"id": run},
-        )["runOrError"]["status"]
-        if status == "SUCCESS":
-            return
-        if status in ("FAILURE", "CANCELED"):
-            raise StackError(f"run {run} ended as {status}:\n{stack.log('code')[-3000:]}")
-        time.sleep(1.0)
-    raise StackError(f"run {run} is not done after {RUN_SECONDS:.0f} s")
+    seen: set[str] = set()
+    for _ in _waiting(stack, RUN_SECONDS):
+        run = graph.run(name)
+        for step, seconds in run.done.items():
+            if step not in seen:
+                told(f"  {step:<46} {seconds:5.1f} s")
+        seen.update(run.done)
+        if run.status == "SUCCESS":
+            return run
+        if run.status in ("FAILURE", "CANCELED"):
+            raise StackError(f"run {name} ended as {run.status}:\n{stack.log('code')[-3000:]}")
+    raise StackError(f"run {name} is not done after {RUN_SECONDS:.0f} s:\n{stack.log('code')[-3000:]}")
+
+
+def _tell_outcome(run: Run, told: Told) -> None:
+    """Say how good the model is and what the gate has made of it.
+
+    Raises:
+        StackError: it was not promoted; there is then no new answer to wait for.
+    """
+    report, gate = run.metadata["evaluation_report"], run.metadata["promotion_decision"]
+    told(f"run is done: accuracy {report['accuracy']:.1%}, linear SVM {report['baseline_accuracy']:.1%}")
+    if not gate["decision"].startswith("promoted"):
+        raise StackError(f"{gate['decision']}: {gate['reason']}")
+    told(f"{gate['decision']}: {gate['reason']}")
 
 
 def _champion(stack: Stack) -> str:
     """Version of the champion, as the MLflow server says."""
     path = "/api/2.0/mlflow/registered-models/alias?name=product_classifier&alias=champion"
-    return str(_json(stack.url("mlflow", 5000) + path)["model_version"]["version"])
+    return str(answered(stack.url("mlflow", 5000) + path)["model_version"]["version"])
 
 
 def _followed(stack: Stack, champion: str) -> dict[str, Any]:
@@ -159,30 +140,23 @@ def _followed(stack: Stack, champion: str) -> dict[str, Any]:
     Raises:
         StackError: it does not.
     """
-    deadline = time.monotonic() + FOLLOW_SECONDS
     said: object = None
-    while time.monotonic() < deadline:
-        stack.check()
+    for _ in _waiting(stack, FOLLOW_SECONDS):
         try:
-            said = answer = _json(stack.url("serving", 8000) + "/predict", {"title": TITLE})
+            said = answer = answered(stack.url("serving", 8000) + "/predict", PRODUCT)
             if str(answer["model_version"]) == champion and not answer["degraded"]:
                 return answer
         except OSError as error:
             said = error
+    raise StackError(
+        f"serving does not answer with version {champion} but: {said}\n{stack.log('serving')[-3000:]}"
+    )
+
+
+def _waiting(stack: Stack, seconds: float) -> Iterator[None]:
+    """Go round until the time is over, twice a second, as long as every service is there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        stack.check()
+        yield
         time.sleep(0.5)
-    raise StackError(f"serving does not answer with version {champion} but: {said}")
-
-
-def _ask(stack: Stack, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-    """Put a question to Dagster's GraphQL."""
-    answer = _json(stack.url("webserver", 3000) + "/graphql", {"query": query, "variables": variables})
-    if "errors" in answer:
-        raise StackError(f"Dagster refuses: {answer['errors']}")
-    return dict(answer["data"])
-
-
-def _json(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    request = urllib.request.Request(url, headers={"Content-Type": "application/json"})
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(request, data, timeout=60) as response:
-        return dict(json.load(response))
