@@ -16,7 +16,7 @@ from prodclf_assets.settings import Settings
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.documents import ROOT, TEXTS, blocks, inline_commands, shell_commands, words_of
 from prodclf_tests.test_readme import variables
-from prodclf_tests.walk import ELSEWHERE, OTHERS, README
+from prodclf_tests.walk_steps import ELSEWHERE, OTHERS, README
 
 COMMANDS = sorted(
     {each for text in TEXTS.values() for each in (*shell_commands(text), *inline_commands(text))}
@@ -175,3 +175,15 @@ def test_verbs_of_the_deploy_tool_are_in_its_document() -> None:
 
     text = TEXTS[ROOT / "infra" / "aws" / "README.md"]
     assert set(re.findall(r"python -m infra\.aws ([a-z]+)", text)) == set(tool.commands)
+
+
+def test_figures_of_the_scaling_guide_are_those_that_were_measured() -> None:
+    guide = re.search(r"^\| more requests .*$", TEXTS[ROOT / "infra" / "README.md"], re.MULTILINE)
+    measured = re.search(
+        r"^\| prodclf \|.*$", TEXTS[ROOT / "prodclf_tests" / "benchmarks" / "SERVING.md"], re.MULTILINE
+    )
+    assert guide
+    assert measured
+    figures = re.findall(r"\d,\d{3}", guide[0])
+    assert len(figures) == 3
+    assert set(figures) <= set(re.findall(r"\d,\d{3}", measured[0]))
