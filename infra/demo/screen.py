@@ -39,6 +39,8 @@ class Screen:
 
     def __init__(self, page: Page, folder: Path) -> None:
         self.page = page
+        # For all that is waited for: the film is recorded on busy machines, too.
+        page.set_default_timeout(SEE_MS)
         self.frames: list[tuple[float, Path]] = []
         self._folder = folder
         self._lines: list[str] = []
@@ -97,7 +99,7 @@ class Screen:
 
     def open(self, address: str) -> None:
         """Open a page and wait until it has drawn itself."""
-        self.page.goto(address, wait_until="domcontentloaded", timeout=SEE_MS)
+        self.page.goto(address, wait_until="domcontentloaded")
 
     def see(self, text: str) -> None:
         """Wait until the page shows a text."""
@@ -108,12 +110,12 @@ class Screen:
         field = self.page.get_by_label(label, exact=True)
         field.scroll_into_view_if_needed()
         field.fill("")
-        field.press_sequentially(text, delay=KEY_MS, timeout=SEE_MS)
+        field.press_sequentially(text, delay=KEY_MS)
 
     def press(self, name: str) -> None:
         """Press the first button or link of a name."""
         found = self.page.get_by_role("button", name=name).or_(self.page.get_by_role("link", name=name))
-        found.first.click(timeout=SEE_MS)
+        found.first.click()
 
     def keys(self, combination: str) -> None:
         """Press keys, named as Playwright names them."""

@@ -6,6 +6,7 @@ tool says when AWS refuses.
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -158,7 +159,8 @@ def refused(where: Account, action: str, answer: tuple[int, str, str] | str, say
     assert last.startswith("Error: ")
     assert says in last, said
     assert "Traceback" not in said
-    return last.removeprefix("Error: ")
+    # The server's port is another one each time.
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", last.removeprefix("Error: "))
 
 
 def _counted(names: Sequence[str]) -> list[str]:
