@@ -29,9 +29,13 @@ UNUSED = (
     "ray/rllib",
     "ray/llm",
     "../../../bin/py-spy",
+    # What matplotlib writes PDF and PostScript with; our plots are PNG.
+    "fontTools",
 )
 # Serving speaks to S3 and asks for credentials, nothing else of AWS.
 AWS_SERVICES = ("s3", "sso", "sso-oidc", "sts")
+# The graph starts its runs on ECS, too.
+AWS_SERVICES_OF_GRAPH = (*AWS_SERVICES, "ec2", "ecs", "logs", "secretsmanager")
 # Globs of programs and libraries that were built without `strip`: symbols for debuggers. None of them was patched after it was
 # linked, which `strip` would undo.
 STRIPPED = (
@@ -58,10 +62,10 @@ def unused(packages: Path, *, serving: bool) -> Iterator[Path]:
         yield from packages.glob(pattern)
     for name in TESTED:
         yield from packages.glob(f"{name}/**/tests")
-    if serving:
-        for folder in (packages / "botocore" / "data").iterdir():
-            if folder.is_dir() and folder.name not in AWS_SERVICES:
-                yield folder
+    needed = AWS_SERVICES if serving else AWS_SERVICES_OF_GRAPH
+    for folder in (packages / "botocore" / "data").iterdir():
+        if folder.is_dir() and folder.name not in needed:
+            yield folder
 
 
 def slim(environment: Path, *, serving: bool) -> None:
