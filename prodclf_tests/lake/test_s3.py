@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from botocore.utils import parse_timestamp
 
 from prodclf_assets.errors import LakeError, LakeUnavailableError
 from prodclf_assets.lake import Lake, MissingObjectError, S3Store, open_lake
-from prodclf_assets.lake.s3 import make_client
+from prodclf_assets.lake.s3 import make_client, read_time
 from prodclf_tests.lake.places import folder_of
 from prodclf_tests.s3_server import S3Server
 
@@ -63,6 +64,16 @@ def scripted(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script
 @pytest.fixture
 def store(scripted: ScriptedServer) -> S3Store:
     return S3Store(make_client(), "bucket", "prefix")
+
+
+@pytest.mark.parametrize(
+    "text", ["2025-08-01T06:05:04.000Z", "Fri, 01 Aug 2025 06:05:04 GMT", "1754028304", 1754028304.5, 1754028304]
+)
+def test_times_are_read_as_botocore_reads_them(text: str | float) -> None:
+    assert read_time(text) == parse_timestamp(text)
+    assert read_time(text).tzinfo is not None
+    with pytest.raises(ValueError, match="Invalid timestamp"):
+        read_time("yesterday")
 
 
 def test_a_missing_bucket_is_named(s3_bucket: str, tmp_path: Path) -> None:
