@@ -56,6 +56,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("PRODCLF_REBALANCING"),
         description="How rare categories get more say: none, class_weights, oversampling or undersampling.",
     )
+    shrink_limit: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("PRODCLF_SHRINK_LIMIT"),
+        description="Share of its products that a source may lose from one run to the next; with more the run stops.",
+    )
     mlflow_uri: str | None = Field(
         default=None,
         validation_alias=AliasChoices("MLFLOW_TRACKING_URI"),

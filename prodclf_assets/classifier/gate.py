@@ -10,9 +10,12 @@ import numpy.typing as npt
 
 from prodclf_assets.classifier.calibration import calibration_noise
 from prodclf_assets.classifier.evaluation import EvaluationReport
+from prodclf_assets.classifier.latency import BLOCK_ROWS, Latency
 
 NORMAL_95: Final = 1.645
 CALIBRATION_LIMIT: Final = 0.05
+NEVER_TOO_SLOW: Final = Latency(one=0.02, block=0.1)
+ALWAYS_TOO_SLOW: Final = Latency(one=0.5, block=1.0)
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class GateConfig:
             real when the whole interval lies below zero.
         category_rows: a category with this many test rows may not lose more than `category_loss` of its recall.
         category_loss: see above.
+        slowdown: a challenger may take this many times as long as the champion.
+        never_too_slow: seconds that are always allowed, however fast the champion is.
+        always_too_slow: seconds that no model may take, whatever the champion takes; serving gives a prediction two
+            seconds before the retriever answers alone.
         seed: of the bootstrap.
     """
 
@@ -32,6 +39,9 @@ class GateConfig:
     significance: float = 0.05
     category_rows: int = 50
     category_loss: float = 0.10
+    slowdown: float = 3.0
+    never_too_slow: Latency = NEVER_TOO_SLOW
+    always_too_slow: Latency = ALWAYS_TOO_SLOW
     seed: int = 7
 
 
@@ -59,6 +69,7 @@ def decide(
     truth: list[str],
     challenger: list[str],
     champion: list[str] | None,
+    latencies: Sequence[Latency],
     config: GateConfig | None = None,
 ) -> PromotionDecision:
     """Judge a challenger.
@@ -68,6 +79,7 @@ def decide(
         truth: the category of each test product.
         challenger: its answers to them.
         champion: the present champion's answers to the same products; None when there is none.
+        latencies: of the challenger and, when there is one, of the champion, measured side by side.
         config: what it has to show.
     """
     config = config or GateConfig()
@@ -76,15 +88,11 @@ def decide(
         "baseline_accuracy": report.baseline_accuracy,
         "ece": report.ece,
         "rows": float(report.rows),
+        **_latency_numbers(latencies),
     }
-    difference, chance = baseline_difference(report.rows, report.model_better, report.baseline_better)
-    if difference < -chance:
-        reason = f"accuracy {report.accuracy:.4f} is below the linear baseline's {report.baseline_accuracy:.4f} beyond chance"
-        return PromotionDecision(False, reason, numbers)
-    allowed = allowed_calibration_error(report.reliability)
-    if report.ece > allowed:
-        reason = f"calibration error {report.ece:.4f} is above {allowed:.4f}"
-        return PromotionDecision(False, reason, numbers)
+    refusal = _unfit(report) or too_slow(latencies, config)
+    if refusal:
+        return PromotionDecision(False, refusal, numbers)
     if champion is None:
         return PromotionDecision(True, "there is no champion yet, and the baseline is met", numbers)
     expected = np.array(truth, object)
@@ -110,6 +118,48 @@ def decide(
             return PromotionDecision(False, reason, numbers)
     reason = f"no significant loss against the champion: {gain.mean():+.4f} {interval}"
     return PromotionDecision(True, reason, numbers)
+
+
+def _unfit(report: EvaluationReport) -> str | None:
+    """Say why a model is not to be used whatever it replaces; None when it may be."""
+    difference, chance = baseline_difference(report.rows, report.model_better, report.baseline_better)
+    if difference < -chance:
+        return (
+            f"accuracy {report.accuracy:.4f} is below the linear baseline's {report.baseline_accuracy:.4f} "
+            "beyond chance"
+        )
+    allowed = allowed_calibration_error(report.reliability)
+    return f"calibration error {report.ece:.4f} is above {allowed:.4f}" if report.ece > allowed else None
+
+
+def too_slow(latencies: Sequence[Latency], config: GateConfig) -> str | None:
+    """Say in what a challenger is too slow; None when it is not.
+
+    Machines are noisy: only several times what the champion takes at the same time counts, and only where somebody
+    would notice.
+
+    Args:
+        latencies: of the challenger and, when there is one, of the champion.
+        config: what is allowed.
+    """
+    challenger, champion = latencies[0], latencies[1] if len(latencies) > 1 else None
+    for name, what in (("one", "one product"), ("block", f"{BLOCK_ROWS} products")):
+        took, most = getattr(challenger, name), getattr(config.always_too_slow, name)
+        if champion is not None:
+            beside = config.slowdown * getattr(champion, name)
+            most = min(most, max(beside, getattr(config.never_too_slow, name)))
+        if took > most:
+            compared = f", the champion {1000 * getattr(champion, name):.1f} ms" if champion else ""
+            return f"{what} take {1000 * took:.1f} ms{compared}; {1000 * most:.1f} ms are allowed"
+    return None
+
+
+def _latency_numbers(latencies: Sequence[Latency]) -> dict[str, float]:
+    return {
+        f"{whose}_ms_{rows}": 1000 * seconds
+        for whose, latency in zip(("challenger", "champion"), latencies, strict=False)
+        for rows, seconds in (("1", latency.one), (str(BLOCK_ROWS), latency.block))
+    }
 
 
 def _category_losses(

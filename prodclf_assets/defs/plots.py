@@ -41,9 +41,9 @@ def reliability(confidence: Sequence[float], accuracy: Sequence[float], rows: Se
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
     sizes = np.asarray(rows, dtype=float)
     axes.plot(confidence, accuracy, color=ACCENT, linewidth=1)
-    axes.scatter(
-        confidence, accuracy, s=8 + 120 * sizes / max(sizes.max(initial=0), 1), color=ACCENT, zorder=3
-    )
+    # Not clipped: the best of a good model lie in the corner.
+    areas = 4 + 26 * sizes / max(sizes.max(initial=0), 1)
+    axes.scatter(confidence, accuracy, s=areas, color=ACCENT, zorder=3, clip_on=False)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xlabel("stated confidence")

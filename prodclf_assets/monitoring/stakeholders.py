@@ -126,7 +126,8 @@ def gather(
     """
     named = [each for each in evaluation["per_category"] if each["rows"] >= LEAST_ROWS]
     weakest = sorted(named, key=lambda each: (each["recall"], -each["rows"], each["category"]))[:MOST_LISTED]
-    entries = list(promotions)[-MOST_LISTED:][::-1]
+    changes = [entry for entry in promotions if entry.record["event"] != "refuse"]
+    entries = changes[-MOST_LISTED:][::-1]
     return Stakeholders(
         model_version=evaluation["model_version"],
         decision=_set(f"{decision['decision']}: {decision['reason']}"),

@@ -14,7 +14,9 @@ from prodclf_assets.registry.versions import (
     BUNDLE_HASH,
     CHALLENGER,
     CHAMPION,
+    NUMBERS,
     PROMOTED,
+    REFUSED,
     ROLLED_BACK,
     RegisteredVersion,
     hashes_of,
@@ -113,11 +115,29 @@ class Registry(RegistryReader):
         client = self._connection.client
         with self._connection.explained(f"tag version {chosen.version} of {self.model_name!r}"):
             self._tag(chosen, PROMOTED, reason)
-            if chosen.rolled_back is not None:
-                client.delete_model_version_tag(self.model_name, str(chosen.version), ROLLED_BACK)
+            if numbers:
+                self._tag(chosen, NUMBERS, json.dumps(dict(numbers)))
+            for mark in {ROLLED_BACK, REFUSED} & chosen.tags.keys():
+                client.delete_model_version_tag(self.model_name, str(chosen.version), mark)
             if CHALLENGER in chosen.aliases:
                 client.delete_registered_model_alias(self.model_name, CHALLENGER)
         return self.resolve(chosen.version)
+
+    def refuse(
+        self, version: int | str, reason: str, lake: Lake, *, numbers: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write to the promotion log, and on the version, that it does not become the champion and why.
+
+        A version that is the champion, or has been, keeps what it was promoted for.
+        """
+        chosen = self.resolve(version)
+        self._log("refuse", chosen, reason, lake, numbers or {})
+        if PROMOTED in chosen.tags:
+            return
+        with self._connection.explained(f"tag version {chosen.version} of {self.model_name!r}"):
+            self._tag(chosen, REFUSED, reason)
+            if numbers:
+                self._tag(chosen, NUMBERS, json.dumps(dict(numbers)))
 
     def rollback(self, reason: str, lake: Lake) -> RegisteredVersion:
         """Restore the champion before this one, as the promotion log has it, and mark the one that leaves.
@@ -167,20 +187,25 @@ class Registry(RegistryReader):
     def _change_champion(
         self, event: Event, to: RegisteredVersion, reason: str, lake: Lake, numbers: Mapping[str, Any]
     ) -> None:
+        # Written first: whatever is killed here, nothing is ever served that the log does not name.
+        self._log(event, to, reason, lake, numbers)
+        self.set_alias(CHAMPION, to.version)
+
+    def _log(
+        self, event: Event, of: RegisteredVersion, reason: str, lake: Lake, numbers: Mapping[str, Any]
+    ) -> None:
         with self._connection.explained(f"look up the champion of {self.model_name!r}"):
             before = self._aliases().get(CHAMPION)
         record = promotion_record(
             event,
             self.model_name,
-            to.version,
+            of.version,
             previous=before,
             reason=reason,
-            bundle_hash=to.bundle_hash,
+            bundle_hash=of.bundle_hash,
             numbers=numbers,
         )
-        # Written first: whatever is killed here, nothing is ever served that the log does not name.
         lake.append(PROMOTIONS_LOG, record)
-        self.set_alias(CHAMPION, to.version)
 
     def _tag(self, version: RegisteredVersion, key: str, value: str) -> None:
         self._connection.client.set_model_version_tag(self.model_name, str(version.version), key, value)

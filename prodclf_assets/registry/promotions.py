@@ -1,4 +1,4 @@
-"""Which version was champion before: read from the append-only log, never from what can be edited."""
+"""What became of each version, and which was champion before: read from the append-only log, never from what can be edited."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -7,7 +7,8 @@ from prodclf_assets.lake import LogEntry
 
 PROMOTIONS_LOG = "promotions"
 
-Event = Literal["promote", "rollback"]
+Event = Literal["promote", "rollback", "refuse"]
+"""A refusal is of the gate, and leaves the champion that there is."""
 
 
 def promotion_record(
@@ -20,15 +21,15 @@ def promotion_record(
     bundle_hash: str | None,
     numbers: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the record of one change of champion.
+    """Return the record of one change of champion, or of a version that was not let become it.
 
     Args:
         event: what was done.
         model: name of the registered model.
-        version: the version that is champion from now on.
+        version: the version that is champion from now on, or was refused.
         previous: the version that was champion until now, if there was one.
         reason: why, as a person would say it.
-        bundle_hash: SHA-256 (hex) of the new champion's model.
+        bundle_hash: SHA-256 (hex) of the version's model.
         numbers: measurements behind the decision.
     """
     return {
@@ -53,7 +54,7 @@ def previous_champion(entries: Iterable[LogEntry], model: str, current: int) -> 
     pile: list[int] = []
     for entry in entries:
         record = entry.record
-        if record["model"] != model:
+        if record["model"] != model or record["event"] == "refuse":
             continue
         _cut_back(pile, record["previous"])
         if record["event"] == "rollback" and pile:

@@ -18,6 +18,8 @@ FILES_HASH = "prodclf.files_hash"
 ROLLED_BACK = "prodclf.rolled_back"
 MANIFEST = "manifest.json"
 PROMOTED = "prodclf.promoted"
+REFUSED = "prodclf.refused"
+NUMBERS = "prodclf.decision_numbers"
 
 
 @dataclass(frozen=True)

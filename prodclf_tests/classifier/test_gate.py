@@ -13,10 +13,13 @@ from prodclf_assets.classifier.gate import (
     allowed_calibration_error,
     decide,
     paired_bootstrap,
+    too_slow,
 )
+from prodclf_assets.classifier.latency import BLOCK_ROWS, Latency
 
 TRUTH = ["a"] * 100 + ["b"] * 100 + ["rare"] * 10
 WRONG = "wrong"
+QUICK = [Latency(0.001, 0.02), Latency(0.001, 0.02)]
 
 
 def report(**changes: Any) -> EvaluationReport:
@@ -49,27 +52,57 @@ def answers(**errors: int) -> list[str]:
 
 
 def judged(challenger: list[str], champion: list[str] | None, **config: Any) -> PromotionDecision:
-    return decide(report(), TRUTH, challenger, champion, GateConfig(**config))
+    return decide(report(), TRUTH, challenger, champion, QUICK, GateConfig(**config))
 
 
 def test_below_the_linear_baseline_it_is_refused() -> None:
-    decision = decide(report(accuracy=0.8, model_better=4, baseline_better=21), TRUTH, TRUTH, None)
+    decision = decide(report(accuracy=0.8, model_better=4, baseline_better=21), TRUTH, TRUTH, None, QUICK[:1])
     assert not decision.promote
     assert decision.reason == "accuracy 0.8000 is below the linear baseline's 0.8800 beyond chance"
-    assert decision.numbers == {"accuracy": 0.8, "baseline_accuracy": 0.88, "ece": 0.02, "rows": 210.0}
+    latency = {"challenger_ms_1": 1.0, f"challenger_ms_{BLOCK_ROWS}": 20.0}
+    assert decision.numbers == {
+        "accuracy": 0.8, "baseline_accuracy": 0.88, "ece": 0.02, "rows": 210.0, **latency
+    }  # fmt: skip
 
 
 def test_chance_below_the_baseline_is_forgiven() -> None:
-    assert decide(report(accuracy=0.85, model_better=8, baseline_better=14), TRUTH, TRUTH, None).promote
+    assert decide(
+        report(accuracy=0.85, model_better=8, baseline_better=14), TRUTH, TRUTH, None, QUICK[:1]
+    ).promote
 
 
 def test_badly_calibrated_it_is_refused() -> None:
     allowed = allowed_calibration_error(report().reliability)
     assert allowed > CALIBRATION_LIMIT
-    decision = decide(report(ece=allowed + 0.001), TRUTH, TRUTH, None)
+    decision = decide(report(ece=allowed + 0.001), TRUTH, TRUTH, None, QUICK[:1])
     assert not decision.promote
     assert decision.reason.startswith("calibration error ")
-    assert decide(report(ece=allowed), TRUTH, TRUTH, None).promote
+    assert decide(report(ece=allowed), TRUTH, TRUTH, None, QUICK[:1]).promote
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "reason"),
+    [
+        (Latency(0.0199, 0.099), Latency(0.0001, 0.001), None),
+        (Latency(0.0201, 0.02), Latency(0.001, 0.02), "one product take 20.1 ms, the champion 1.0 ms; 20.0 ms are allowed"),
+        (Latency(0.001, 0.25), Latency(0.001, 0.08), "256 products take 250.0 ms, the champion 80.0 ms; 240.0 ms are allowed"),
+        (Latency(0.001, 0.239), Latency(0.001, 0.08), None),
+        (Latency(0.51, 0.02), Latency(0.4, 0.02), "one product take 510.0 ms, the champion 400.0 ms; 500.0 ms are allowed"),
+        (Latency(0.49, 0.99), None, None),
+        (Latency(0.49, 1.01), None, "256 products take 1010.0 ms; 1000.0 ms are allowed"),
+    ],
+)  # fmt: skip
+def test_only_what_is_several_times_as_slow_and_noticed_is_too_slow(
+    challenger: Latency, champion: Latency | None, reason: str | None
+) -> None:
+    latencies = [challenger] if champion is None else [challenger, champion]
+    assert too_slow(latencies, GateConfig()) == reason
+    answers_of_champion = None if champion is None else TRUTH
+    decision = decide(report(), TRUTH, TRUTH, answers_of_champion, latencies)
+    assert decision.promote == (reason is None)
+    assert decision.reason == reason or reason is None
+    assert decision.numbers["challenger_ms_1"] == 1000 * challenger.one
+    assert ("champion_ms_256" in decision.numbers) == (champion is not None)
 
 
 def test_without_a_champion_the_baseline_is_enough() -> None:
@@ -99,12 +132,12 @@ def test_a_loss_that_may_be_chance_is_no_reason() -> None:
 def test_a_category_sacrificed_for_the_average_is_named_the_worst_one_first() -> None:
     truth = TRUTH + ["c"] * 100
     champion = [*answers(), *[WRONG] * 50, *["c"] * 50]
-    decision = decide(report(), truth, [*answers(a=12, b=15), *["c"] * 100], champion)
+    decision = decide(report(), truth, [*answers(a=12, b=15), *["c"] * 100], champion, QUICK)
     assert decision.numbers["difference_low"] > 0
     assert not decision.promote
     assert decision.reason == "category 'b' loses 0.150 of its recall (100 rows)"
     assert decision.numbers["largest_category_loss"] == pytest.approx(0.15)
-    assert decide(report(), truth, [*answers(a=9, b=10), *["c"] * 100], champion).promote
+    assert decide(report(), truth, [*answers(a=9, b=10), *["c"] * 100], champion, QUICK).promote
 
 
 def test_a_category_with_few_products_decides_nothing() -> None:

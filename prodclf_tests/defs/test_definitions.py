@@ -68,17 +68,20 @@ KINDS = {
 CHECKS = {
     ("raw_products", "schema"),
     ("raw_products", "completeness"),
+    ("raw_products", "not_shrunk"),
     ("clean_products", "schema"),
     ("train_split", "no_split_leakage"),
     ("train_split", "no_target_leakage"),
     ("train_split", "labels_unchanged_or_explained"),
     ("evaluation_report", "at_or_above_linear_baseline"),
     ("evaluation_report", "calibration"),
+    ("promotion_decision", "became_champion"),
     ("drift_report", "no_drift"),
     ("clean_products", "categories_of_the_live_model"),
     ("suspect_labels", "usual_share_of_suspects"),
 }
 WARNINGS = {
+    ("promotion_decision", "became_champion"),
     ("drift_report", "no_drift"),
     ("clean_products", "categories_of_the_live_model"),
     ("suspect_labels", "usual_share_of_suspects"),

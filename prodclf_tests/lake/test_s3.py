@@ -67,7 +67,8 @@ def store(scripted: ScriptedServer) -> S3Store:
 
 
 @pytest.mark.parametrize(
-    "text", ["2025-08-01T06:05:04.000Z", "Fri, 01 Aug 2025 06:05:04 GMT", "1754028304", 1754028304.5, 1754028304]
+    "text",
+    ["2025-08-01T06:05:04.000Z", "Fri, 01 Aug 2025 06:05:04 GMT", "1754028304", 1754028304.5, 1754028304],
 )
 def test_times_are_read_as_botocore_reads_them(text: str | float) -> None:
     assert read_time(text) == parse_timestamp(text)

@@ -295,6 +295,21 @@ def test_a_promotion_moves_the_alias_and_says_why(registry: Registry, lake: Lake
 
 
 @pytest.mark.usefixtures("three")
+def test_a_refusal_is_in_the_log_and_on_the_version_and_moves_nothing(registry: Registry, lake: Lake) -> None:
+    registry.promote(1, "first of all", lake, numbers={"accuracy": 0.9})
+    registry.refuse(2, "it is worse", lake, numbers={"accuracy": 0.8})
+    refused = registry.resolve(2)
+    assert refused.aliases == ()
+    assert refused.tags["prodclf.refused"] == "it is worse"
+    assert json.loads(refused.tags["prodclf.decision_numbers"]) == {"accuracy": 0.8}
+    assert champions(lake) == [("promote", 1, None), ("refuse", 2, 1)]
+    registry.refuse(1, "it was rolled back", lake)
+    assert "prodclf.refused" not in registry.resolve(1).tags, "what it was promoted for stays"
+    assert "prodclf.refused" not in registry.promote(2, "by hand", lake).tags
+    assert registry.rollback("worse after all", lake).version == 1
+
+
+@pytest.mark.usefixtures("three")
 def test_a_rollback_restores_the_champion_before_in_one_step(registry: Registry, lake: Lake) -> None:
     for version in (1, 2, 3):
         registry.promote(version, "better", lake)

@@ -9,7 +9,7 @@ from prodclf_assets.lake import LogEntry
 from prodclf_assets.registry.promotions import Event, previous_champion, promotion_record
 
 ACTIONS = st.lists(
-    st.sampled_from(["promote", "rollback", "killed promote", "killed rollback", "another model"]),
+    st.sampled_from(["promote", "rollback", "killed promote", "killed rollback", "another model", "refuse"]),
     max_size=12,
 )
 
@@ -51,6 +51,8 @@ def test_the_previous_champion_is_the_one_there_was(actions: list[str]) -> None:
             history.promote(version)
         elif action == "killed promote":
             history.write("promote", version)
+        elif action == "refuse":
+            history.write("refuse", version)
         elif action == "another model":
             history.write("promote", version, model="another")
         elif len(history.champions) > 1:

@@ -124,9 +124,13 @@ def clean_catalogue(
     folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
     table = StoredTable(folder, held)
     settled = clean_table(raw_products, current.mask, today, folder)
-    check_learnable(settled.class_distribution, str(raw_products.notes["source"]))
+    source = str(raw_products.notes["source"])
+    check_learnable(settled.class_distribution, source)
     report, reviews = settled.report.to_dict(), today.reviews.to_dict()
-    write_json({"cleaning": report, "taxonomy": today.changes, "human_labels": reviews}, folder / NOTES)
+    write_json(
+        {"source": source, "cleaning": report, "taxonomy": today.changes, "human_labels": reviews},
+        folder / NOTES,
+    )
     context.log.info(
         f"kept {report['rows_out']:,} of {report['rows_in']:,} rows, {len(settled.class_distribution):,} categories"
     )

@@ -74,6 +74,8 @@ def promotion_decision(
     decision = _judge(candidate, version, registry, test_split)
     if decision.promote:
         registry.promote(version.version, decision.reason, opened, numbers=decision.numbers, automatic=True)
+    elif CHAMPION not in version.aliases:
+        registry.refuse(version.version, decision.reason, opened, numbers=decision.numbers)
     champion = next((item.version for item in registry.list_versions() if CHAMPION in item.aliases), None)
     outcome = "promoted" if decision.promote else "not promoted"
     context.log.info(f"version {version.version}: {outcome}: {decision.reason}")
@@ -137,6 +139,7 @@ def _judge(
     """Decide by the gate, except where the registry already has the answer."""
     from prodclf_assets.classifier.evaluation import EvaluationReport
     from prodclf_assets.classifier.gate import PromotionDecision, decide
+    from prodclf_assets.classifier.latency import measure_latencies
 
     if CHAMPION in version.aliases:
         return PromotionDecision(False, "this very model is the champion already", {})
@@ -146,30 +149,33 @@ def _judge(
         )
         return PromotionDecision(False, reason, {})
     products = ProductBatch.from_frame(test)
-    answers, unreadable = _champions_answers(registry, products)
-    decision = decide(
-        EvaluationReport(**candidate.report),
-        test[LABEL_COLUMN].tolist(),
-        candidate.bundle.predict(products).category,
-        answers,
-    )
+    with tempfile.TemporaryDirectory(prefix="prodclf-champion-") as scratch:
+        champion, unreadable = _load_champion(registry, Path(scratch))
+        models = [candidate.bundle] if champion is None else [candidate.bundle, champion]
+        answers = [list(model.predict(products).category) for model in models]
+        decision = decide(
+            EvaluationReport(**candidate.report),
+            test[LABEL_COLUMN].tolist(),
+            answers[0],
+            answers[1] if champion is not None else None,
+            measure_latencies(models, products),
+        )
     return replace(decision, reason=f"{unreadable}; {decision.reason}") if unreadable else decision
 
 
-def _champions_answers(registry: Registry, products: ProductBatch) -> tuple[list[str] | None, str]:
-    """Return what the present champion answers, or None when there is none, or none that can answer and why."""
+def _load_champion(registry: Registry, scratch: Path) -> tuple["Bundle | None", str]:
+    """Return the present champion, or None when there is none, or none that can answer and why."""
     from prodclf_assets.classifier.bundle import Bundle as Loaded
 
     champion = next((item for item in registry.list_versions() if CHAMPION in item.aliases), None)
     if champion is None:
         return None, ""
-    with tempfile.TemporaryDirectory(prefix="prodclf-champion-") as scratch:
-        folder = registry.fetch(champion, Path(scratch))
-        try:
-            return list(Loaded.load(folder).predict(products).category), ""
-        except BundleError as error:
-            # Its bytes are what was registered, `fetch` has seen to that: this prodclf cannot read its format.
-            return None, f"champion version {champion.version} cannot be compared ({error})"
+    folder = registry.fetch(champion, scratch)
+    try:
+        return Loaded.load(folder), ""
+    except BundleError as error:
+        # Its bytes are what was registered, `fetch` has seen to that: this prodclf cannot read its format.
+        return None, f"champion version {champion.version} cannot be compared ({error})"
 
 
 def _measurements(report: Mapping[str, Any]) -> dict[str, float]:

@@ -1,15 +1,20 @@
 """Checks of the catalogue: each one property, each stopping the run where what follows would be worthless."""
 
+import json
 from collections.abc import Iterable
 
 import dagster as dg
 import pandas as pd
 
+from prodclf_assets.catalog.current import current_rows_of
 from prodclf_assets.catalog.quality import REQUIRED_COLUMNS
-from prodclf_assets.catalog.stored import Columns, StoredTable
+from prodclf_assets.catalog.stored import NOTES, Columns, StoredTable
 from prodclf_assets.defs.checks.measures import filled_cells
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.metadata import records_table
+from prodclf_assets.defs.resources import LakeResource
+from prodclf_assets.lake import Lake
+from prodclf_assets.settings import get_settings
 
 REQUIRED_SHARE = 0.95
 FAILURE_COLUMNS = {"column": "string", "rule": "string", "rows": "int", "example": "string"}
@@ -34,6 +39,15 @@ def clean_schema(clean_products: StoredTable) -> dg.AssetCheckResult:
 def completeness(raw_products: StoredTable) -> dg.AssetCheckResult:
     """At least 95% of the required cells (title, category) hold something."""
     return check_completeness(raw_products)
+
+
+@dg.asset_check(asset="raw_products", blocking=True)
+@user_errors
+def not_shrunk(raw_products: StoredTable, lake: LakeResource) -> dg.AssetCheckResult:
+    """The source has not lost more of its products than `PRODCLF_SHRINK_LIMIT` since it was last cleaned."""
+    products = int(current_rows_of(raw_products).mask.sum())
+    before = products_cleaned(lake.open(), raw_products.notes["source"])
+    return check_shrinking(products, before, get_settings().shrink_limit)
 
 
 def check_schema(parts: Iterable[pd.DataFrame], schema: str) -> dg.AssetCheckResult:
@@ -84,3 +98,40 @@ def check_completeness(products: Columns) -> dg.AssetCheckResult:
             "rows": emptiest.rows,
         },
     )
+
+
+def check_shrinking(products: int, before: int | None, limit: float) -> dg.AssetCheckResult:
+    """Judge the number of products beside that of the last catalogue that passed its checks, where there is one."""
+    lost = 0.0 if not before else max(0.0, (before - products) / before)
+    passed = lost <= limit
+    compared = (
+        "; there is none of this source to compare with"
+        if before is None
+        else f", {before:,} when the source was last cleaned"
+    )
+    return dg.AssetCheckResult(
+        passed=passed,
+        description=f"{products:,} products{compared}"
+        + (
+            ""
+            if passed
+            else f": {lost:.1%} are gone, {limit:.0%} may go; look for a file that is missing or cut short. If they "
+            "are meant to be gone, materialise clean_products by itself, or run once with PRODCLF_SHRINK_LIMIT=1"
+        ),
+        metadata={"products": products, "products_before": before or 0, "lost": lost, "limit": limit},
+    )
+
+
+def products_cleaned(lake: Lake, source: str) -> int | None:
+    """Return how many products of a source there were when it was last cleaned, or None when it never was.
+
+    Cleaning starts only once the checks of `raw_products` have passed, so what they stopped never becomes the measure.
+
+    Raises:
+        LakeError: the lake cannot be read.
+    """
+    version = lake.find_latest("clean_products")
+    if version is None:
+        return None
+    notes = json.loads(lake.read_bytes(version, NOTES))
+    return int(notes["cleaning"]["rows_in"]) if notes.get("source") == source else None

@@ -1,4 +1,4 @@
-"""Checks of a trained model: whether it is worth registering at all."""
+"""Checks of a trained model: whether it is worth registering at all, and whether it became the champion."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +20,30 @@ def at_or_above_linear_baseline(evaluation_report: dict[str, Any]) -> dg.AssetCh
 def calibration(evaluation_report: dict[str, Any]) -> dg.AssetCheckResult:
     """Stated confidence is within 5 points of the share that is right, beyond what chance allows."""
     return check_calibration(evaluation_report)
+
+
+@dg.asset_check(asset="promotion_decision")
+@user_errors
+def became_champion(promotion_decision: dict[str, Any]) -> dg.AssetCheckResult:
+    """The new model passed the gate and is the champion; a warning, since the one before goes on answering."""
+    return check_promotion(promotion_decision)
+
+
+def check_promotion(decision: Mapping[str, Any]) -> dg.AssetCheckResult:
+    """Say what the gate decided, with its numbers; to be the champion already is as good as becoming it."""
+    current = decision["champion"] == f"version {decision['registered_version']}"
+    return dg.AssetCheckResult(
+        passed=current,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{decision['decision']}: {decision['reason']}"
+        + (
+            ""
+            if current
+            else f"; the champion stays: {decision['champion']}. Look at evaluation_report, then "
+            f"`prodclf models promote {decision['registered_version']}` if it should answer all the same"
+        ),
+        metadata={"champion": decision["champion"], **decision["numbers"]},
+    )
 
 
 def check_baseline(report: Mapping[str, Any]) -> dg.AssetCheckResult:

@@ -3,7 +3,7 @@ import pandas as pd
 
 from prodclf_assets.catalog.cleaning import clean_products
 from prodclf_assets.catalog.sample import sample_catalogue
-from prodclf_assets.defs.checks.catalog import check_completeness, check_schema
+from prodclf_assets.defs.checks.catalog import check_completeness, check_schema, check_shrinking
 
 RAW = next(iter(sample_catalogue(rows=300)))
 RAW["product_id"] = pd.Series([f"p{row}" for row in range(len(RAW))], dtype="string")
@@ -54,3 +54,17 @@ def test_ninety_five_percent_of_required_cells_is_the_line() -> None:
 
 def test_no_rows_are_not_complete() -> None:
     assert not check_completeness(RAW.head(0)).passed
+
+
+def test_a_source_may_lose_the_share_that_is_set_and_no_more() -> None:
+    assert check_shrinking(70, 100, 0.3).passed
+    assert check_shrinking(500, 100, 0.0).passed
+    assert check_shrinking(0, 100, 1.0).passed
+    assert check_shrinking(5, None, 0.0).passed
+    stopped = check_shrinking(690, 1000, 0.3)
+    assert not stopped.passed
+    assert stopped.severity == dg.AssetCheckSeverity.ERROR
+    assert str(stopped.description).startswith(
+        "690 products, 1,000 when the source was last cleaned: 31.0% are gone, 30% may go; look for a file"
+    )
+    assert "PRODCLF_SHRINK_LIMIT=1" in str(stopped.description)

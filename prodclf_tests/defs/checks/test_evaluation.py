@@ -1,9 +1,10 @@
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
-from prodclf_assets.defs.checks.evaluation import check_baseline, check_calibration
+from prodclf_assets.defs.checks.evaluation import check_baseline, check_calibration, check_promotion
 
 
 def report(ours: int, theirs: int, rows: int = 1_000) -> dict[str, Any]:
@@ -66,3 +67,23 @@ def test_calibration_is_judged_beyond_what_few_rows_show_by_chance(
     assert result.passed is passed
     assert result.metadata["ece"].value == gap
     assert f"calibration error {gap:.4f}" in str(result.description)
+
+
+@pytest.mark.parametrize(("champion", "passed"), [("version 3", True), ("version 2", False), ("none", False)])
+def test_a_model_that_did_not_become_champion_is_a_warning_with_reason_and_numbers(
+    champion: str, passed: bool
+) -> None:
+    result = check_promotion(
+        {
+            "decision": "promoted (version 3)" if passed else "not promoted (version 3)",
+            "reason": "because",
+            "registered_version": 3,
+            "champion": champion,
+            "numbers": {"difference": -0.02},
+        }
+    )
+    assert result.passed is passed
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    assert "promoted (version 3): because" in str(result.description)
+    assert ("prodclf models promote 3" in str(result.description)) is not passed
+    assert result.metadata["difference"].value == -0.02
