@@ -110,6 +110,9 @@ def test_a_month_in_a_minute(world: Month, tmp_path: Path) -> None:
     assert world.turn(27, "2:40", conditions=True) == []
     assert world.said("drift").endswith("has started retraining already") or not world.said("drift")
     assert world.served() == 6
+    assert world.turn(30, "2:05", conditions=True) == [FOLLOWERS]
+    assert world.turn(30, "2:20", conditions=True) == []
+    assert world.served() == 6
     assert world.told() == []
     assert world.promotions() == [
         ("promote", 1), ("promote", 2), ("refuse", 3), ("promote", 4), ("promote", 5), ("rollback", 4), ("refuse", 5),
