@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 
 from prodclf_tests.s3_server import S3Server, start_server
-from prodclf_tests.workers import Scheduling
+from prodclf_tests.workers import LONG, Scheduling
 
 # Where this is set, each of the processes that tests start would compile anew what it imports: three to seven seconds of
 # CPU for Ray, MLflow or Dagster.
@@ -37,6 +37,11 @@ hypothesis.settings.load_profile("prodclf")
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """A worker per core (None) for the whole suite; parts of it run in this process, where a debugger can follow."""
     return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, see `LONG`; otherwise the order stays."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Scheduling:

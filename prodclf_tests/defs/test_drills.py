@@ -174,7 +174,7 @@ def test_dagster_materialises_the_graph_across_processes_with_the_lake_on_s3(
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "prodclf_assets.definitions"]
     config = '{"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}}'
     done = subprocess.run(
-        [*command, "--select", "+promotion_decision", "--config-json", config],
+        [*command, "--select", "+key:promotion_decision", "--config-json", config],
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,
