@@ -19,7 +19,7 @@ from prodclf_assets.defs.assets.common import (
 from prodclf_assets.defs.automation import MODEL_FRESHNESS
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
-from prodclf_assets.settings import get_settings
+from prodclf_assets.settings import Rebalancing, get_settings
 
 # Dagster evaluates annotations when definitions load, and the classifier costs three seconds to import; the assets
 # that use it import it when they run.
@@ -33,7 +33,7 @@ else:
 class ModelConfig(dg.Config):
     """How the re-ranker is trained."""
 
-    rebalancing: Literal["as_set", "none", "class_weights", "oversampling", "undersampling"] = Field(
+    rebalancing: Literal["as_set", Rebalancing] = Field(
         default="as_set",
         description="How rare categories get more say; as_set is what PRODCLF_REBALANCING says. evaluation_report compares "
         "them when asked to.",
