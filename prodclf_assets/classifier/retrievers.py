@@ -37,7 +37,8 @@ class RetrieverConfig:
         shortlist: labels per product that the SVM learns to tell apart.
         candidates: labels per product that are scored and handed on.
         least_share: probability, by naive Bayes and SVM, that a candidate needs for the ranker to look at it.
-        svm_c: the SVM's penalty of errors, as in LIBLINEAR.
+        svm_c: the SVM's penalty of errors, as in LIBLINEAR; where labels overlap 1 learns the noise, and where they do not 0.3
+            learns too little.
         svm_passes: most passes of coordinate descent per label.
         svm_cut: weights smaller than this are dropped (Babbar & Schoelkopf 2017); accuracy does not notice.
     """
@@ -48,7 +49,7 @@ class RetrieverConfig:
     shortlist: int = 20
     candidates: int = 10
     least_share: float = 0.001
-    svm_c: float = 1.0
+    svm_c: float = 0.5
     svm_passes: int = 10
     svm_cut: float = 0.02
 

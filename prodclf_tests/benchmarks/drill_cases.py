@@ -15,6 +15,7 @@ from prodclf_tests.serving.live import descendants
 CLIENTS = 16
 # More than the queues of two replicas take, so that some are turned away.
 _OVERLOAD_CLIENTS = 2_000
+_BATCH_ROWS = 100
 # Below this a second is calm whatever the steady state was.
 _CALM_MS = 50.0
 _STEADY_SECONDS = 15.0
@@ -190,20 +191,38 @@ def refusals(ground: Ground) -> Iterator[Row]:
 
 
 def overload(ground: Ground, seconds: float) -> Iterator[Row]:
-    """Ask without pause over many connections, then see how long the paced load suffers after it."""
+    """Ask without pause over many connections, then see how long the paced load suffers after it.
+
+    Turned away products cost as much as answered ones, so that nothing on the same cores can ask for ten times what is
+    answered; batches can be, and are.
+    """
+    batches = [
+        b"[" + b",".join(ground.bodies[at : at + _BATCH_ROWS]) + b"]"
+        for at in range(0, len(ground.bodies) - _BATCH_ROWS + 1, _BATCH_ROWS)
+    ]
+    sustained = run_wrk(f"{ground.service.live.url}/predict/batch", batches, CLIENTS, _STEADY_SECONDS)
+    yield from _overload(ground, "single products", "/predict", ground.bodies, ground.sustained, seconds)
+    yield from _overload(
+        ground, f"batches of {_BATCH_ROWS}", "/predict/batch", batches, sustained.per_second, seconds
+    )
+
+
+def _overload(
+    ground: Ground, what: str, route: str, bodies: list[bytes], sustained: float, seconds: float
+) -> Iterator[Row]:
     with ground.clients() as clients:
         began = time.monotonic()
         time.sleep(_STEADY_SECONDS)
         started = time.monotonic()
-        load = run_wrk(f"{ground.service.live.url}/predict", ground.bodies, _OVERLOAD_CLIENTS, seconds)
+        load = run_wrk(f"{ground.service.live.url}{route}", bodies, _OVERLOAD_CLIENTS, seconds)
         ended = time.monotonic()
         time.sleep(_AFTER_OVERLOAD_SECONDS)
     steady = clients.fates.between(began + 1, started)
     recovery = _calm_after(clients.fates, ended, max(_CALM_MS, 2 * steady.p99_ms()))
     asked = load.per_second * seconds
     yield Row(
-        f"{_OVERLOAD_CLIENTS:,} clients without pause for {seconds:.0f} s",
-        f"asked at {load.per_second / ground.sustained:.1f} × the sustained rate; p99 {load.p99_ms:.0f} ms",
+        f"{what}: {_OVERLOAD_CLIENTS:,} clients without pause for {seconds:.0f} s",
+        f"asked at {load.per_second / sustained:.1f} × the sustained rate; p99 {load.p99_ms:.0f} ms",
         int(asked),
         f"{load.failed:,} turned away",
         load.failed / asked,
