@@ -90,7 +90,7 @@ README = (
         "2",
         page="http://127.0.0.1:8000/model",
     ),
-    Step("uv run prodclf drift", "drift|training"),
+    Step("uv run prodclf drift", "answered"),
     Step("uv run prodclf review export queue.csv", "queue.csv"),
     Step("uv run prodclf review import queue.csv", "label", before=_FILLED),
     Step("uv run prodclf review suspects suspects.csv", "listings that may be filed wrongly"),
