@@ -101,8 +101,8 @@ OTHERS = (
     Step("uv run prodclf review export queue.csv --rows 200", "queue.csv", before="rm queue.csv"),
     Step("uv run prodclf review import queue.csv --reviewer asha", "label", before=_FILLED),
     Step("uv run prodclf review import suspects.csv --reviewer asha", "label", before=_DECIDED),
-    Step("python -m infra.lock", "the locks agree", before="source .venv/bin/activate"),
-    Step("python -m infra.lint", "promtool +passed"),
+    Step("uv run python -m infra.lock", "the locks agree"),
+    Step("uv run python -m infra.lint", "promtool +passed"),
     Step("promtool check config infra/monitoring/prometheus.yml", "SUCCESS"),
     Step("promtool test rules infra/monitoring/alerts_test.yml", "SUCCESS"),
     Step("uv run pytest prodclf_tests/catalog", "passed"),
@@ -117,6 +117,6 @@ ELSEWHERE: Mapping[str, str] = {
     r"uv run python -m infra\.stack ": "prodclf_tests/infra/test_stack.py",
     r"(uv run )?python -m infra\.aws|aws ": "an AWS account: prodclf_tests/infra/verbs.py tries each verb",
     r"uv run python -m prodclf_tests\.(benchmarks|infra|walk)": "measures for minutes to hours; the tests run parts of them",
-    r"(python|pip) .*(--write|-r infra/requirements\.lock)": "resolves or installs the locks anew",
+    r"(uv run python|pip) .*(--write|-r infra/requirements\.lock)": "resolves or installs the locks anew",
     r"export |ray start|serve ": "a Ray cluster: prodclf_tests/serving/test_deployment.py deploys the same file",
 }
