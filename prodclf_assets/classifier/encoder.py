@@ -97,9 +97,12 @@ class Encoder:
 
     def encode(self, products: ProductBatch, threads: int = 1) -> Pairs:
         """Candidates and pair features of each product."""
+        return self.encode_with(ProductTraits.of(products), products, threads)
+
+    def encode_with(self, traits: ProductTraits, products: ProductBatch, threads: int) -> Pairs:
+        """The same where the traits of the products are known."""
         rows = self.vocabulary.transform(products, threads)
         found = self.retriever.retrieve(rows, threads)
-        traits = ProductTraits.of(products)
         features = self.statistics.features(found, traits, self.tree, threads)
         return Pairs(found.labels, found.ranked, features, rows.familiarity)
 
@@ -192,6 +195,7 @@ def fit_encoder(
         threads: how many may run at once.
         checkpoints: where each fold, and the encoder, is kept as soon as it is there.
     """
+    traits = ProductTraits.of(products)
 
     def fit(members: npt.NDArray[np.bool_]) -> Encoder:
         chosen = np.flatnonzero(members & (labels >= 0))
@@ -203,11 +207,11 @@ def fit_encoder(
             tree,
             vocabulary,
             Retriever.fit(rows, known, names, len(vocabulary), retriever, threads),
-            LabelStatistics.fit(ProductTraits.of(own), known, len(tree)),
+            LabelStatistics.fit(traits.take(chosen), known, len(tree)),
         )
 
     def out_of_fold(part: int, held: npt.NDArray[np.int64]) -> Pairs:
-        return fit(fold != part).encode(products.take(held), threads)
+        return fit(fold != part).encode_with(traits.take(held), products.take(held), threads)
 
     fold = np.array([zlib.crc32(group.encode("utf-8", "surrogatepass")) % folds for group in groups])
     members, parts = [], []

@@ -53,7 +53,8 @@ class LabelWeights:
             count: how many labels there are.
         """
         own, others = self._keys(count), other._keys(count)
-        keys = np.union1d(own, others)
+        keys = np.sort(np.concatenate([own, others]), kind="stable")  # two ascending runs: merged in one go
+        keys = keys[np.diff(keys, prepend=-1) > 0]
         width = self.weights.shape[1]
         weights = np.zeros((len(keys), width + other.weights.shape[1]), np.float32)
         weights[np.searchsorted(keys, own), :width] = self.weights

@@ -77,6 +77,10 @@ class ProductTraits:
             np.column_stack([discount, shape, described]).astype(np.float32),
         )
 
+    def take(self, rows: npt.NDArray[np.int64]) -> "ProductTraits":
+        """The traits of some of the products, by position."""
+        return ProductTraits(self.keys[rows], self.numbers[rows], self.shape[rows])
+
 
 @dataclass(frozen=True)
 class AffinityTable:

@@ -44,7 +44,8 @@ def fit_svm(
     n = len(labels)
     member_label = np.concatenate([shortlists.ravel(), labels]).astype(np.int64)
     member_row = np.concatenate([np.repeat(np.arange(n), shortlists.shape[1]), np.arange(n)])
-    pairs = np.unique(member_label * n + member_row)
+    pairs = np.sort(member_label * n + member_row)
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     member_label, member_row = pairs // n, pairs % n
     starts = np.searchsorted(member_label, np.arange(count + 1))
     square = np.add.reduceat(np.append(rows.values**2, np.float32(0)), rows.indptr[:-1])
@@ -71,7 +72,7 @@ def fit_svm(
 
     from scipy import sparse  # answering does without it
 
-    parts = map_blocks(solve, count, threads, block=8)
+    parts = map_blocks(solve, count, threads, block=1)  # or a thread is left with most of a few labels
     ids = [kept for part in parts for kept in part[0]]
     values = [kept for part in parts for kept in part[1]]
     label_of = np.repeat(np.arange(count, dtype=np.int32), [len(kept) for kept in ids])
