@@ -14,8 +14,8 @@ _ABANDONED_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class LastGood:
-    """The model that was live last on this machine.
+class CachedModel:
+    """A model that was live on this machine, and can be again without a registry.
 
     Attributes:
         version: version number in the registry.
@@ -39,7 +39,7 @@ class ModelCache:
     def __init__(self, root: Path, model_name: str) -> None:
         self.folder = root / model_name.replace("/", "_")
 
-    def remember(self, kept: LastGood) -> None:
+    def remember(self, kept: CachedModel) -> None:
         """Note that a bundle is live.
 
         Raises:
@@ -49,11 +49,11 @@ class ModelCache:
         beside.write_bytes(orjson.dumps({"version": kept.version, "folder": kept.folder.name}))
         beside.replace(self.folder / _NOTE)
 
-    def last_good(self) -> LastGood | None:
+    def last_good(self) -> CachedModel | None:
         """The bundle noted last, if it is still there."""
         try:
             note = orjson.loads((self.folder / _NOTE).read_bytes())
-            kept = LastGood(str(note["version"]), self.folder / Path(note["folder"]).name)
+            kept = CachedModel(str(note["version"]), self.folder / Path(note["folder"]).name)
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return kept if kept.folder.is_dir() else None

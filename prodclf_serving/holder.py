@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.errors import BundleError
 from prodclf_assets.registry import RegisteredVersion
-from prodclf_serving.cache import LastGood, ModelCache
+from prodclf_serving.cache import CachedModel, ModelCache
 from prodclf_serving.predictor import LoadedModel, answer_records
 
 logger = logging.getLogger("prodclf.serving")
@@ -71,7 +71,7 @@ class ModelHolder:
         self._refusal: _Refusal | None = None
         self._last_outcome: Outcome | None = None
         self.current: LoadedModel | None = None
-        self.previous: LoadedModel | None = None
+        self.previous: CachedModel | None = None
         self.last_error: str | None = None
 
     def start(self, poll_seconds: float) -> None:
@@ -138,12 +138,14 @@ class ModelHolder:
         return model
 
     def _swap(self, model: LoadedModel) -> None:
-        self.previous, self.current = self.current, model
+        former, self.current = self.current, model
+        # On disk only, where going back to it finds it: in memory it would add a model's size after the first swap.
+        self.previous = CachedModel(former.version, former.folder) if former else None
         self._refusal = None
         self.last_error = None
         logger.info("model version %s (%s) is live", model.version, model.bundle.version)
         try:
-            self._cache.remember(LastGood(model.version, model.folder))
+            self._cache.remember(CachedModel(model.version, model.folder))
             self._cache.prune({held.folder for held in (self.current, self.previous) if held})
         except OSError as error:
             logger.warning(

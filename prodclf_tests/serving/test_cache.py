@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from prodclf_serving.cache import LastGood, ModelCache
+from prodclf_serving.cache import CachedModel, ModelCache
 
 
 @pytest.fixture
@@ -21,13 +21,13 @@ def _bundle(cache, name):
 
 
 def test_the_last_good_bundle_is_found_again_by_another_process(cache, tmp_path):
-    kept = LastGood("7", _bundle(cache, "abc"))
+    kept = CachedModel("7", _bundle(cache, "abc"))
     cache.remember(kept)
     assert ModelCache(tmp_path, "shop/classifier").last_good() == kept
 
 
 def test_models_of_other_names_are_apart(cache, tmp_path):
-    cache.remember(LastGood("7", _bundle(cache, "abc")))
+    cache.remember(CachedModel("7", _bundle(cache, "abc")))
     assert ModelCache(tmp_path, "other").last_good() is None
 
 
@@ -45,7 +45,7 @@ def test_a_note_cannot_lead_out_of_the_cache(cache, tmp_path):
 
 def test_a_bundle_that_has_gone_is_not_offered(cache):
     folder = _bundle(cache, "abc")
-    cache.remember(LastGood("7", folder))
+    cache.remember(CachedModel("7", folder))
     cache.discard(folder)
     assert not folder.exists()
     assert cache.last_good() is None
@@ -56,7 +56,7 @@ def test_pruning_keeps_what_it_is_told_and_what_is_being_fetched(cache):
     fetching, abandoned = _bundle(cache, ".fetching"), _bundle(cache, ".abandoned")
     long_ago = time.time() - 2 * 3600
     os.utime(abandoned, (long_ago, long_ago))
-    cache.remember(LastGood("7", kept))
+    cache.remember(CachedModel("7", kept))
     cache.prune({kept})
     assert kept.is_dir()
     assert fetching.is_dir()
