@@ -33,7 +33,8 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         max_rows: most items in one call.
         long_threads: calls for long requests that run at a time; without any, they run where the short ones do.
         max_pending_requests: requests admitted at a time.
-        max_pending_rows: items of admitted requests at a time.
+        max_pending_rows: items of admitted requests at a time; short requests, which no long one delays, are admitted
+            beyond it.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class MicroBatcher(Generic[Model, Item, Answer]):
             ProblemError: 503 with Retry-After, when the place would exceed a limit.
         """
         busy = self.pending_requests > 0
+        long = rows > _SHORT_ROWS
         if self.pending_requests >= self._max_pending_requests or (
-            busy and self.pending_rows + rows > self._max_pending_rows
+            long and busy and self.pending_rows + rows > self._max_pending_rows
         ):
             raise overloaded(_RETRY_AFTER_SECONDS)
         self.pending_requests += 1

@@ -73,7 +73,9 @@ class ServingSettings(BaseSettings):
         default=512, ge=1, description="Requests of one replica waiting or running; beyond it 503."
     )
     max_pending_rows: int = Field(
-        default=50_000, ge=1, description="Products of one replica waiting or running; beyond it 503."
+        default=20_000,
+        ge=1,
+        description="Products of one replica waiting or running; a batch beyond it is answered 503, a single product is not.",
     )
     request_log: str | None = Field(
         default=None,

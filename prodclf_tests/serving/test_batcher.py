@@ -120,9 +120,9 @@ def test_a_client_that_leaves_costs_the_others_nothing():
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("held", "asked"), [([1, 1], 1), ([6], 5)])
+@pytest.mark.parametrize(("held", "asked"), [([1, 1], 1), ([60], 50)])
 def test_beyond_the_limits_requests_are_refused_with_a_time_to_retry(held, asked):
-    batcher = _batcher(_Worker(), requests=2, rows=10)
+    batcher = _batcher(_Worker(), requests=2, rows=100)
     places = [batcher.admission(rows) for rows in held]
     for place in places:
         place.__enter__()
@@ -135,6 +135,13 @@ def test_beyond_the_limits_requests_are_refused_with_a_time_to_retry(held, asked
     with batcher.admission(asked):
         assert (batcher.pending_requests, batcher.pending_rows) == (1, asked)
     assert (batcher.pending_requests, batcher.pending_rows) == (0, 0)
+    batcher.close()
+
+
+def test_batches_that_wait_turn_no_single_product_away():
+    batcher = _batcher(_Worker(), rows=100)
+    with batcher.admission(100), batcher.admission(1):
+        assert batcher.pending_rows == 101
     batcher.close()
 
 
