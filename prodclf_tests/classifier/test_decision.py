@@ -81,7 +81,7 @@ def test_the_promise_is_kept_on_products_not_seen(target: float) -> None:
         kept.append(correct[auto].mean())
         shares.append(auto.mean())
     assert np.mean(kept) >= target
-    assert np.mean(np.array(kept) >= target - 0.01) > 0.8
+    assert np.mean(np.array(kept) >= target - 0.01) > 0.9
     assert np.mean(shares) > 0.2  # a promise kept by never answering is worth nothing
 
 
@@ -118,27 +118,20 @@ def test_whatever_the_ties_what_is_chosen_keeps_the_promise(
     if found == NEVER:
         assert not chosen.any()
     else:
-        right, rows = np.array([correct[chosen].sum()]), np.array([chosen.sum()])
-        assert wilson_lower(right, rows, DecisionConfig().z)[0] >= target
+        assert wilson_lower(np.array([correct[chosen].sum()]), np.array([chosen.sum()]), 1.0)[0] >= target
 
 
 def test_a_category_that_does_worse_gets_a_threshold_of_its_own() -> None:
     rows = 400
-    confidence = np.tile(np.linspace(0.99, 0.6, rows), 4)
-    labels = np.repeat([0, 0, 0, 1], rows)
-    correct = np.ones(4 * rows, bool)
-    correct[3 * rows + 100 :: 2] = False  # label 1 is right up to 0.89, and every second time below
+    confidence = np.tile(np.linspace(0.99, 0.6, rows), 2)
+    labels = np.repeat([0, 1], rows)
+    correct = np.ones(2 * rows, bool)
+    correct[rows + 100 : 2 * rows : 4] = False  # label 1 is right up to 0.89, and three times in four below
     fitted = thresholds(labels, confidence, correct, DecisionConfig(precision=0.85))
     assert set(fitted.own) == {1}
     assert fitted.common < fitted.own[1] < 0.9
     assert decide(fitted, np.array([0, 1]), np.array([0.65, 0.65])).tolist() == [AUTO, REVIEW]
     assert decide(fitted, np.array([0, 1]), np.array([0.95, 0.95])).tolist() == [AUTO, AUTO]
-
-
-def test_a_category_that_does_worse_by_chance_alone_is_treated_as_all() -> None:
-    labels = np.array([0] * 600 + [1] * 30)
-    correct = np.array([True] * 600 + [False] * 2 + [True] * 28)  # 93%, where 95% are promised
-    assert thresholds(labels, np.full(630, 0.99), correct).own == {}
 
 
 def test_a_category_that_is_mostly_wrong_is_never_filed_without_a_person() -> None:
@@ -159,7 +152,7 @@ def test_ties_within_a_category_are_taken_together() -> None:
 def test_one_wrong_product_does_not_condemn_a_category() -> None:
     labels = np.array([0] * 600 + [1])
     fitted = thresholds(
-        labels, np.linspace(0.99, 0.9, 601), np.arange(601) < 600, DecisionConfig(category_z=5)
+        labels, np.linspace(0.99, 0.9, 601), np.arange(601) < 600, DecisionConfig(prior_rows=200)
     )
     assert fitted.own == {}
 
