@@ -75,7 +75,7 @@ class ServingSettings(BaseSettings):
     max_pending_rows: int = Field(
         default=20_000,
         ge=1,
-        description="Products of one replica waiting or running; a batch beyond it is answered 503, a single product is not.",
+        description="Products of one replica waiting or running; beyond it requests of more than 16 are answered 503.",
     )
     request_log: str | None = Field(
         default=None,
