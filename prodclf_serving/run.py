@@ -30,6 +30,7 @@ from prodclf_serving.settings import ServingSettings, get_serving_settings
 _WORKERS_OF_SERVE = 3
 _FIRST_ANSWER_SECONDS = 120.0
 _FINISH_SECONDS = 10.0
+_LAST_SECONDS = 5.0
 
 
 def main(host: str | None = None, port: int | None = None) -> None:
@@ -93,7 +94,36 @@ def _ray(serving: ServingSettings) -> Iterator[None]:
         with quiet_about_agents():
             yield
     finally:
-        ray.shutdown()
+        _shut_down(wait=not serving.ray_address)
+
+
+def _shut_down(*, wait: bool) -> None:
+    """Leave Ray and, if it was our own, be sure that none of its processes lives on.
+
+    Ray kills a node that has not ended within a second, as it does not on a busy machine; what the node had started then
+    sees for itself that it is gone, which takes it a moment more.
+    """
+    import ray  # noqa: I001 (it brings psutil along, and shows it where to be found)
+    import psutil
+
+    left = psutil.Process().children(recursive=True) if wait else []
+    ray.shutdown()
+    deadline = time.monotonic() + _LAST_SECONDS
+    while (left := [process for process in left if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _lives(process: Any) -> bool:
+    """Whether a process runs; one that has ended does not, though nobody has asked yet how it did."""
+    import psutil
+
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _deploy(serving: ServingSettings, behind_haproxy: bool) -> None:

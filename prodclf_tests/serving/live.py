@@ -137,3 +137,12 @@ def descendants(pid: int) -> set[int]:
             found.add(child)
             waiting.append(child)
     return found
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has not ended; one that has, and that nobody asked after yet, still has its number."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"

@@ -14,7 +14,7 @@ import pytest
 from prodclf_serving.ingress import find_haproxy
 from prodclf_serving.security_headers import SECURITY_HEADERS
 from prodclf_tests.serving.examples import POSTED, examples_sent
-from prodclf_tests.serving.live import LiveService, descendants, wait_for
+from prodclf_tests.serving.live import LiveService, descendants, is_running, wait_for
 
 RICE = {"title": "Basmati rice 5 kg", "price": "₹499"}
 
@@ -180,7 +180,7 @@ def test_stopping_finishes_what_was_accepted_and_leaves_nothing_behind(live_serv
         assert live_service.stop() == 0
     assert load.outcomes[200] > 0
     assert set(load.outcomes) <= {200, "refused"}, load.outcomes
-    assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
+    assert [pid for pid in processes if is_running(pid)] == []
     assert "Traceback" not in live_service.log.read_text()
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +13,7 @@ import pytest
 from prodclf_assets.errors import ProdclfError
 from prodclf_serving import run
 from prodclf_serving.settings import ServingSettings
+from prodclf_tests.serving.live import is_running
 
 
 @pytest.fixture
@@ -96,3 +98,24 @@ def test_what_is_compiled_is_kept_for_the_next_process_and_start(monkeypatch):
     run._keep_bytecode()
     assert not sys.dont_write_bytecode
     assert "PYTHONDONTWRITEBYTECODE" not in os.environ
+
+
+_STARTS_TWO_THAT_STAY = """
+import subprocess
+from prodclf_serving import run
+
+run._LAST_SECONDS = 0.5
+stays = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; exec sleep 600"], stdout=subprocess.PIPE, text=True)
+print(stays.pid, stays.stdout.readline(), flush=True)
+run._shut_down(wait={wait})
+"""
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_no_process_of_our_own_ray_lives_on_and_none_of_anothers_is_ended(ours):
+    script = _STARTS_TWO_THAT_STAY.format(wait=ours)
+    said = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
+    alive = [pid for pid in map(int, said.stdout.split()) if is_running(pid)]
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    assert len(alive) == (0 if ours else 2)
