@@ -5,10 +5,12 @@ a millisecond for each prediction.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import orjson
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_assets.catalog.product import FieldIssue
@@ -29,6 +31,7 @@ from prodclf_serving.service import Service
 # Below this size a body is parsed and an answer rendered in the event loop, where it takes well under a millisecond.
 _SMALL_BODY_BYTES = 32 * 1024
 
+_Result = TypeVar("_Result")
 _Sent = tuple[bytes, str]
 """Body and media type of an answer."""
 
@@ -94,7 +97,7 @@ class PredictRoutes:
         arguments = (body, format_, charset, service.config.serving.max_batch_rows)
         parsed = parse_batch(*arguments) if small else await asyncio.to_thread(parse_batch, *arguments)
         request_id = request_id_of(scope)
-        outcomes = await _outcomes(service, model, parsed, request_id)
+        outcomes = await _unless_gone(receive, _outcomes(service, model, parsed, request_id))
         batch = AnsweredBatch(parsed, outcomes, model, request_id)
         note(scope, rows=len(outcomes), failed=batch.failed, model_version=model.version)
         if batch.failed:
@@ -102,6 +105,27 @@ class PredictRoutes:
         wanted = answer_format(headers_of(scope).get(b"accept", b"").decode("latin-1"), format_)
         sent = render(batch, wanted) if small else await asyncio.to_thread(render, batch, wanted)
         return sent, ANSWER_MEDIA_TYPES[wanted]
+
+
+async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """What the work gives; it is cancelled once the client has gone, so that nobody waits behind what nobody wants.
+
+    For batches only: a single product is answered sooner than this is set up.
+
+    Raises:
+        ClientDisconnect: the client has gone.
+    """
+    working = asyncio.ensure_future(work)
+    # The body has been read: the next message is that the client has gone.
+    leaving = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
 
 
 async def _outcomes(

@@ -1,6 +1,7 @@
 """Real Ray Serve behind real HAProxy over HTTP: what cannot be seen in one process."""
 
 import http.client
+import json
 import re
 import socket
 import threading
@@ -107,6 +108,24 @@ def test_a_batch_of_thousands_comes_back_in_order(live_service: LiveService):
     ]
 
 
+def test_haproxy_tells_a_replica_that_a_client_has_left(live_service: LiveService):
+    wait_for(live_service)
+    before = _departed(live_service)
+    body = json.dumps([{"title": f"Cotton towel {number}"} for number in range(2_000)]).encode()
+    clients = [http.client.HTTPConnection("127.0.0.1", live_service.port, timeout=30) for _ in range(8)]
+    for client in clients:
+        client.request("POST", "/predict/batch", body, {"content-type": "application/json"})
+    time.sleep(
+        0.3
+    )  # until a replica has the bodies; it could not tell before that nobody waits for what it works at
+    for client in clients:
+        client.close()
+    deadline = time.monotonic() + 60
+    while _departed(live_service) < before + 4 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _departed(live_service) >= before + 4
+
+
 def test_promotion_and_refusal_under_load_lose_no_request(
     live_service: LiveService, trained_bundle_folder: Path, tmp_path: Path
 ):
@@ -182,6 +201,13 @@ def test_stopping_finishes_what_was_accepted_and_leaves_nothing_behind(live_serv
     assert set(load.outcomes) <= {200, "refused"}, load.outcomes
     assert [pid for pid in processes if is_running(pid)] == []
     assert "Traceback" not in live_service.log.read_text()
+
+
+def _departed(service: LiveService) -> int:
+    """Batches whose client left before the answer."""
+    text = httpx.get(f"{service.url}/metrics", timeout=30).text
+    counts = re.findall(r'requests_total\{.*route="/predict/batch".*status="499"\} (\d+)', text)
+    return sum(map(int, counts))
 
 
 def _until_logged(service: LiveService, *texts: str) -> None:
