@@ -13,8 +13,8 @@ from ray.serve.schema import LoggingConfig
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
 from prodclf_serving.config import ServiceConfig
-from prodclf_serving.door import Door
-from prodclf_serving.lean import UNUSED, load_arrow, load_compiler, without
+from prodclf_serving.door import Door, let_go_of_lost_connections
+from prodclf_serving.lean import UNUSED, freeze, load_arrow, load_compiler, without
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Classifier:
             from prodclf_serving.service import Service
         load_compiler()
         load_arrow()
+        let_go_of_lost_connections()
 
         _log_to_stderr()
         self._service = Service(config)
@@ -50,6 +51,7 @@ class Classifier:
         several = self._service.config.serving.replicas > 1
         app = build_app(self._service, echo_request_id=False, replicas=ServeReplicas() if several else None)
         Door.open(app)
+        freeze()
         return app
 
     def own_metrics(self) -> tuple[str, bytes]:

@@ -1,5 +1,6 @@
 """Imports that do without what happens to be installed."""
 
+import gc
 import importlib
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prodclf_serving.lean import without
+from prodclf_serving.lean import freeze, without
 
 
 def test_a_package_is_hidden_in_the_block_and_there_after_it(
@@ -43,3 +44,13 @@ def test_what_a_replica_imports_leaves_out_what_it_never_touches() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout == "[]\n"
+
+
+def test_what_is_loaded_is_not_gone_through_for_garbage() -> None:
+    loaded = {"somewhere": []}
+    freeze()
+    try:
+        assert gc.get_freeze_count() > 1_000
+        assert not any(each is loaded for each in gc.get_objects())
+    finally:
+        gc.unfreeze()
