@@ -43,6 +43,11 @@ class Watched:
             f"| {files[0]:.0f} | {files[1]:.0f} | {verdict} |"
         )
 
+    def series(self) -> str:
+        """Resident memory over time, in parts of a fifteenth each."""
+        at = [len(self.resident) * part // 15 for part in range(15)]
+        return f"{self.name}: " + ", ".join(f"{self.resident[look] / 1e6:.0f}" for look in at)
+
 
 def soak_report(ground: Ground, seconds: float) -> str:
     """Ask for a time, swap twice meanwhile, and return the table of what grew."""
@@ -69,6 +74,10 @@ def soak_report(ground: Ground, seconds: float) -> str:
         "| process | resident after warm-up | at the end | growth | descriptors after warm-up | at the end | |",
         "|---|---|---|---|---|---|---|",
         *(seen.row() for seen in watched.values()),
+        "",
+        "Resident MB at the beginning of each fifteenth of the time; the swaps are after the fifth and after the tenth:",
+        "",
+        *(f"- {seen.series()}" for seen in watched.values()),
     ]
     return "\n".join(lines) + "\n"
 
