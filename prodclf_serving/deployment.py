@@ -14,7 +14,7 @@ from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
 from prodclf_serving.config import ServiceConfig
 from prodclf_serving.door import Door, let_go_of_lost_connections
-from prodclf_serving.lean import UNUSED, freeze, load_arrow, load_compiler, without
+from prodclf_serving.lean import UNUSED, freeze, give_memory_back, load_arrow, load_compiler, without
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Classifier:
         load_compiler()
         load_arrow()
         let_go_of_lost_connections()
+        give_memory_back()
 
         _log_to_stderr()
         self._service = Service(config)
