@@ -3,14 +3,16 @@
 import contextlib
 import fnmatch
 import glob
+import math
 import tempfile
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from prodclf_assets.errors import LakeError, LakeUnavailableError, SourceError, SourceUnavailableError
-from prodclf_assets.lake.s3 import S3Store, make_client
+from prodclf_assets.lake.s3 import S3Object, S3Store, make_client
 
 FileKind = Literal["csv", "jsonl", "parquet"]
 SUFFIXES: Final[dict[str, FileKind]] = {
@@ -73,17 +75,49 @@ def listed_files(source: str, s3_client: Any = None) -> list[ListedFile]:
     """
     if not source.startswith("s3://"):
         return [listed for path in _local_paths(source) if (listed := _listed(path)) is not None]
+    objects: list[S3Object] = []
+    list_on(source, objects, s3_client=s3_client)
+    return files_among(source, objects)
+
+
+def list_on(source: str, objects: list[S3Object], seconds: float = math.inf, s3_client: Any = None) -> bool:
+    """Go on listing the objects that may be files of an S3 source, and return whether that came to its end.
+
+    Args:
+        source: `s3://bucket/` with a key, a prefix or a glob.
+        objects: what was listed before, in its order; what comes after it is added.
+        seconds: after so long no more is asked for; a thousand objects are added however short that is.
+        s3_client: a boto3 client; one from the usual AWS variables when absent.
+
+    Raises:
+        SourceError: the bucket cannot be read (then its cause is a LakeError).
+    """
     bucket, key = _bucket_and_key(source)
+    stop = time.monotonic() + seconds
     with _as_source_error(source):
-        found = S3Store(s3_client or make_client(), bucket).objects(_fixed_prefix(key))
-    matching = set(_matching_keys([item.key for item in found], key))
+        store = S3Store(s3_client or make_client(), bucket)
+        for page in store.pages(_fixed_prefix(key), after=objects[-1].key if objects else ""):
+            objects += page
+            if page and time.monotonic() > stop:
+                return False
+    return True
+
+
+def files_among(source: str, objects: Sequence[S3Object]) -> list[ListedFile]:
+    """Return the files of an S3 source among listed objects, in the order of their names.
+
+    Raises:
+        SourceError: none of them is one.
+    """
+    bucket, key = _bucket_and_key(source)
+    matching = set(_matching_keys([item.key for item in objects], key))
     if not matching:
         raise SourceError(
             f"{source} holds no product file; check bucket and key ({_known_suffixes()} files are read)"
         )
     return [
         ListedFile(f"s3://{bucket}/{item.key}", item.size, item.etag)
-        for item in found
+        for item in sorted(objects, key=lambda item: item.key)
         if item.key in matching
     ]
 

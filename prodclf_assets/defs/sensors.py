@@ -60,8 +60,8 @@ def _answer(
     context: dg.SensorEvaluationContext, look: SourceLook, digest_read: str | None
 ) -> dg.SensorResult | dg.SkipReason:
     waiting = f"; {_count(look.being_written)} still being written" if look.being_written else ""
-    if look.unread:
-        return dg.SkipReason(f"{look.unread:,} files have not been looked into yet: the next tick goes on")
+    if look.unfinished:
+        return dg.SkipReason(f"{look.unfinished}: the next tick goes on")
     if not look.tags:
         return dg.SkipReason(f"no file is complete yet{waiting}")
     last: dict[str, Any] = json.loads(context.cursor) if context.cursor else {"sequence": 0, "digest": None}

@@ -1,20 +1,21 @@
 """What the source holds now, cheap enough to be asked every half minute of ten thousand files.
 
-In S3 a listing tells everything: objects appear whole, and the ETag follows from the content. On disk a file has
-to be read to know its content, so what was read is remembered with the file's size, time of change and inode; and a
-file that changed only just may still be being written.
+In S3 a listing tells everything: objects appear whole, and the ETag follows from the content; one that takes long is gone on
+with at the next look. On disk a file has to be read to know its content, so what was read is remembered with the file's size,
+time of change and inode; and a file that changed only just may still be being written.
 """
 
 import hashlib
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from prodclf_assets.catalog.catalogue import content_tag
-from prodclf_assets.catalog.locate import ListedFile, listed_files
+from prodclf_assets.catalog.locate import ListedFile, files_among, list_on, listed_files
+from prodclf_assets.lake.s3 import S3Object
 
 SETTLED_SECONDS: Final = 30.0
 READING_SECONDS: Final = 2.5
@@ -27,12 +28,12 @@ class SourceLook:
     Attributes:
         tags: content of each file by its name; of one that is being written, the content it had before.
         being_written: files that changed only just.
-        unread: files whose content is not known yet, since the time of one look was up.
+        unfinished: in words, how far the look came before its time was up; "" when it was taken to its end.
     """
 
     tags: dict[str, str]
     being_written: tuple[str, ...] = ()
-    unread: int = 0
+    unfinished: str = ""
 
     @property
     def digest(self) -> str:
@@ -51,16 +52,17 @@ def look_at(source: str, memory: Path, now: float, reading_seconds: float = READ
 
     Args:
         source: path, folder, glob or `s3://…`.
-        memory: a file that remembers, from look to look, what files on disk hold; losing it costs time only.
+        memory: a file that remembers, from look to look, what files on disk hold and how far a long listing came; losing it
+            costs time only.
         now: seconds since 1970.
-        reading_seconds: after so long no further file on disk is read; the next look goes on from there.
+        reading_seconds: after so long nothing more is listed in a bucket or read on disk; the next look goes on from there.
 
     Raises:
         SourceError: nothing is there, or it cannot be listed (then its cause is a LakeError).
     """
-    listing = listed_files(source)
     if source.startswith("s3://"):
-        return SourceLook({item.name: content_tag(item) for item in listing})
+        return _look_at_bucket(source, memory, reading_seconds)
+    listing = listed_files(source)
     before = _remembered(memory)
     seen = {item.name: _seen(item, before.get(item.name), now) for item in listing}
     settled = {name for name, file in seen.items() if file.quiet_for(now) >= SETTLED_SECONDS}
@@ -75,9 +77,31 @@ def look_at(source: str, memory: Path, now: float, reading_seconds: float = READ
         if time.monotonic() > stop:
             break
     if seen != before:
-        _remember(memory, seen)
+        _remember(memory, {name: asdict(file) for name, file in seen.items()})
     tags = {name: file.tag for name, file in seen.items() if file.tag is not None}
-    return SourceLook(tags, tuple(sorted(seen.keys() - settled)), len(to_read) - read)
+    left = len(to_read) - read
+    unfinished = f"{left:,} files have not been looked into yet" if left else ""
+    return SourceLook(tags, tuple(sorted(seen.keys() - settled)), unfinished)
+
+
+def _look_at_bucket(source: str, memory: Path, seconds: float) -> SourceLook:
+    before = _listed_before(memory, source)
+    objects = before.copy()
+    if not list_on(source, objects, seconds):
+        _remember(memory, {"source": source, "listed": [astuple(item) for item in objects]})
+        return SourceLook({}, unfinished=f"{len(objects):,} files are listed, and there may be more")
+    if before:
+        memory.unlink(missing_ok=True)
+    return SourceLook({item.name: content_tag(item) for item in files_among(source, objects)})
+
+
+def _listed_before(memory: Path, source: str) -> list[S3Object]:
+    """Return what the last look listed before its time was up; nothing where it came to its end."""
+    try:
+        kept = json.loads(memory.read_bytes())
+        return [S3Object(*item) for item in kept["listed"]] if kept["source"] == source else []
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
 
 
 @dataclass(frozen=True)
@@ -110,8 +134,8 @@ def _remembered(memory: Path) -> dict[str, _SeenFile]:
         return {}
 
 
-def _remember(memory: Path, seen: dict[str, _SeenFile]) -> None:
+def _remember(memory: Path, what: dict[str, Any]) -> None:
     memory.parent.mkdir(parents=True, exist_ok=True)
     beside = memory.with_name(f".{memory.name}.part")
-    beside.write_text(json.dumps({name: asdict(file) for name, file in seen.items()}), encoding="utf-8")
+    beside.write_text(json.dumps(what), encoding="utf-8")
     beside.replace(memory)

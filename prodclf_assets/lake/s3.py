@@ -128,20 +128,24 @@ class S3Store:
 
     def list(self, prefix: str) -> list[str]:
         """Return every key below `prefix`, sorted."""
-        return [item.key for item in self.objects(prefix)]
+        return sorted(item.key for page in self.pages(prefix) for item in page)
 
-    def objects(self, prefix: str) -> Sequence[S3Object]:
-        """Return what a listing says of every object below `prefix`, sorted by key."""
+    def pages(self, prefix: str, after: str = "") -> Iterator[Sequence[S3Object]]:
+        """Yield the listing below `prefix`, a thousand objects a request, in the order of S3: of the keys' bytes.
+
+        Args:
+            prefix: what the keys begin with.
+            after: a key; only what comes after it is listed.
+        """
+        start = {"StartAfter": self._prefix + after} if after else {}
         with self._explained(prefix):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix + prefix
-            )
-            found = [
-                S3Object(item["Key"].removeprefix(self._prefix), item["Size"], item["ETag"].strip('"'))
-                for page in pages
-                for item in page.get("Contents", [])
-            ]
-        return sorted(found, key=lambda item: item.key)
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + prefix, **start
+            ):
+                yield [
+                    S3Object(item["Key"].removeprefix(self._prefix), item["Size"], item["ETag"].strip('"'))
+                    for item in page.get("Contents", [])
+                ]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects, a thousand a request."""

@@ -93,7 +93,12 @@ def test_a_file_from_a_clock_that_runs_ahead_is_quiet_when_it_is_seen_to_be(shop
 
 def test_when_time_is_up_the_next_look_goes_on(shop: Shop) -> None:
     shop.put("c.csv", "title\nc\n")
-    assert [shop.look(seconds=-1).unread for _ in range(4)] == [2, 1, 0, 0]
+    assert [shop.look(seconds=-1).unfinished for _ in range(4)] == [
+        "2 files have not been looked into yet",
+        "1 files have not been looked into yet",
+        "",
+        "",
+    ]
     assert shop.names(shop.look(seconds=-1)) == {"a.csv", "b.csv", "c.csv"}
 
 
@@ -136,6 +141,29 @@ def test_in_a_bucket_the_listing_tells(s3_server: S3Server, s3_bucket: str, tmp_
     s3_server.client.put_object(Bucket=s3_bucket, Key="in/a.csv", Body=b"title\nx\n")
     assert look().digest != first.digest
     assert not (tmp_path / "none.json").exists()
+
+
+def test_a_long_listing_is_gone_on_with_by_the_next_look(
+    s3_server: S3Server, s3_bucket: str, tmp_path: Path
+) -> None:
+    names = [f"in/{number}.csv" for number in range(1_200)]
+    for name in names:
+        s3_server.client.put_object(Bucket=s3_bucket, Key=name, Body=b"title\na\n")
+    memory = tmp_path / "home" / "seen.json"
+
+    def look(seconds: float) -> SourceLook:
+        return look_at(f"s3://{s3_bucket}/in", memory, NOW, seconds)
+
+    assert look(-1).unfinished == "1,000 files are listed, and there may be more"
+    assert look(-1).unfinished == "1,200 files are listed, and there may be more"
+    third = look(-1)
+    assert third.unfinished == ""
+    assert set(third.tags) == {f"s3://{s3_bucket}/{name}" for name in names}
+    assert not memory.exists()
+    assert look(60) == third
+    # What was listed of another source is not taken for this one's.
+    assert look(-1).unfinished
+    assert len(look_at(f"s3://{s3_bucket}/in/11*.csv", memory, NOW).tags) == 111
 
 
 def test_a_bucket_that_is_not_there_is_no_empty_source(s3_bucket: str, tmp_path: Path) -> None:
