@@ -60,8 +60,8 @@ s/^  bind \*:\([0-9]*\)$/  bind 127.0.0.1:\1/
     errorfile 503 {folder}/503.http\
     errorfile 504 {folder}/503.http
 # Ray would have the replicas listen where the service does; they stay on loopback, and only this door opens wider.
-# A body that is declared too long never reaches a replica, and every request has an id. Predictions are too short to
-# be worth watching each client for a disconnect, which would make Ray read bodies without bound.
+# A body that is declared too long never reaches a replica, and every request has an id. Ray need not watch each client
+# for a disconnect, which would make it read bodies without bound: the service does where it matters, for batches.
 /^frontend http_frontend$/,/^    bind /{{
 s/^    bind .*/    bind {address}/
 /^    bind /a\
