@@ -95,18 +95,22 @@ def bucket_at(endpoint: str | None) -> Iterator[str]:
     if endpoint is None:
         server = start_server()
         os.environ |= server.environment
-        yield server.new_bucket()
-        server.stop()
+        try:
+            yield server.new_bucket()
+        finally:
+            server.stop()
         return
     os.environ |= {"AWS_ENDPOINT_URL": endpoint}
     for name, value in {**CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1"}.items():
         os.environ.setdefault(name, value)
     bucket, client = f"prodclf-{uuid.uuid4().hex[:12]}", make_client()
     client.create_bucket(Bucket=bucket)
-    yield bucket
-    lake = S3Store(client, bucket)
-    lake.delete(lake.list(""))
-    client.delete_bucket(Bucket=bucket)
+    try:
+        yield bucket
+    finally:
+        store = S3Store(client, bucket)
+        store.delete(store.list(""))
+        client.delete_bucket(Bucket=bucket)
 
 
 if __name__ == "__main__":
