@@ -115,9 +115,8 @@ def test_haproxy_tells_a_replica_that_a_client_has_left(live_service: LiveServic
     clients = [http.client.HTTPConnection("127.0.0.1", live_service.port, timeout=30) for _ in range(8)]
     for client in clients:
         client.request("POST", "/predict/batch", body, {"content-type": "application/json"})
-    time.sleep(
-        0.3
-    )  # until a replica has the bodies; it could not tell before that nobody waits for what it works at
+    # Until a replica has the bodies: before that, it is the missing rest that tells it of a client that has left.
+    time.sleep(0.3)
     for client in clients:
         client.close()
     deadline = time.monotonic() + 60
