@@ -190,7 +190,8 @@ class Bundle:
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         """What `rank` gives, and the familiarity of each product."""
         pairs = self.encoder.encode(products, self.threads)
-        probabilities = self.calibrator.apply(self.ranker.probabilities(pairs, self.threads))
+        scores = self.ranker.probabilities(pairs, self.threads)
+        probabilities = self.calibrator.apply(scores, pairs.candidates)
         return (*_likeliest_first(pairs.candidates, probabilities), pairs.familiarity)
 
     def _branches(

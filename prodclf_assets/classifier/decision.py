@@ -2,7 +2,7 @@
 
 `auto` keeps a stated precision: the threshold on the calibrated confidence is the lowest at which, on validation
 products, the lower confidence bound (Wilson 1927) of the precision reaches the target; a category that does worse than
-the target above it gets a higher threshold of its own. Text unlike anything seen is not answered: a model is never so sure
+the target above it, and not by chance, gets a higher threshold of its own. Text unlike anything seen is not answered: a model is never so sure
 as where it knows nothing.
 """
 
@@ -26,6 +26,8 @@ class DecisionConfig:
     Attributes:
         precision: share of `auto` answers that are right.
         z: standard deviations of the lower confidence bound; 1.28 is one-sided 90%.
+        own_z: standard deviations of the upper confidence bound of one category's precision; below the promise by less is
+            chance, and of many categories there are always some.
         prior_rows: rows' worth of belief that a category just keeps the promised precision.
         least_auto: confidence that `auto` needs whatever the rest: where nearly all answers are right, a few that are
             likelier wrong than right would otherwise be filed along with them.
@@ -36,6 +38,7 @@ class DecisionConfig:
 
     precision: float = 0.95
     z: float = 1.0
+    own_z: float = 1.96
     prior_rows: float = 10.0
     least_auto: float = 0.5
     abstain_below: float = 0.1
@@ -87,8 +90,10 @@ class Thresholds:
         for label in np.unique(labels[confidence >= common]).tolist():
             mine = np.flatnonzero((labels == label) & (confidence >= common))
             mine = mine[np.argsort(-confidence[mine], kind="stable")]
-            right = np.cumsum(correct[mine])
+            right = np.cumsum(correct[mine], dtype=np.int64)
             rows = np.arange(1, len(mine) + 1)
+            if wilson_upper(right[-1:], rows[-1:], config.own_z)[0] >= config.precision:
+                continue
             prior = config.prior_rows
             kept = np.flatnonzero(
                 ((right + prior * config.precision) / (rows + prior) >= config.precision - 0.005)
@@ -148,4 +153,12 @@ def wilson_lower(
     share = right / rows
     spread = z * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
     result: npt.NDArray[np.float64] = (share + z**2 / (2 * rows) - spread) / (1 + z**2 / rows)
+    return result
+
+
+def wilson_upper(
+    right: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], z: float
+) -> npt.NDArray[np.float64]:
+    """Upper bound of a share of `right` out of `rows`, `z` standard deviations up (Wilson 1927)."""
+    result: npt.NDArray[np.float64] = 1 - wilson_lower(rows - right, rows, z)
     return result

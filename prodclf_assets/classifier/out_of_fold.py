@@ -59,9 +59,12 @@ def out_of_fold_probabilities(
         if len(inside):
             ranker = Ranker.fit(pairs.pairs.take(outside), pairs.labels[outside], config, threads)
             raw[inside] = ranker.probabilities(pairs.pairs.take(inside), threads)
-    hits = pairs.pairs.candidates == pairs.labels[:, None]
+    candidates = pairs.pairs.candidates
+    hits = candidates == pairs.labels[:, None]
+    count = int(candidates.max(initial=-1)) + 1
     calibrated = np.empty_like(raw)
     for part in range(folds):
         own = fold == part
-        calibrated[own] = Calibrator.fit(raw[~own], hits[~own]).apply(raw[own])
+        fitted = Calibrator.fit(raw[~own], candidates[~own], hits[~own], count)
+        calibrated[own] = fitted.apply(raw[own], candidates[own])
     return calibrated

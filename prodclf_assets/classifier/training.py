@@ -201,8 +201,8 @@ def fit_model(
     ranker = Ranker.fit(features.train.pairs, features.train.labels, config.ranker, threads, kept, held)
     raw = ranker.probabilities(held.pairs, threads)
     hits = held.pairs.candidates == held.labels[:, None]
-    calibrator = Calibrator.fit(raw, hits)
-    probabilities = calibrator.apply(raw)
+    calibrator = Calibrator.fit(raw, held.pairs.candidates, hits, len(features.encoder.tree))
+    probabilities = calibrator.apply(raw, held.pairs.candidates)
     rows = np.arange(len(raw))
     best = probabilities.argmax(axis=1) if len(raw) else np.empty(0, np.int64)
     labels = held.pairs.candidates[rows, best]

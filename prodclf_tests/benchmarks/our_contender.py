@@ -48,7 +48,8 @@ def fit(rows: Rows, parameters: dict[str, Any], threads: int) -> Ours:
 
 
 def _held(bundle: Bundle, pairs: Pairs) -> Answers:
-    probabilities = bundle.calibrator.apply(bundle.ranker.probabilities(pairs, bundle.threads))
+    raw = bundle.ranker.probabilities(pairs, bundle.threads)
+    probabilities = bundle.calibrator.apply(raw, pairs.candidates)
     rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
     labels, confidence = pairs.candidates[rows, best], probabilities[rows, best]
     auto = bundle.thresholds.decide(labels, confidence, pairs.familiarity) == AUTO

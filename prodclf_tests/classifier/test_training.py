@@ -113,7 +113,8 @@ def test_the_manifest_says_when_and_from_what(features: FeatureSet, tmp_path: Pa
 def test_metrics_are_of_answers_to_products_that_nothing_had_seen(trained_model: TrainedModel) -> None:
     """The retrievers have learnt from validation products in the end; the metrics must not."""
     held, bundle = trained_model.features.validation, trained_model.bundle
-    probabilities = bundle.calibrator.apply(bundle.ranker.probabilities(held.pairs, threads=1))
+    raw = bundle.ranker.probabilities(held.pairs, threads=1)
+    probabilities = bundle.calibrator.apply(raw, held.pairs.candidates)
     rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
     answers, confidence = held.pairs.candidates[rows, best], probabilities[rows, best]
     correct = answers == held.labels

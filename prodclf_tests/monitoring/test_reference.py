@@ -20,7 +20,8 @@ def test_a_bundle_carries_its_reference(trained_model: TrainedModel) -> None:
     assert sum(reference.tops.shares.values()) == pytest.approx(1, abs=1e-4)
     assert reference.confidence is not None
     bundle, held_out = trained_model.bundle, trained_model.features.validation.pairs
-    confidence = bundle.calibrator.apply(bundle.ranker.probabilities(held_out, threads=1)).max(axis=1)
+    raw = bundle.ranker.probabilities(held_out, threads=1)
+    confidence = bundle.calibrator.apply(raw, held_out.candidates).max(axis=1)
     np.testing.assert_allclose(
         reference.confidence.below, [(confidence < i / 10).mean() for i in range(1, 10)], atol=1e-5
     )
