@@ -20,7 +20,7 @@ from prodclf_assets.classifier.pair_features import (
     ProductTraits,
 )
 from prodclf_assets.classifier.retrievers import Retriever, RetrieverConfig
-from prodclf_assets.classifier.text import TextConfig, Vocabulary
+from prodclf_assets.classifier.text import HashedTexts, SparseRows, TextConfig, Vocabulary
 
 SCORER_PARTS = ("indptr", "labels", "weights")
 
@@ -97,11 +97,10 @@ class Encoder:
 
     def encode(self, products: ProductBatch, threads: int = 1) -> Pairs:
         """Candidates and pair features of each product."""
-        return self.encode_with(ProductTraits.of(products), products, threads)
+        return self.pairs(self.vocabulary.transform(products, threads), ProductTraits.of(products), threads)
 
-    def encode_with(self, traits: ProductTraits, products: ProductBatch, threads: int) -> Pairs:
-        """The same where the traits of the products are known."""
-        rows = self.vocabulary.transform(products, threads)
+    def pairs(self, rows: SparseRows, traits: ProductTraits, threads: int) -> Pairs:
+        """The same of products whose features and traits are known."""
         found = self.retriever.retrieve(rows, threads)
         features = self.statistics.features(found, traits, self.tree, threads)
         return Pairs(found.labels, found.ranked, features, rows.familiarity)
@@ -195,13 +194,14 @@ def fit_encoder(
         threads: how many may run at once.
         checkpoints: where each fold, and the encoder, is kept as soon as it is there.
     """
-    traits = ProductTraits.of(products)
+    # What is the same in all folds is computed once.
+    traits, texts = ProductTraits.of(products), HashedTexts.of(products, text, threads)
 
     def fit(members: npt.NDArray[np.bool_]) -> Encoder:
         chosen = np.flatnonzero(members & (labels >= 0))
-        own, known = products.take(chosen), labels[chosen]
-        vocabulary = Vocabulary.fit(own, text, threads)
-        rows = vocabulary.transform(own, threads)
+        own, known = texts.take(chosen), labels[chosen]
+        vocabulary = Vocabulary.fit(own)
+        rows = vocabulary.weigh(own, threads)
         names = vocabulary.transform(_titles(tree.names), threads)
         return Encoder(
             tree,
@@ -211,7 +211,8 @@ def fit_encoder(
         )
 
     def out_of_fold(part: int, held: npt.NDArray[np.int64]) -> Pairs:
-        return fit(fold != part).encode_with(traits.take(held), products.take(held), threads)
+        encoder = fit(fold != part)
+        return encoder.pairs(encoder.vocabulary.weigh(texts.take(held), threads), traits.take(held), threads)
 
     fold = np.array([zlib.crc32(group.encode("utf-8", "surrogatepass")) % folds for group in groups])
     members, parts = [], []

@@ -8,9 +8,8 @@ into 2**22 slots; the slots seen in training are numbered densely, so the models
 """
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -136,7 +135,7 @@ def _pack(buffer, size, slots, counts, at):
 
 @kernel
 def _hash_rows(codes, bounds, rows, is_word, low, high):
-    """Distinct slots and counts of `rows` products, channel by channel.
+    """Distinct slots and counts of `rows` products, channel by channel, and where each row's channels begin and end.
 
     `codes[bounds[3 * i + f]:bounds[3 * i + f + 1]]` is field f (title, description, hint) of row i.
     """
@@ -146,7 +145,7 @@ def _hash_rows(codes, bounds, rows, is_word, low, high):
         room += (titled * 2 + 2) * (high - low + 2) + (bounds[3 * i + 3] - bounds[3 * i + 1]) + 4
     slots = np.empty(room, np.uint32)
     counts = np.empty(room, np.float32)
-    ends = np.zeros(4 * rows + 1, np.int64)
+    channels = np.zeros((rows, 5), np.int64)
     words = np.empty(2 * (MAX_CODES * 3 + 2), np.uint32)
     grams = np.empty((2 * MAX_CODES * 3 + 2) * (high - low + 1), np.uint32)
     at = 0
@@ -154,33 +153,38 @@ def _hash_rows(codes, bounds, rows, is_word, low, high):
         n_words, n_grams = _scan(
             codes, bounds[3 * i], bounds[3 * i + 1], is_word, 17, low, high, words, 0, grams, 0
         )
+        channels[i, WORDS] = at
         at = _pack(words, n_words, slots, counts, at)
-        ends[4 * i + 1] = at
+        channels[i, CHARACTERS] = at
         at = _pack(grams, n_grams, slots, counts, at)
-        ends[4 * i + 2] = at
         for field in range(1, 3):
             n_words, n_grams = _scan(
                 codes, bounds[3 * i + field], bounds[3 * i + field + 1], is_word, 17 + 2 * field, 1, 0,
                 words, 0, grams, 0,
             )  # fmt: skip
+            channels[i, CHARACTERS + field] = at
             at = _pack(words, n_words, slots, counts, at)
-            ends[4 * i + 2 + field] = at
-    return slots[:at], counts[:at], ends
+        channels[i, 4] = at
+    return slots[:at], counts[:at], channels
 
 
 @kernel
-def _count_rows(slots, frequency):
-    """Add one to the document frequency of each slot listed (slots are distinct within a channel of a row)."""
-    for slot in slots:
-        frequency[slot] += 1
+def _count_rows(slots, channels, frequency):
+    """Add one to the document frequency of each slot of each row (slots are distinct within a channel of a row)."""
+    for row in range(len(channels)):
+        for i in range(channels[row, 0], channels[row, 4]):
+            frequency[slots[i]] += 1
 
 
 @kernel
-def _weigh(slots, counts, ends, slot_id, idf, unseen_idf, channel_weight):
+def _weigh(slots, counts, channels, slot_id, idf, unseen_idf, channel_weight):
     """Weigh hashed rows: log term frequency times idf, each channel scaled to its weight; unknown slots go."""
-    rows = (len(ends) - 1) // 4
-    ids = np.empty(len(slots), np.int32)
-    values = np.empty(len(slots), np.float32)
+    rows = len(channels)
+    room = 0
+    for row in range(rows):
+        room += channels[row, 4] - channels[row, 0]
+    ids = np.empty(room, np.int32)
+    values = np.empty(room, np.float32)
     indptr = np.zeros(rows + 1, np.int64)
     familiarity = np.zeros(rows, np.float32)
     at = 0
@@ -188,7 +192,7 @@ def _weigh(slots, counts, ends, slot_id, idf, unseen_idf, channel_weight):
         for channel in range(4):
             first = at
             square = seen = unseen = 0.0
-            for i in range(ends[4 * row + channel], ends[4 * row + channel + 1]):
+            for i in range(channels[row, channel], channels[row, channel + 1]):
                 feature = slot_id[slots[i]]
                 if feature < 0:
                     unseen += unseen_idf
@@ -228,6 +232,48 @@ class TextConfig:
 
 
 @dataclass(frozen=True)
+class HashedTexts:
+    """Texts of n products, hashed: what every vocabulary of the same configuration is fitted on, and weighs.
+
+    Attributes:
+        config: what counts as a feature.
+        slots: uint32[any], the hash slots, distinct within a channel of a product.
+        counts: float32[any], how often each occurs there.
+        channels: int64[n, 5], where the channels of each product begin in `slots`, and where the last one ends.
+    """
+
+    config: TextConfig
+    slots: npt.NDArray[np.uint32]
+    counts: npt.NDArray[np.float32]
+    channels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    @classmethod
+    def of(cls, products: ProductBatch, config: TextConfig, threads: int = 1) -> "HashedTexts":
+        """Hash the texts of all products."""
+
+        def work(start: int, stop: int) -> tuple[npt.NDArray[np.generic], ...]:
+            slots, counts, channels = _hash(products, start, stop, config)
+            return slots.copy(), counts.copy(), channels  # without the room that was not needed
+
+        # At least one block, since it has the dtypes of the answer.
+        parts = map_blocks(work, len(products), threads) or [work(0, 0)]
+        offsets = np.cumsum([0, *(len(slots) for slots, _, _ in parts)])
+        return cls(
+            config,
+            np.concatenate([slots for slots, _, _ in parts]),
+            np.concatenate([counts for _, counts, _ in parts]),
+            np.concatenate([part[2] + offset for part, offset in zip(parts, offsets, strict=False)]),
+        )
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "HashedTexts":
+        """Some of the products, by position; nothing is copied but where their texts are."""
+        return replace(self, channels=self.channels[rows])
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """The features seen in training.
 
@@ -248,33 +294,40 @@ class Vocabulary:
         return len(self.slots)
 
     @classmethod
-    def fit(cls, products: ProductBatch, config: TextConfig, threads: int = 1) -> "Vocabulary":
-        """Count in how many products (in how many of their channels) each slot occurs; keep what `config` asks for."""
+    def fit(cls, texts: HashedTexts) -> "Vocabulary":
+        """Count in how many products (in how many of their channels) each slot occurs; keep what is asked for."""
+        config = texts.config
         frequency = np.zeros(1 << SLOT_BITS, np.int32)
-
-        def count(start: int, stop: int) -> None:
-            slots, _, _ = _hash(products, start, stop, config)
-            with lock:
-                _count_rows(slots, frequency)
-
-        lock = Lock()
-        map_blocks(count, len(products), threads)
+        _count_rows(texts.slots, texts.channels, frequency)
         kept = np.flatnonzero(frequency >= config.min_rows)
         kept = kept[np.argsort(-frequency[kept], kind="stable")][: config.max_features]
-        idf = np.log((1 + len(products)) / (1 + frequency[kept])) + 1
-        return cls(
-            config, kept.astype(np.uint32), idf.astype(np.float32), float(np.log(1 + len(products)) + 1)
-        )
+        idf = np.log((1 + len(texts)) / (1 + frequency[kept])) + 1
+        return cls(config, kept.astype(np.uint32), idf.astype(np.float32), float(np.log(1 + len(texts)) + 1))
 
     def transform(self, products: ProductBatch, threads: int = 1) -> SparseRows:
         """The weighted features of each product; features not seen in training are left out."""
+
+        def work(start: int, stop: int) -> SparseRows:
+            return self._weighed(*_hash(products, start, stop, self.config))
+
+        return concatenate(map_blocks(work, len(products), threads))
+
+    def weigh(self, texts: HashedTexts, threads: int = 1) -> SparseRows:
+        """The same of texts that are hashed already."""
+
+        def work(start: int, stop: int) -> SparseRows:
+            return self._weighed(texts.slots, texts.counts, texts.channels[start:stop])
+
+        return concatenate(map_blocks(work, len(texts), threads))
+
+    def _weighed(
+        self,
+        slots: npt.NDArray[np.uint32],
+        counts: npt.NDArray[np.float32],
+        channels: npt.NDArray[np.int64],
+    ) -> SparseRows:
         weights = np.array(self.config.channel_weights, np.float32)
-
-        def weigh(start: int, stop: int) -> SparseRows:
-            slots, counts, ends = _hash(products, start, stop, self.config)
-            return SparseRows(*_weigh(slots, counts, ends, self._slot_id, self.idf, self.unseen_idf, weights))
-
-        return concatenate(map_blocks(weigh, len(products), threads))
+        return SparseRows(*_weigh(slots, counts, channels, self._slot_id, self.idf, self.unseen_idf, weights))
 
     @cached_property
     def _slot_id(self) -> npt.NDArray[np.int32]:
@@ -302,7 +355,7 @@ def concatenate(parts: list[SparseRows]) -> SparseRows:
 def _hash(
     products: ProductBatch, start: int, stop: int, config: TextConfig
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Hashed rows `start` to `stop`: distinct slots, their counts, and where each row's channels end."""
+    """Hashed rows `start` to `stop`: `slots`, `counts` and `channels` of `HashedTexts`."""
     fields: list[str] = []
     for i in range(start, stop):
         fields += (
@@ -311,5 +364,7 @@ def _hash(
             products.subcategory[i],
         )
     codes, bounds = _codes(fields)
-    slots, counts, ends = _hash_rows(codes, bounds, stop - start, _word_characters(), config.low, config.high)
-    return slots, counts, ends
+    slots, counts, channels = _hash_rows(
+        codes, bounds, stop - start, _word_characters(), config.low, config.high
+    )
+    return slots, counts, channels

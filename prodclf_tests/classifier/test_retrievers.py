@@ -21,7 +21,7 @@ from prodclf_assets.classifier.retrievers import (
     Retriever,
     RetrieverConfig,
 )
-from prodclf_assets.classifier.text import SparseRows, TextConfig, Vocabulary
+from prodclf_assets.classifier.text import HashedTexts, SparseRows, TextConfig, Vocabulary
 from prodclf_tests.classifier.shop import products, sparse
 from prodclf_tests.trained import TrainedModel
 
@@ -105,7 +105,7 @@ def texts(trained_model: TrainedModel) -> tuple[SparseRows, np.ndarray, SparseRo
     """Features and labels of the training products, features of the label names and of the test products."""
     tree = LabelTree.of(trained_model.train["category"].tolist())
     batch = ProductBatch.from_frame(trained_model.train)
-    vocabulary = Vocabulary.fit(batch, TextConfig())
+    vocabulary = Vocabulary.fit(HashedTexts.of(batch, TextConfig()))
     held = ProductBatch.from_frame(pd.concat([trained_model.validation, trained_model.test]))
     return (
         vocabulary.transform(batch),

@@ -22,6 +22,7 @@ from prodclf_assets.classifier.text import (
     MAX_CODES,
     SLOT_BITS,
     WORDS,
+    HashedTexts,
     SparseRows,
     TextConfig,
     Vocabulary,
@@ -114,7 +115,7 @@ def reference(batch: ProductBatch, config: TextConfig) -> list[list[tuple[int, f
 
 
 def assert_like_reference(batch: ProductBatch, config: TextConfig) -> None:
-    vocabulary = Vocabulary.fit(batch, config)
+    vocabulary = Vocabulary.fit(HashedTexts.of(batch, config))
     rows = vocabulary.transform(batch)
     expected = reference(batch, config)
     assert np.diff(rows.indptr).tolist() == [len(row) for row in expected]
@@ -151,7 +152,7 @@ def test_no_length_overflows_a_buffer(rows: list[tuple[str, str, str]], low: int
 
 
 def test_what_is_beyond_the_limit_of_a_field_does_not_count() -> None:
-    vocabulary = Vocabulary.fit(products(["pan " * 2000, "zebra"]), TextConfig())
+    vocabulary = Vocabulary.fit(HashedTexts.of(products(["pan " * 2000, "zebra"]), TextConfig()))
     long, longer = (
         vocabulary.transform(products([text])) for text in ("pan " * 1000, "pan " * 25_000 + "zebra")
     )
@@ -168,20 +169,20 @@ def test_marks_and_joiners_are_part_of_their_word() -> None:
         ("ക്‍ഷ", "ക്ഷ"),
         ("cafe\u0301", "cafe"),
     ):
-        vocabulary = Vocabulary.fit(products([whole]), TextConfig(low=40, high=40))
+        vocabulary = Vocabulary.fit(HashedTexts.of(products([whole]), TextConfig(low=40, high=40)))
         assert len(vocabulary) == 1, whole
         assert not len(vocabulary.transform(products([other])).ids), whole
 
 
 @pytest.mark.parametrize("text", ["日本茶", "Ёлка", "ελληνικά", "ภาษาไทย", "שלום", "한국어", "𝐌𝐚𝐭𝐡", "🍵"])
 def test_every_script_gives_words_that_are_told_apart(text: str) -> None:
-    vocabulary = Vocabulary.fit(products([text, f"{text}x"]), TextConfig(low=40, high=40))
+    vocabulary = Vocabulary.fit(HashedTexts.of(products([text, f"{text}x"]), TextConfig(low=40, high=40)))
     assert len(vocabulary) == 2
     assert vocabulary.transform(products([text])).ids != vocabulary.transform(products([f"{text}x"])).ids
 
 
 def test_letter_case_does_not_matter_and_brand_is_read_before_the_title() -> None:
-    vocabulary = Vocabulary.fit(products(["acme frying pan"]), TextConfig())
+    vocabulary = Vocabulary.fit(HashedTexts.of(products(["acme frying pan"]), TextConfig()))
     plain = vocabulary.transform(products(["acme frying pan"]))
     joined = vocabulary.transform(products(["FRYING Pan"], brand=["Acme"]))
     np.testing.assert_array_equal(plain.ids, joined.ids)
@@ -191,14 +192,14 @@ def test_letter_case_does_not_matter_and_brand_is_read_before_the_title() -> Non
 def test_a_word_of_title_description_and_hint_is_three_features() -> None:
     config = TextConfig(low=40, high=40)
     batch = products(["pan", "", ""], description=["", "pan", ""], subcategory=["", "", "pan"])
-    vocabulary = Vocabulary.fit(batch, config)
+    vocabulary = Vocabulary.fit(HashedTexts.of(batch, config))
     assert len(vocabulary) == 3
     assert len(set(vocabulary.transform(batch).ids.tolist())) == 3
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "\0", "\ud800", "!?—•", "\u00a0\u2003"])
 def test_text_without_words_has_no_features(nothing: str) -> None:
-    vocabulary = Vocabulary.fit(products(["pan"]), TextConfig())
+    vocabulary = Vocabulary.fit(HashedTexts.of(products(["pan"]), TextConfig()))
     rows = vocabulary.transform(products([nothing, "pan", nothing]))
     assert np.diff(rows.indptr).tolist() == [0, len(vocabulary), 0]
 
@@ -208,45 +209,53 @@ def test_channels_have_the_lengths_they_are_given() -> None:
     config = TextConfig(channel_weights=lengths)
     for channel in range(len(CHANNELS)):
         only = TextConfig(channel_weights=tuple(float(i == channel) for i in range(4)))  # type: ignore[arg-type]
-        one = Vocabulary.fit(SHOP, only).transform(SHOP.take([0]))
+        one = Vocabulary.fit(HashedTexts.of(SHOP, only)).transform(SHOP.take([0]))
         assert math.isclose(float(one.values @ one.values), 1, rel_tol=1e-5)
-    row = Vocabulary.fit(SHOP, config).transform(SHOP.take([0]))
+    row = Vocabulary.fit(HashedTexts.of(SHOP, config)).transform(SHOP.take([0]))
     assert math.isclose(float(row.values @ row.values), sum(x * x for x in lengths), rel_tol=1e-5)
 
 
 def test_rare_features_are_left_out_and_the_commonest_kept() -> None:
     words = TextConfig(low=40, high=40)
     batch = products(["pan", "pan lid", "pan lid knob", "zebra"])
-    everything = Vocabulary.fit(batch, words)
+    everything = Vocabulary.fit(HashedTexts.of(batch, words))
     counts = Counter({"pan": 3, "lid": 2, "pan lid": 2, "knob": 1, "lid knob": 1, "zebra": 1})
     assert len(everything) == len(counts)
     np.testing.assert_allclose(
         sorted(everything.idf), sorted(math.log(5 / (1 + count)) + 1 for count in counts.values()), rtol=1e-6
     )
-    often = Vocabulary.fit(batch, TextConfig(low=40, high=40, min_rows=2))
-    few = Vocabulary.fit(batch, TextConfig(low=40, high=40, max_features=3))
+    often = Vocabulary.fit(HashedTexts.of(batch, TextConfig(low=40, high=40, min_rows=2)))
+    few = Vocabulary.fit(HashedTexts.of(batch, TextConfig(low=40, high=40, max_features=3)))
     np.testing.assert_array_equal(often.slots, few.slots)
     assert set(often.slots) == set(everything.slots[np.argsort(everything.idf)[:3]])
-    assert len(Vocabulary.fit(batch, TextConfig(max_features=2))) == 2
+    assert len(Vocabulary.fit(HashedTexts.of(batch, TextConfig(max_features=2)))) == 2
     assert np.diff(often.transform(batch).indptr).tolist() == [1, 3, 3, 0]
+
+
+def assert_same(left: SparseRows, right: SparseRows) -> None:
+    for name in ("indptr", "ids", "values", "familiarity"):
+        np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
 
 
 def test_blocks_and_threads_change_nothing() -> None:
     batch = SHOP.take([i % 5 for i in range(5000)])
-    one = Vocabulary.fit(batch, TextConfig(), threads=1)
-    two = Vocabulary.fit(batch, TextConfig(), threads=3)
+    one = Vocabulary.fit(HashedTexts.of(batch, TextConfig(), threads=1))
+    two = Vocabulary.fit(HashedTexts.of(batch, TextConfig(), threads=3))
     np.testing.assert_array_equal(one.slots, two.slots)
     np.testing.assert_array_equal(one.idf, two.idf)
     left, right = one.transform(batch, threads=1), one.transform(batch, threads=3)
+    hashed = HashedTexts.of(batch, TextConfig(), threads=3)
+    assert_same(one.weigh(hashed, threads=3), left)
+    some = np.array([7, 0, 7, len(batch) - 1])
+    assert_same(one.weigh(hashed.take(some)), one.transform(batch.take(some)))
     alone = concatenate([one.transform(batch.take([i])) for i in range(5)])
-    for name in ("indptr", "ids", "values", "familiarity"):
-        np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
+    assert_same(left, right)
     np.testing.assert_array_equal(left.values[: left.indptr[5]], alone.values)
     np.testing.assert_array_equal(left.ids[: left.indptr[5]], alone.ids)
 
 
 def test_familiarity_is_the_share_of_wording_that_was_seen() -> None:
-    vocabulary = Vocabulary.fit(SHOP, TextConfig())
+    vocabulary = Vocabulary.fit(HashedTexts.of(SHOP, TextConfig()))
     titles = ["steel bottle", "steel bottles", "qzxv jjkw", "", "..."]
     seen, nearly, strange, empty, mute = vocabulary.transform(products(titles)).familiarity
     assert seen == 1
@@ -256,7 +265,7 @@ def test_familiarity_is_the_share_of_wording_that_was_seen() -> None:
 
 
 def digest() -> str:
-    vocabulary = Vocabulary.fit(SHOP, TextConfig())
+    vocabulary = Vocabulary.fit(HashedTexts.of(SHOP, TextConfig()))
     rows = vocabulary.transform(SHOP)
     return hashlib.sha256(vocabulary.slots.tobytes() + rows.ids.tobytes() + rows.values.tobytes()).hexdigest()
 
@@ -273,12 +282,12 @@ def test_another_process_gives_the_same_features() -> None:
 def test_distinct_words_seldom_share_a_slot() -> None:
     """A weak hash would crowd: 20,000 words in 4 million slots should collide about 48 times."""
     batch = products([f"{a}{i}" for i in range(5000) for a in ("model", "x", "तार", "🍵")])
-    slots = Vocabulary.fit(batch, TextConfig(low=40, high=40)).slots
+    slots = Vocabulary.fit(HashedTexts.of(batch, TextConfig(low=40, high=40))).slots
     assert len(batch) - len(slots) < 90
 
 
 def test_no_products_at_all() -> None:
-    vocabulary = Vocabulary.fit(products([]), TextConfig())
+    vocabulary = Vocabulary.fit(HashedTexts.of(products([]), TextConfig()))
     assert len(vocabulary) == 0
     assert len(vocabulary.transform(products([]))) == 0
     assert len(vocabulary.transform(products(["pan", ""]))) == 2
