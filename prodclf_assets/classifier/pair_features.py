@@ -54,28 +54,22 @@ class ProductTraits:
     @classmethod
     def of(cls, products: ProductBatch) -> "ProductTraits":
         """The traits of each product of a batch."""
-        numbers = np.stack([getattr(products, name) for name in NUMBERS], axis=1) if len(products) else None
-        if numbers is None:
-            return cls(
-                np.empty((0, len(KEYS)), np.uint32),
-                np.empty((0, len(NUMBERS)), np.float32),
-                np.empty((0, len(SHAPE)), np.float32),
-            )
+        n = len(products)
+        numbers, shape = np.empty((n, len(NUMBERS)), np.float32), np.empty((n, len(SHAPE)), np.float32)
+        numbers[:, 0], numbers[:, 1] = np.log1p(products.price), np.log1p(products.list_price)
+        numbers[:, 2], numbers[:, 3] = products.rating, np.log1p(products.reviews_count)
         with np.errstate(divide="ignore", invalid="ignore"):
-            discount = 1 - numbers[:, 0] / numbers[:, 1]
+            discount = 1 - products.price / products.list_price
         discount[~np.isfinite(discount)] = np.nan
-        price_range = np.nan_to_num(np.log2(numbers[:, 0] + 1), nan=-1.0).astype(np.int64)
-        keys = np.array(
-            [_keys(products, row, price) for row, price in enumerate(price_range.tolist())], np.uint32
-        )
-        shape = np.array([_shape(title) for title in products.title], np.float32)
-        described = np.array([len(text) for text in products.description], np.float32)
-        numbers[:, [0, 1, 3]] = np.log1p(numbers[:, [0, 1, 3]])
-        return cls(
-            keys,
-            numbers.astype(np.float32),
-            np.column_stack([discount, shape, described]).astype(np.float32),
-        )
+        shape[:, 0] = discount
+        shape[:, 1:4] = np.array([_shape(title) for title in products.title]).reshape(n, 3)
+        shape[:, 4] = [len(text) for text in products.description]
+        price_range = np.log2(products.price + 1)
+        price_range[np.isnan(price_range)] = -1
+        keys = [
+            _keys(products, row, price) for row, price in enumerate(price_range.astype(np.int64).tolist())
+        ]
+        return cls(np.array(keys, np.uint32).reshape(n, len(KEYS)), numbers, shape)
 
     def take(self, rows: npt.NDArray[np.int64]) -> "ProductTraits":
         """The traits of some of the products, by position."""
@@ -114,13 +108,6 @@ class AffinityTable:
             counts.astype(np.float32),
         )
 
-    def find(self, ids: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-        """int64[n]: position of each id in the table, -1 where it is not there."""
-        if not len(self.ids):
-            return np.full(len(ids), -1, np.int64)
-        position = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[position] == ids, position, -1)
-
 
 @dataclass(frozen=True)
 class LabelStatistics:
@@ -141,17 +128,9 @@ class LabelStatistics:
     @classmethod
     def fit(cls, traits: ProductTraits, labels: npt.NDArray[np.int32], count: int) -> "LabelStatistics":
         """Gather the statistics of `count` labels."""
-        order = np.argsort(labels, kind="stable")
-        starts = np.searchsorted(labels[order], np.arange(count + 1))
-        quartiles = np.full((3, count, len(NUMBERS)), np.nan, np.float32)
-        for label in range(count):
-            own = traits.numbers[order[starts[label] : starts[label + 1]]]
-            for column in range(len(NUMBERS)):
-                known = own[:, column][~np.isnan(own[:, column])]
-                if len(known):
-                    quartiles[:, label, column] = np.percentile(known, (25, 50, 75))
+        quartiles = np.stack([_quartiles(column, labels, count) for column in traits.numbers.T], axis=2)
         return cls(
-            np.diff(starts).astype(np.float32),
+            np.bincount(labels, minlength=count).astype(np.float32),
             quartiles[1],
             quartiles[2] - quartiles[0] + np.float32(0.1),
             tuple(AffinityTable.fit(traits.keys[:, k], labels) for k in range(len(KEYS))),
@@ -161,13 +140,11 @@ class LabelStatistics:
         self, candidates: Candidates, traits: ProductTraits, tree: LabelTree, threads: int = 1
     ) -> npt.NDArray[np.float32]:
         """float32[pairs, len(FEATURES)]: one row per product and candidate to rank, the candidates of a product together."""
-        found = np.stack([table.find(traits.keys[:, k]) for k, table in enumerate(self.affinities)], axis=1)
-        offsets, indptr, labels, counts = self._joined
 
         def work(start: int, stop: int) -> npt.NDArray[np.float32]:
             out: npt.NDArray[np.float32] = _pair_features(
                 candidates.labels[start:stop], candidates.scores[start:stop], candidates.ranked[start:stop], SHARPNESS,
-                tree.parent, tree.root, self.counts, found[start:stop], offsets, indptr, labels, counts,
+                tree.parent, tree.root, self.counts, traits.keys[start:stop], *self._joined,
                 traits.numbers[start:stop], self.middle, self.spread, traits.shape[start:stop],
                 np.float32(AFFINITY_PRIOR), len(FEATURES),
             )  # fmt: skip
@@ -178,18 +155,36 @@ class LabelStatistics:
 
     @cached_property
     def _joined(self) -> tuple[npt.NDArray[np.generic], ...]:
-        """All affinity tables in one: where each begins in the joint `indptr`; joint `indptr`, `labels`, `counts`.
+        """All affinity tables in one: where each begins in the joint `ids`; joint `ids`, `indptr`, `labels`, `counts`.
 
         Joined once, since copying the tables of a large catalogue for every request would cost more than the answer.
         """
         tables = self.affinities
         bases = np.cumsum([0, *(len(table.labels) for table in tables)])
         return (
-            np.cumsum([0, *(len(table.indptr) for table in tables)])[:-1],
+            np.cumsum([0, *(len(table.ids) for table in tables)]),
+            np.concatenate([table.ids for table in tables]),
             np.concatenate([table.indptr + base for table, base in zip(tables, bases, strict=False)]),
             np.concatenate([table.labels for table in tables]),
             np.concatenate([table.counts for table in tables]),
         )
+
+
+def _quartiles(
+    values: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], count: int
+) -> npt.NDArray[np.float32]:
+    """float32[3, count]: quartiles of the values of each label, between two values in proportion; NaN for none."""
+    known = ~np.isnan(values)
+    values, labels = values[known], labels[known]
+    order = np.lexsort((values, labels))
+    values = np.append(values[order], np.float32(np.nan))
+    size = np.bincount(labels, minlength=count)
+    place = np.multiply.outer((0.25, 0.5, 0.75), np.maximum(size - 1, 0))
+    below = place.astype(np.int64)
+    first = np.where(size > 0, np.cumsum(size) - size, len(values) - 1)
+    low, high = values[first + below], values[first + np.minimum(below + 1, np.maximum(size - 1, 0))]
+    result: npt.NDArray[np.float32] = (low + (high - low) * (place - below)).astype(np.float32)
+    return result
 
 
 def _keys(products: ProductBatch, row: int, price_range: int) -> tuple[int, ...]:
@@ -216,8 +211,21 @@ def _shape(title: str) -> tuple[int, int, float]:
 
 
 @kernel
+def _position(ids, first, last, wanted):
+    """Where an id is in `ids[first:last]`, which ascend, from the start of `ids`; -1 where it is not there."""
+    end = last
+    while first < last:
+        middle = (first + last) // 2
+        if ids[middle] < wanted:
+            first = middle + 1
+        else:
+            last = middle
+    return first if first < end and ids[first] == wanted else -1
+
+
+@kernel
 def _pair_features(
-    candidates, scores, ranked, sharpness, parent, root, counts, found, offsets, indptr, key_labels, key_counts,
+    candidates, scores, ranked, sharpness, parent, root, counts, keys, tables, ids, indptr, key_labels, key_counts,
     numbers, middle, spread, shape, affinity_prior, width,
 ):  # fmt: skip
     n, k = candidates.shape
@@ -227,9 +235,12 @@ def _pair_features(
     for label in range(len(counts)):
         total_count += counts[label]
     total_count = max(total_count, np.float32(1))
+    found = np.empty(keys.shape[1], np.int64)
     base = 0
     for row in range(n):
         looked_at = ranked[row]
+        for key in range(len(found)):
+            found[key] = _position(ids, tables[key], tables[key + 1], keys[row, key])
         for view in range(4):
             scorer = view if view < 3 else 4
             first = second = np.float32(-np.inf)
@@ -277,10 +288,10 @@ def _pair_features(
             at[26] = np.log(1 + counts[label])
             column = 27
             prior = max(counts[label], np.float32(0.5)) / total_count
-            for key in range(found.shape[1]):
+            for key in range(len(found)):
                 seen = together = np.float32(0)
-                if found[row, key] >= 0:
-                    begin = offsets[key] + found[row, key]
+                if found[key] >= 0:
+                    begin = found[key] + key  # each table before it has one more bound than ids
                     for i in range(indptr[begin], indptr[begin + 1]):
                         seen += key_counts[i]
                         if key_labels[i] == label:

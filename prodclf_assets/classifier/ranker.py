@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs
 """The re-ranker: LightGBM over (product, candidate) pairs, whose cost does not depend on the number of labels.
 
 One booster is trained on the softmax over a product's candidates (the conditional logit of McFadden 1974; in ranking,
@@ -17,10 +18,10 @@ from prodclf_assets.classifier.boosting import grow, joined
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
 from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.forest import Forest
+from prodclf_assets.classifier.kernels import kernel
 from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.pair_features import FEATURES
 from prodclf_assets.classifier.rebalancing import rebalance
-from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import LabelError
 from prodclf_assets.settings import Rebalancing
 
@@ -121,7 +122,9 @@ class Ranker:
 
     def probabilities(self, pairs: Pairs, threads: int) -> npt.NDArray[np.float64]:
         """float64[n, k]: how likely each candidate is among the candidates; each row sums to 1, unranked ones have 0."""
-        return softmax(_padded(self.forest.sums(pairs.features, threads), pairs.has_features))
+        result = np.zeros(pairs.candidates.shape)
+        result[pairs.has_features] = _shares(self.forest.sums(pairs.features, threads), pairs.ranked)
+        return result
 
     def importance(self) -> dict[str, float]:
         """Share of the total gain of each feature, the largest first."""
@@ -155,12 +158,11 @@ def _train(
     measured: "_Measured | None",
 ) -> str:
     """The text of the booster as it was when it was best, the same whatever the number of threads."""
-    ranked = pairs.has_features
-    right = target[ranked].astype(np.float32)
+    right = target[pairs.has_features].astype(np.float32)
     counted = np.repeat(weights, pairs.ranked)
 
     def gradient(raw: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        probability = softmax(_padded(raw, ranked))[ranked]
+        probability = _shares(raw, pairs.ranked)
         curvature = np.maximum(probability * (1 - probability), 1e-6)
         return counted * (probability - right), counted * curvature
 
@@ -208,7 +210,7 @@ class _Measured:
     def __init__(self, held: LabelledPairs, threads: int) -> None:
         self.curve: dict[int, float] = {}
         self._pairs = held.pairs
-        self._right = held.right
+        self._right = held.right[held.pairs.has_features]
         self._scores = np.zeros(len(held.pairs.features))
         self._threads = threads
 
@@ -222,15 +224,28 @@ class _Measured:
         for text in blocks[len(self.curve) :]:
             block = Forest.parse(text)
             self._scores += block.sums(self._pairs.features, self._threads)
-            probability = softmax(_padded(self._scores, self._pairs.has_features))[self._right]
+            probability = _shares(self._scores, self._pairs.ranked)[self._right]
             loss = float(-np.log(np.maximum(probability, 1e-12)).mean())
             trees = max(self.curve, default=0) + len(block.first_leaf)
             self.curve[trees] = loss
             logger.info("re-ranker: %d trees, log loss %.4f on held-out products", trees, loss)
 
 
-def _padded(values: npt.NDArray[np.float64], ranked: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """float64[n, k]: the values of the ranked candidates in their places, minus infinity for the others."""
-    scores = np.full(ranked.shape, -np.inf)
-    scores[ranked] = values
-    return scores
+@kernel
+def _shares(scores, ranked):
+    """float64[pairs]: the softmax over the ranked candidates of each product, which follow one another in `scores`."""
+    out = np.empty(len(scores), np.float64)
+    first = 0
+    for row in range(len(ranked)):
+        last = first + ranked[row]
+        largest = -np.inf
+        for i in range(first, last):
+            largest = max(largest, scores[i])
+        total = 0.0
+        for i in range(first, last):
+            out[i] = np.exp(scores[i] - largest)
+            total += out[i]
+        for i in range(first, last):
+            out[i] /= total
+        first = last
+    return out

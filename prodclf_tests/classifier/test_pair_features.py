@@ -5,6 +5,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.labels import LabelTree
@@ -17,6 +19,8 @@ from prodclf_assets.classifier.pair_features import (
     AffinityTable,
     LabelStatistics,
     ProductTraits,
+    _position,
+    _quartiles,
 )
 from prodclf_assets.classifier.retrievers import SCORES, SHARPNESS, Candidates
 from prodclf_tests.classifier.shop import products
@@ -260,6 +264,18 @@ def test_labels_that_have_lost_every_product_give_finite_features() -> None:
     assert np.isnan(found[:, FEATURES.index("price_offset")]).all()
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.floats(0, 1e6, width=32) | st.just(math.nan)), max_size=40))
+def test_quartiles_of_each_label_are_those_of_numpy(rows: list[tuple[int, float]]) -> None:
+    labels = np.array([label for label, _ in rows], np.int32)
+    values = np.array([value for _, value in rows], np.float32)
+    found = _quartiles(values, labels, 5)
+    assert found.dtype == np.float32
+    for label in range(5):
+        known = values[(labels == label) & ~np.isnan(values)]
+        wanted = np.percentile(known, (25, 50, 75)) if len(known) else [math.nan] * 3
+        np.testing.assert_allclose(found[:, label], wanted, rtol=1e-5)
+
+
 def test_affinities_count_ids_with_labels() -> None:
     ids = np.array([7, 0, 4_294_967_295, 7, 7, 0], np.uint32)
     counts = AffinityTable.fit(ids, np.array([1, 2, 0, 3, 1, 0], np.int32))
@@ -267,6 +283,15 @@ def test_affinities_count_ids_with_labels() -> None:
     assert counts.indptr.tolist() == [0, 2, 3]
     assert counts.labels.tolist() == [1, 3, 0]
     assert counts.counts.tolist() == [2, 1, 1]
-    assert counts.find(np.array([0, 7, 8, 4_294_967_295], np.uint32)).tolist() == [-1, 0, -1, 1]
     empty = AffinityTable.fit(np.zeros(3, np.uint32), np.zeros(3, np.int32))
-    assert empty.find(ids).tolist() == [-1] * 6
+    assert empty.ids.tolist() == []
+    assert empty.indptr.tolist() == [0]
+
+
+@given(st.sets(st.integers(0, 2**32 - 1), max_size=20), st.integers(0, 2**32 - 1), st.integers(0, 20))
+def test_an_id_is_found_in_its_own_table_only(known: set[int], other: int, before: int) -> None:
+    table = sorted(known)
+    ids = np.array([*[other] * before, *table, other], np.uint32)
+    for wanted in (*table, other):
+        place = table.index(wanted) + before if wanted in known else -1
+        assert _position(ids, before, before + len(table), np.uint32(wanted)) == place
