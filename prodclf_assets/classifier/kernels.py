@@ -38,6 +38,30 @@ bits_set = cast(Callable[..., Any], intrinsic(_bits_set))
 """How many bits of a uint64 are set, as a uint64, by the processor's own instruction where it has one; for kernels."""
 
 
+def _fetch(typing_context, array, row):
+    def ask(context, builder, signature, arguments):
+        from llvmlite import ir
+        from numba.core import cgutils
+
+        data = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = cgutils.get_item_pointer(
+            context, builder, signature.args[0], data, [arguments[1], ir.Constant(ir.IntType(64), 0)]
+        )
+        address = builder.bitcast(place, ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        to_read, keep, of_data = number(0), number(3), number(1)
+        builder.call(function, [address, to_read, keep, of_data])
+        return context.get_dummy_value()
+
+    return numba.void(array, numba.int64), ask
+
+
+fetch = cast(Callable[..., Any], intrinsic(_fetch))
+"""Ask the processor to have `array[row, 0]` at hand when it will be read, and do not wait for it; for kernels."""
+
+
 def available_cores() -> int:
     """Cores this process may use: the smaller of its CPU affinity and its cgroup quota, at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.kernels import bits_set, kernel
+from prodclf_assets.classifier.kernels import bits_set, fetch, kernel
 
 UNROLLED = 4
 """Scorers that a loop of known length adds up, which is twice as fast as one that asks: of `ONE_PASS`; a fifth may follow."""
@@ -145,6 +145,7 @@ def add_long(
             word, bit = words[bitmap, label >> 6], np.uint64(label & 63)
             below = word & ((np.uint64(1) << bit) - np.uint64(1))
             at[found] = begin + before[bitmap, label >> 6] + np.int64(bits_set(below))
+            fetch(weights, at[found])
             to[found] = label
             times[found] = values[i]
             found += np.int64((word >> bit) & np.uint64(1))

@@ -155,7 +155,7 @@ class LabelStatistics:
 
     @cached_property
     def _joined(self) -> tuple[npt.NDArray[np.generic], ...]:
-        """All affinity tables in one: where each begins in the joint `ids`; joint `ids`, `indptr`, `labels`, `counts`.
+        """All affinity tables in one: where each begins in the joint `ids`; `ids`, products of each, `indptr`, `labels`, `counts`.
 
         Joined once, since copying the tables of a large catalogue for every request would cost more than the answer.
         """
@@ -164,6 +164,7 @@ class LabelStatistics:
         return (
             np.cumsum([0, *(len(table.ids) for table in tables)]),
             np.concatenate([table.ids for table in tables]),
+            np.concatenate([np.add.reduceat(table.counts, table.indptr[:-1]) for table in tables]),
             np.concatenate([table.indptr + base for table, base in zip(tables, bases, strict=False)]),
             np.concatenate([table.labels for table in tables]),
             np.concatenate([table.counts for table in tables]),
@@ -225,7 +226,7 @@ def _position(ids, first, last, wanted):
 
 @kernel
 def _pair_features(
-    candidates, scores, ranked, sharpness, parent, root, counts, keys, tables, ids, indptr, key_labels, key_counts,
+    candidates, scores, ranked, sharpness, parent, root, counts, keys, tables, ids, products, indptr, key_labels, key_counts,
     numbers, middle, spread, shape, affinity_prior, width,
 ):  # fmt: skip
     n, k = candidates.shape
@@ -289,13 +290,13 @@ def _pair_features(
             column = 27
             prior = max(counts[label], np.float32(0.5)) / total_count
             for key in range(len(found)):
-                seen = together = np.float32(0)
+                seen, together = np.float32(0), np.float32(0)
                 if found[key] >= 0:
+                    seen = products[found[key]]
                     begin = found[key] + key  # each table before it has one more bound than ids
-                    for i in range(indptr[begin], indptr[begin + 1]):
-                        seen += key_counts[i]
-                        if key_labels[i] == label:
-                            together = key_counts[i]
+                    at_label = _position(key_labels, indptr[begin], indptr[begin + 1], label)
+                    if at_label >= 0:
+                        together = key_counts[at_label]
                 at[column] = np.log((together + affinity_prior * prior) / ((seen + affinity_prior) * prior))
                 at[column + 1] = np.log(1 + seen)
                 column += 2
