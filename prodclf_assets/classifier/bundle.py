@@ -258,7 +258,7 @@ class Bundle:
             bundle = cls(
                 Encoder.load(folder),
                 Ranker.load(folder),
-                Calibrator(**decision["calibrator"]),
+                _calibrator_from_json(decision["calibrator"]),
                 _thresholds_from_json(decision["thresholds"]),
                 Provenance(**{key: getattr(manifest, key) for key in Provenance.__dataclass_fields__}),
                 available_cores() if threads is None else threads,
@@ -267,6 +267,11 @@ class Bundle:
             raise BundleError(
                 f"bundle {folder}: its files do not fit together ({error}); train the model again"
             ) from error
+        if len(bundle.calibrator.by_label) not in (0, len(bundle.labels)):
+            raise BundleError(
+                f"bundle {folder}: its files do not fit together (decision.json has offsets of "
+                f"{len(bundle.calibrator.by_label)} labels of {len(bundle.labels)}); train the model again"
+            )
         bundle.__dict__["manifest"] = manifest
         return bundle
 
@@ -334,6 +339,10 @@ def _version(files: dict[str, str]) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _calibrator_from_json(content: dict[str, Any]) -> Calibrator:
+    return Calibrator(**{**content, "by_label": tuple(content.get("by_label", ()))})
 
 
 def _thresholds_to_json(thresholds: Thresholds) -> dict[str, Any]:

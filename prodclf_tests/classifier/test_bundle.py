@@ -274,6 +274,19 @@ def test_files_that_do_not_fit_together_are_refused(copy: Path, name: str, conte
         Bundle.load(copy)
 
 
+def test_offsets_of_other_labels_are_refused_and_a_bundle_without_any_is_read(copy: Path) -> None:
+    decision = json.loads((copy / "decision.json").read_text("utf-8"))
+    decision["calibrator"]["by_label"] = decision["calibrator"]["by_label"][:-1]
+    with_hash_of(copy, "decision.json", json.dumps(decision).encode())
+    with pytest.raises(
+        BundleError, match=r"do not fit together \(.*offsets of \d+ labels.*train the model again"
+    ):
+        Bundle.load(copy)
+    del decision["calibrator"]["by_label"]
+    with_hash_of(copy, "decision.json", json.dumps(decision).encode())
+    assert Bundle.load(copy).calibrator.by_label == ()
+
+
 def test_files_are_utf_8_wherever_they_are_written(
     trained_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
