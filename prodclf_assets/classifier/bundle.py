@@ -255,10 +255,11 @@ class Bundle:
         _verify(folder, manifest.files)
         try:
             decision = json.loads((folder / "decision.json").read_text("utf-8"))
+            encoder = Encoder.load(folder)
             bundle = cls(
-                Encoder.load(folder),
+                encoder,
                 Ranker.load(folder),
-                _calibrator_from_json(decision["calibrator"]),
+                _calibrator_from_json(decision["calibrator"], len(encoder.tree)),
                 _thresholds_from_json(decision["thresholds"]),
                 Provenance(**{key: getattr(manifest, key) for key in Provenance.__dataclass_fields__}),
                 available_cores() if threads is None else threads,
@@ -267,11 +268,6 @@ class Bundle:
             raise BundleError(
                 f"bundle {folder}: its files do not fit together ({error}); train the model again"
             ) from error
-        if len(bundle.calibrator.by_label) not in (0, len(bundle.labels)):
-            raise BundleError(
-                f"bundle {folder}: its files do not fit together (decision.json has offsets of "
-                f"{len(bundle.calibrator.by_label)} labels of {len(bundle.labels)}); train the model again"
-            )
         bundle.__dict__["manifest"] = manifest
         return bundle
 
@@ -341,8 +337,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _calibrator_from_json(content: dict[str, Any]) -> Calibrator:
-    return Calibrator(**{**content, "by_label": tuple(content.get("by_label", ()))})
+def _calibrator_from_json(content: dict[str, Any], labels: int) -> Calibrator:
+    by_label = tuple(content.get("by_label", ()))
+    if len(by_label) not in (0, labels):
+        raise ValueError(f"decision.json has offsets of {len(by_label)} labels, not of {labels}")
+    return Calibrator(**{**content, "by_label": by_label})
 
 
 def _thresholds_to_json(thresholds: Thresholds) -> dict[str, Any]:

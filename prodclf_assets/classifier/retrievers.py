@@ -178,9 +178,8 @@ def _mix(scores, mass, mass_bias, sharpness, mixed, powers, bits):
             bits[label] <<= 23
             p = np.float32(0.00015403530) * f + np.float32(0.0013333558)
             p = (p * f + np.float32(0.0096181291)) * f + np.float32(0.055504109)
-            powers[label] = ((p * f + np.float32(0.24022651)) * f + np.float32(0.69314718)) * f + np.float32(
-                1
-            )
+            p = (p * f + np.float32(0.24022651)) * f + np.float32(0.69314718)
+            powers[label] = p * f + np.float32(1)
         for label in range(len(scores)):
             powers[label] *= whole[label]
         total = _sum(powers)

@@ -110,7 +110,7 @@ def test_a_label_that_is_right_less_often_than_its_scores_say_is_answered_with_l
 
 
 def test_one_wrong_answer_says_little_of_a_label() -> None:
-    """Of thirty labels each was answered as often as three products say: too few to call one of them bad."""
+    """Three answers of each of thirty labels are too few to call one of them bad."""
     drawn = np.random.default_rng(8)
     shares = np.tile([0.8, 0.2], (90, 1))
     right = drawn.random(90) < 0.8

@@ -138,7 +138,7 @@ def test_a_category_that_does_worse_gets_a_threshold_of_its_own() -> None:
 
 
 def test_a_category_that_does_worse_by_chance_is_filed_with_the_others() -> None:
-    """Two wrong of twenty is below the promise, and what one category in four or five with 95% right shows."""
+    """Two wrong of twenty is below the promise, and what one category in four shows that is right in 95% of all cases."""
     labels = np.repeat([0, 1], [600, 20])
     correct = np.ones(620, bool)
     correct[[605, 615]] = False
