@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -61,6 +62,7 @@ class Checkpoints:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._lake = Lake(FolderStore(folder)) if folder is not None else None
+        self._keeping = threading.Lock()
 
     def stage(self, name: str, kind: type[S], make: Callable[[], S]) -> S:
         """Return the result of a stage: the one that is kept, or the one that is made, and then kept.
@@ -102,8 +104,9 @@ class Checkpoints:
             with tempfile.TemporaryDirectory(prefix=_WRITING, dir=self._folder) as scratch:
                 state.save(Path(scratch))
                 self._lake.write(name, Path(scratch))
-            for old in self._lake.old_versions(keep=KEPT_STATES, before=datetime.now(UTC)):
-                self._lake.remove(old)
+            with self._keeping:  # stages end side by side, and an old state can be removed but once
+                for old in self._lake.old_versions(keep=KEPT_STATES, before=datetime.now(UTC)):
+                    self._lake.remove(old)
         except (LakeError, OSError) as error:
             # Another process that trains the very same may have been first, or the disk is full.
             logger.warning("no checkpoint of %s, a training that is killed begins it anew: %s", name, error)

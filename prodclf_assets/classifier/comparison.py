@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.splits import Reframing, reframe_rare_labels
 from prodclf_assets.classifier.calibration import calibration_error
 from prodclf_assets.classifier.labelled_pairs import LabelledPairs
@@ -104,8 +104,7 @@ class _Asked:
         truth = self.train[LABEL_COLUMN].to_numpy(object)
         merged = self._merged(truth)
         own = merged if method == REFRAMING else truth
-        groups = self.train[TITLE_KEY_COLUMN].tolist()
-        probabilities = out_of_fold_probabilities(pairs, groups, ranker, self.threads)
+        probabilities = out_of_fold_probabilities(pairs, ranker, self.threads)
         best = probabilities.argmax(axis=1)
         rows = np.arange(len(truth))
         paths = np.array(LabelTree.of(own.tolist()).paths, object)

@@ -1,9 +1,9 @@
 """What is done with a prediction: filed without a person, shown to one, or not answered.
 
-`auto` keeps a stated precision: the threshold on the calibrated confidence is the lowest at which, on validation
-products, the lower confidence bound (Wilson 1927) of the precision reaches the target; a category that does worse than
-the target above it, and not by chance, gets a higher threshold of its own. Text unlike anything seen is not answered: a model is never so sure
-as where it knows nothing.
+`auto` keeps a stated precision: the threshold on the calibrated confidence is the lowest at which, on products that
+were not learnt from, the lower confidence bound (Wilson 1927) of the precision reaches the target; a category that falls
+far behind it, and not by chance, gets a higher threshold of its own. Text unlike anything seen is not answered: a model
+is never so sure as where it knows nothing.
 """
 
 from dataclasses import dataclass, field
@@ -26,8 +26,9 @@ class DecisionConfig:
     Attributes:
         precision: share of `auto` answers that are right.
         z: standard deviations of the lower confidence bound; 1.28 is one-sided 90%.
-        own_z: standard deviations of the upper confidence bound of one category's precision; below the promise by less is
-            chance, and of many categories there are always some.
+        slack: how far the precision of a single category may fall behind: the promise is of all together.
+        slack_z: standard deviations of the upper confidence bound of one category's precision; what falls behind by less
+            is chance, and of many categories there are always some.
         prior_rows: rows' worth of belief that a category just keeps the promised precision.
         least_auto: confidence that `auto` needs whatever the rest: where nearly all answers are right, a few that are
             likelier wrong than right would otherwise be filed along with them.
@@ -38,7 +39,8 @@ class DecisionConfig:
 
     precision: float = 0.95
     z: float = 1.0
-    own_z: float = 1.96
+    slack: float = 0.05
+    slack_z: float = 1.96
     prior_rows: float = 10.0
     least_auto: float = 0.5
     abstain_below: float = 0.1
@@ -75,7 +77,7 @@ class Thresholds:
         familiarity: npt.NDArray[np.float32],
         config: DecisionConfig,
     ) -> "Thresholds":
-        """Choose the thresholds on validation products.
+        """Choose the thresholds on products that were not learnt from.
 
         Args:
             labels: int32[n], the best candidate.
@@ -86,19 +88,17 @@ class Thresholds:
             config: the promise.
         """
         common = max(config.least_auto, lowest_threshold(confidence, correct, config))
+        least = config.precision - config.slack
         own: dict[int, float] = {}
         for label in np.unique(labels[confidence >= common]).tolist():
             mine = np.flatnonzero((labels == label) & (confidence >= common))
             mine = mine[np.argsort(-confidence[mine], kind="stable")]
             right = np.cumsum(correct[mine], dtype=np.int64)
             rows = np.arange(1, len(mine) + 1)
-            if wilson_upper(right[-1:], rows[-1:], config.own_z)[0] >= config.precision:
+            if wilson_upper(right[-1:], rows[-1:], config.slack_z)[0] >= least:
                 continue
-            prior = config.prior_rows
-            kept = np.flatnonzero(
-                ((right + prior * config.precision) / (rows + prior) >= config.precision - 0.005)
-                & last_of_ties(confidence[mine])
-            )
+            believed = (right + config.prior_rows * config.precision) / (rows + config.prior_rows)
+            kept = np.flatnonzero((believed >= least) & last_of_ties(confidence[mine]))
             if not len(kept):
                 own[label] = NEVER
             elif kept[-1] < len(mine) - 1:

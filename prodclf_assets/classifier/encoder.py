@@ -1,16 +1,18 @@
 """From products to what the re-ranker sees: candidates and pair features, in and out of fold."""
 
 import json
-import zlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
+from prodclf_assets.classifier.kernels import side_by_side
 from prodclf_assets.classifier.label_weights import LabelWeights
 from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.pair_features import (
@@ -169,7 +171,7 @@ class Encoder:
 
 def fit_encoder(
     products: ProductBatch,
-    groups: list[str],
+    groups: npt.NDArray[np.uint32],
     tree: LabelTree,
     labels: npt.NDArray[np.int32],
     text: TextConfig,
@@ -185,7 +187,7 @@ def fit_encoder(
 
     Args:
         products: the training products.
-        groups: a key per product; equal keys share a fold.
+        groups: uint32[n], a key per product; equal keys share a fold.
         tree: the labels.
         labels: int32[n], the label of each product; nothing is learnt from one with -1.
         text: what counts as a feature.
@@ -197,7 +199,7 @@ def fit_encoder(
     # What is the same in all folds is computed once.
     traits, texts = ProductTraits.of(products), HashedTexts.of(products, text, threads)
 
-    def fit(members: npt.NDArray[np.bool_]) -> Encoder:
+    def fit(members: npt.NDArray[np.bool_], threads: int) -> Encoder:
         chosen = np.flatnonzero(members & (labels >= 0))
         own, known = texts.take(chosen), labels[chosen]
         vocabulary = Vocabulary.fit(own)
@@ -210,20 +212,23 @@ def fit_encoder(
             LabelStatistics.fit(traits.take(chosen), known, len(tree)),
         )
 
-    def out_of_fold(part: int, held: npt.NDArray[np.int64]) -> Pairs:
-        encoder = fit(fold != part)
-        return encoder.pairs(encoder.vocabulary.weigh(texts.take(held), threads), traits.take(held), threads)
+    def whole(threads: int) -> Encoder:
+        return checkpoints.stage("encoder", Encoder, lambda: fit(np.full(len(labels), True), threads))
 
-    fold = np.array([zlib.crc32(group.encode("utf-8", "surrogatepass")) % folds for group in groups])
-    members, parts = [], []
-    for part in range(folds):
-        held = np.flatnonzero(fold == part)
-        if len(held):
-            members.append(held)
-            name = f"fold_{part + 1}_of_{folds}"
-            parts.append(checkpoints.stage(name, Pairs, partial(out_of_fold, part, held)))
-    in_order = np.argsort(np.concatenate(members), kind="stable")
-    encoder = checkpoints.stage("encoder", Encoder, lambda: fit(np.full(len(labels), True)))
+    def out_of_fold(part: int, threads: int) -> Pairs:
+        def encode() -> Pairs:
+            encoder, held = fit(fold != part, threads), members[part]
+            rows = encoder.vocabulary.weigh(texts.take(held), threads)
+            return encoder.pairs(rows, traits.take(held), threads)
+
+        return checkpoints.stage(f"fold_{part + 1}_of_{folds}", Pairs, encode)
+
+    fold = groups % np.uint32(folds)
+    members = {part: np.flatnonzero(fold == part) for part in np.unique(fold).tolist()}
+    jobs: list[Callable[[int], Encoder | Pairs]] = [whole, *(partial(out_of_fold, part) for part in members)]
+    done = side_by_side(jobs, len(labels), threads)
+    encoder, *parts = cast("tuple[Encoder, *tuple[Pairs, ...]]", tuple(done))
+    in_order = np.argsort(np.concatenate(list(members.values())), kind="stable")
     return encoder, Pairs.joined(parts).take(in_order)
 
 

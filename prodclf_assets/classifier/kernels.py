@@ -7,7 +7,7 @@ Python threads instead.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,6 +16,9 @@ import numba
 from numba.core.extending import intrinsic
 
 T = TypeVar("T")
+
+SIDE_BY_SIDE = 50_000
+"""Products up to which jobs run at once."""
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +73,24 @@ def available_cores() -> int:
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+
+
+def side_by_side(jobs: Sequence[Callable[[int], T]], products: int, threads: int) -> list[T]:
+    """Call each job with the number of threads that it may use; results in order.
+
+    Two jobs on a core each end sooner than one after the other on both, since much of a job is not spread over cores.
+    With many products one follows the other all the same, or memory would grow with the cores.
+
+    Args:
+        jobs: none needs what another gives.
+        products: that each is about.
+        threads: of all jobs together.
+    """
+    at_once = min(threads, len(jobs)) if products <= SIDE_BY_SIDE else 1
+    if at_once <= 1:
+        return [job(threads) for job in jobs]
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(lambda job: job(threads // at_once), jobs))
 
 
 def map_blocks(work: Callable[[int, int], T], rows: int, threads: int, block: int = 2048) -> list[T]:

@@ -1,6 +1,7 @@
 """What the whole model says of its own training products, none of which the part that answers has seen."""
 
-import zlib
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,8 @@ import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.classifier.calibration import Calibrator
+from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
+from prodclf_assets.classifier.kernels import side_by_side
 from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.ranker import Ranker, RankerConfig
@@ -27,8 +30,50 @@ def belong_together(train: pd.DataFrame, tree: LabelTree, pairs: LabelledPairs) 
         )
 
 
+def out_of_fold_rankers(
+    pairs: LabelledPairs,
+    config: RankerConfig,
+    folds: int,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
+    held: LabelledPairs | None = None,
+) -> list[Callable[[int], Ranker]]:
+    """What fits, with so many threads, the re-ranker that has not seen fold 0, 1 and so on of `pairs.folds(folds)`.
+
+    Args:
+        pairs: n training products.
+        config: of the re-ranker.
+        folds: parts that the products are dealt into, two at least.
+        checkpoints: where each is kept as soon as it is there.
+        held: products that tell when each is best, as for `Ranker.fit`.
+    """
+    fold = pairs.folds(folds)
+
+    def fit(part: int, threads: int) -> Ranker:
+        outside = np.flatnonzero(fold != part)
+
+        def make() -> Ranker:
+            learnt = pairs.pairs.take(outside)
+            return Ranker.fit(learnt, pairs.labels[outside], config, threads, held=held)
+
+        return checkpoints.stage(f"ranker_{part + 1}_of_{folds}", Ranker, make)
+
+    return [partial(fit, part) for part in range(folds)]
+
+
+def out_of_fold_scores(
+    pairs: LabelledPairs, rankers: Sequence[Ranker], threads: int
+) -> npt.NDArray[np.float64]:
+    """float64[n, k]: the candidates' probabilities, each product's by the re-ranker that has not seen its fold."""
+    fold = pairs.folds(len(rankers))
+    raw = np.empty(pairs.pairs.candidates.shape)
+    for part, ranker in enumerate(rankers):
+        inside = np.flatnonzero(fold == part)
+        raw[inside] = ranker.probabilities(pairs.pairs.take(inside), threads)
+    return raw
+
+
 def out_of_fold_probabilities(
-    pairs: LabelledPairs, groups: list[str], config: RankerConfig, threads: int, *, folds: int = 2
+    pairs: LabelledPairs, config: RankerConfig, threads: int, *, folds: int = 2
 ) -> npt.NDArray[np.float64]:
     """Calibrated probabilities of each training product's candidates.
 
@@ -38,7 +83,6 @@ def out_of_fold_probabilities(
 
     Args:
         pairs: n training products.
-        groups: a key per product (its title); equal keys share a fold.
         config: of the re-ranker.
         threads: how many may run at once; the result does not depend on it.
         folds: parts that the products are dealt into, two at least.
@@ -49,18 +93,11 @@ def out_of_fold_probabilities(
     Raises:
         LabelError: a fold leaves nothing to learn from.
     """
-    # Salted: with the retrievers' own folds, whose number this one need not be prime to.
-    fold = np.array(
-        [zlib.crc32(f"ranker {group}".encode("utf-8", "surrogatepass")) % folds for group in groups]
-    )
-    raw = np.empty(pairs.pairs.candidates.shape)
-    for part in range(folds):
-        inside, outside = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
-        if len(inside):
-            ranker = Ranker.fit(pairs.pairs.take(outside), pairs.labels[outside], config, threads)
-            raw[inside] = ranker.probabilities(pairs.pairs.take(inside), threads)
+    fold = pairs.folds(folds)
+    rankers = side_by_side(out_of_fold_rankers(pairs, config, folds), len(fold), threads)
+    raw = out_of_fold_scores(pairs, rankers, threads)
     candidates = pairs.pairs.candidates
-    hits = candidates == pairs.labels[:, None]
+    hits = pairs.hits
     count = int(candidates.max(initial=-1)) + 1
     calibrated = np.empty_like(raw)
     for part in range(folds):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS
 from prodclf_assets.catalog.parsing import TEXT_DTYPE
 from prodclf_assets.catalog.splits import OTHER
 from prodclf_assets.errors import LabelError
@@ -122,9 +122,8 @@ def find_suspects(
 
     pairs, paths = features.train, features.encoder.tree.paths
     belong_together(train, features.encoder.tree, pairs)
-    groups = train[TITLE_KEY_COLUMN].tolist()
     try:
-        probabilities = out_of_fold_probabilities(pairs, groups, RankerConfig(), threads)
+        probabilities = out_of_fold_probabilities(pairs, RankerConfig(), threads)
     except LabelError as error:
         nothing = LabelOdds.of(pairs.pairs.candidates, np.zeros(pairs.pairs.candidates.shape), pairs.labels)
         return Suspects(

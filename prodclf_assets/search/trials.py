@@ -6,8 +6,7 @@ validation nor test products take part.
 """
 
 import time
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -58,21 +57,20 @@ class Material:
 
     Attributes:
         learnt: the training products' pairs, out of fold.
-        fold: int8[n], products of one title together.
+        fold: uint32[n], products of one title together.
     """
 
     learnt: LabelledPairs
-    fold: npt.NDArray[np.int8]
+    fold: npt.NDArray[np.uint32]
 
     @classmethod
-    def of(cls, learnt: LabelledPairs, titles: Sequence[str], seed: int = 7) -> "Material":
-        """Deal the products into folds by their titles' keys; where there are too many, draw some."""
-        rows = np.arange(len(titles))
-        if len(rows) > MOST_PRODUCTS:
-            rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_PRODUCTS, replace=False))
-            learnt = learnt.take(rows)
-        keys = (zlib.crc32(b"search" + titles[row].encode("utf-8", "surrogatepass")) for row in rows.tolist())
-        return cls(learnt, np.fromiter((key % FOLDS for key in keys), np.int8, len(rows)))
+    def of(cls, learnt: LabelledPairs, seed: int = 7) -> "Material":
+        """Deal the products into folds; where there are too many, draw some."""
+        products = len(learnt.labels)
+        if products > MOST_PRODUCTS:
+            drawn = np.random.default_rng(seed).choice(products, MOST_PRODUCTS, replace=False)
+            learnt = learnt.take(np.sort(drawn))
+        return cls(learnt, learnt.folds(FOLDS))
 
 
 @dataclass(frozen=True)

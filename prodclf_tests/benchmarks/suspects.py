@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.cleaning import clean_products
-from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.parsing import TEXT_DTYPE
 from prodclf_assets.catalog.sample import sample_catalogue
 from prodclf_assets.classifier.kernels import available_cores
@@ -95,8 +95,7 @@ def measure(rows: Rows, share: float, seed: int) -> Found:
 def _odds(rows: Rows, labels: pd.Series) -> tuple[LabelOdds, tuple[str, ...]]:
     train, threads = rows.train.assign(**{LABEL_COLUMN: labels}), available_cores()
     features = fit_features(train, rows.validation, TrainingConfig(), threads)
-    groups = train[TITLE_KEY_COLUMN].tolist()
-    probabilities = out_of_fold_probabilities(features.train, groups, RankerConfig(), threads)
+    probabilities = out_of_fold_probabilities(features.train, RankerConfig(), threads)
     pairs = features.train
     return LabelOdds.of(pairs.pairs.candidates, probabilities, pairs.labels), features.encoder.tree.paths
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import lightgbm  # noqa: F401  it takes longer to import than to train with
 import pandas as pd
 
-from prodclf_assets.classifier.checkpoints import CheckpointFolder, Checkpoints, Saved
+from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFolder, Checkpoints, Saved
 from prodclf_assets.classifier.ranker import RankerConfig
 from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
 
 CONFIG = TrainingConfig(ranker=RankerConfig(rounds=12, block=3, min_leaf=5), folds=3)
-STAGES = 3 + 1 + 4
-"""Folds, the encoder, and blocks of the booster."""
+STAGES = 3 + 1 + 4 + 2
+"""Folds, the encoder, blocks of the booster, and the re-rankers that calibrate it."""
 
 
 def train(rows: Path, home: Path, threads: int, answer: Path | None = None) -> str:
@@ -35,7 +35,8 @@ def train_until_kept(rows: Path, home: Path, threads: int, answer: Path) -> None
 
     def keep_and_die(self: Checkpoints, name: str, state: Saved) -> None:
         keep(self, name, state)
-        os.kill(os.getpid(), signal.SIGKILL)
+        if self is not NO_CHECKPOINTS:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     Checkpoints.keep = keep_and_die  # type: ignore[method-assign]
     train(rows, home, threads, answer)

@@ -126,10 +126,10 @@ def test_whatever_the_ties_what_is_chosen_keeps_the_promise(
 
 def test_a_category_that_does_worse_gets_a_threshold_of_its_own() -> None:
     rows = 400
-    confidence = np.tile(np.linspace(0.99, 0.6, rows), 2)
-    labels = np.repeat([0, 1], rows)
-    correct = np.ones(2 * rows, bool)
-    correct[rows + 100 : 2 * rows : 4] = False  # label 1 is right up to 0.89, and three times in four below
+    confidence = np.tile(np.linspace(0.99, 0.6, rows), 5)
+    labels = np.repeat([0, 1], [4 * rows, rows])
+    correct = np.ones(5 * rows, bool)
+    correct[4 * rows + 100 :: 2] = False  # label 1 is right down to 0.89, and every other time below
     fitted = thresholds(labels, confidence, correct, DecisionConfig(precision=0.85))
     assert set(fitted.own) == {1}
     assert fitted.common < fitted.own[1] < 0.9

@@ -8,6 +8,7 @@ import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.encoder import Encoder, Pairs, fit_encoder
+from prodclf_assets.classifier.labelled_pairs import groups_of
 from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.pair_features import FEATURES, KEYS
 from prodclf_assets.classifier.retrievers import RetrieverConfig
@@ -26,7 +27,8 @@ def encoded(
 ) -> tuple[Encoder, Pairs]:
     tree = LabelTree.of(truth)
     text = TextConfig(low=40, high=40)
-    return fit_encoder(batch, groups, tree, tree.encode(truth), text, RetrieverConfig(), folds, threads)
+    keys = groups_of(groups)
+    return fit_encoder(batch, keys, tree, tree.encode(truth), text, RetrieverConfig(), folds, threads)
 
 
 def column(pairs: Pairs, name: str) -> np.ndarray:

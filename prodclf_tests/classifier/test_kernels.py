@@ -1,4 +1,6 @@
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prodclf_assets.classifier import kernels
-from prodclf_assets.classifier.kernels import available_cores, map_blocks
+from prodclf_assets.classifier.kernels import SIDE_BY_SIDE, available_cores, map_blocks, side_by_side
 
 
 @given(st.integers(0, 50), st.integers(1, 4), st.integers(1, 20))
@@ -59,3 +61,28 @@ def test_cores_are_the_smaller_of_affinity_and_quota(
 
 def test_there_is_always_a_core() -> None:
     assert available_cores() >= 1
+
+
+@pytest.mark.parametrize(("threads", "jobs", "each"), [(1, 3, 1), (2, 4, 1), (5, 3, 1), (6, 3, 2)])
+def test_jobs_side_by_side_share_the_threads_and_answer_in_order(threads: int, jobs: int, each: int) -> None:
+    meeting = threading.Barrier(min(threads, jobs), timeout=30)
+
+    def job(number: int, given: int) -> tuple[int, int]:
+        meeting.wait()  # whoever runs alone waits in vain
+        return number, given
+
+    found = side_by_side([partial(job, number) for number in range(jobs)], 10, threads)
+    assert found == [(number, each) for number in range(jobs)]
+
+
+def test_with_many_products_one_job_follows_the_other_with_all_threads() -> None:
+    running = []
+
+    def job(given: int) -> int:
+        running.append(given)
+        assert len(running) == 1
+        time.sleep(0.01)
+        running.pop()
+        return given
+
+    assert side_by_side([job] * 3, SIDE_BY_SIDE + 1, 4) == [4, 4, 4]

@@ -149,7 +149,7 @@ def test_a_booster_over_other_features_is_refused(tmp_path: Path) -> None:
 
 def test_of_its_training_the_booster_is_kept_that_answers_held_out_products_best() -> None:
     hasty = replace(CONFIG, rounds=60, block=5, learning_rate=0.5)
-    held = LabelledPairs(HELD, HELD_LABELS)
+    held = LabelledPairs(HELD, HELD_LABELS, np.arange(len(HELD_LABELS), dtype=np.uint32))
     kept = Ranker.fit(PAIRS, LABELS, hasty, threads=1, held=held)
     best = min(kept.curve, key=lambda rounds: kept.curve[rounds])
     assert list(kept.curve)[:2] == [5, 10]
@@ -163,6 +163,8 @@ def test_of_its_training_the_booster_is_kept_that_answers_held_out_products_best
 def test_too_few_held_out_products_tell_nothing() -> None:
     config = replace(CONFIG, rounds=12, block=4)
     whole = Ranker.fit(PAIRS, LABELS, config, threads=1)
-    few = LabelledPairs(HELD, HELD_LABELS).take(np.arange(FEWEST_HELD - 1))
+    few = LabelledPairs(HELD, HELD_LABELS, np.arange(len(HELD_LABELS), dtype=np.uint32)).take(
+        np.arange(FEWEST_HELD - 1)
+    )
     assert Ranker.fit(PAIRS, LABELS, config, threads=1, held=few).forest.text == whole.forest.text
     assert whole.curve == {}

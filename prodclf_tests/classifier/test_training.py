@@ -12,16 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier import training
 from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.classifier.calibration import FEWEST_PRODUCTS
 from prodclf_assets.classifier.decision import AUTO, NEVER
-from prodclf_assets.classifier.encoder import Pairs
-from prodclf_assets.classifier.labelled_pairs import LabelledPairs
-from prodclf_assets.classifier.labels import LabelTree
 from prodclf_assets.classifier.ranker import RankerConfig
 from prodclf_assets.classifier.training import (
+    ENOUGH_PRODUCTS,
     FeatureSet,
     TrainingConfig,
-    _branches,
     data_hash,
     fit_features,
     fit_model,
@@ -89,6 +88,7 @@ def test_saved_and_loaded_features_give_the_same_bundle(features: FeatureSet, tm
     for name in ("train", "validation"):
         left, right = getattr(features, name), getattr(loaded, name)
         np.testing.assert_array_equal(left.labels, right.labels)
+        np.testing.assert_array_equal(left.groups, right.groups)
         np.testing.assert_array_equal(left.pairs.candidates, right.pairs.candidates)
         np.testing.assert_array_equal(left.pairs.features, right.pairs.features)
     assert loaded.profile == features.profile
@@ -133,6 +133,20 @@ def test_metrics_are_of_answers_to_products_that_nothing_had_seen(trained_model:
 
     assert metrics["validation_accuracy"] < accuracy(trained_model.validation)
     assert metrics["validation_accuracy"] == pytest.approx(accuracy(trained_model.test), abs=0.1)
+
+
+def test_few_validation_products_are_helped_by_training_products_that_other_rankers_answer(
+    trained_model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that will answer is the same either way, and more is known of each category."""
+    features, helped = trained_model.features, trained_model.bundle
+    assert FEWEST_PRODUCTS <= len(features.validation.labels) < ENOUGH_PRODUCTS
+    of_one_title = replace(features.train, groups=np.zeros_like(features.train.groups))
+    alone = fit_model(replace(features, train=of_one_title), TrainingConfig(), threads=1)
+    assert alone.ranker.forest.text == helped.ranker.forest.text
+    assert np.abs(helped.calibrator.by_label).sum() > np.abs(alone.calibrator.by_label).sum() > 0
+    monkeypatch.setattr(training, "ENOUGH_PRODUCTS", len(features.validation.labels))
+    assert fit_model(features, TrainingConfig(), threads=1).calibrator == alone.calibrator
 
 
 def test_pairs_of_training_products_are_out_of_fold(trained_model: TrainedModel) -> None:
@@ -200,19 +214,6 @@ def test_titles_without_a_word_are_trained_on() -> None:
     symbols = frame(["!!!", "???", "!?", "?!"], ["x", "y", "x", "y"])
     bundle = fit_model(fit_features(symbols, symbols, QUICK, threads=1), QUICK, threads=1)
     assert np.isfinite(bundle.predict(ProductBatch.from_frame(symbols)).confidence).all()
-
-
-def test_a_product_that_is_filed_under_its_own_branch_is_right_there() -> None:
-    """A rare label is counted under its parent, so `A` is a category and the branch above `A > x`."""
-    tree = LabelTree.of(["A", "A > x", "B > y"])
-    candidates = np.array([[1, 0, 2]] * 4, np.int32)
-    held = LabelledPairs(
-        Pairs(candidates, np.zeros(4, np.int32), np.empty((0, 0), np.float32), np.ones(4, np.float32)),
-        np.array([0, 1, 2, -1], np.int32),
-    )
-    confidence, correct = _branches(tree, held, np.array([[0.5, 0.3, 0.2]] * 4))
-    np.testing.assert_allclose(confidence, 0.8)
-    assert correct.tolist() == [True, True, False, False]
 
 
 TABLES = st.lists(

@@ -1,6 +1,6 @@
 """Categories that were shuffled on purpose are found again, and what is said of them can be checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,7 @@ def shuffled(trained_model: TrainedModel) -> Shuffled:
     labels, wrong = shuffle_some(trained_model.train[LABEL_COLUMN], 0.05, seed=3)
     train = trained_model.train.assign(**{LABEL_COLUMN: labels})
     features = fit_features(train, trained_model.validation, TrainingConfig(), threads=1)
-    groups = train[TITLE_KEY_COLUMN].tolist()
-    probabilities = out_of_fold_probabilities(features.train, groups, RankerConfig(), 1)
+    probabilities = out_of_fold_probabilities(features.train, RankerConfig(), 1)
     odds = LabelOdds.of(features.train.pairs.candidates, probabilities, features.train.labels)
     return Shuffled(train, train[[TITLE_KEY_COLUMN, "brand", LABEL_COLUMN]], wrong, features, odds)
 
@@ -88,10 +87,9 @@ def test_features_of_other_products_are_refused(shuffled: Shuffled) -> None:
 
 
 def test_where_nothing_can_be_asked_nothing_is_suspect(shuffled: Shuffled) -> None:
-    one_title = shuffled.train.assign(
-        **{TITLE_KEY_COLUMN: pd.array(["same"] * len(shuffled.train), "string")}
-    )
-    found = find_suspects(shuffled.features, one_title, shuffled.catalogue, None, threads=1)
+    pairs = shuffled.features.train
+    one_title = replace(shuffled.features, train=replace(pairs, groups=np.zeros_like(pairs.groups)))
+    found = find_suspects(one_title, shuffled.train, shuffled.catalogue, None, threads=1)
     assert (len(found.table), found.listings) == (0, 0)
     assert found.sentence.startswith("nothing was asked: none of the 0 training rows")
 

@@ -14,7 +14,7 @@ TELLING = FEATURES.index("svm_score")
 
 
 def learnt(products: int, k: int = 4, seed: int = 0) -> LabelledPairs:
-    """Pairs in which `svm_score` tells the right candidate, often."""
+    """Pairs in which `svm_score` tells the right candidate, often. Each two products share a title."""
     drawn = np.random.default_rng(seed)
     candidates = np.argsort(drawn.random((products, 9)), axis=1)[:, :k].astype(np.int32)
     features = np.zeros((products, k, len(FEATURES)), np.float32)
@@ -24,12 +24,13 @@ def learnt(products: int, k: int = 4, seed: int = 0) -> LabelledPairs:
     features[np.arange(products), right, TELLING] += 2
     ranked = np.full(products, k, np.int32)
     pairs = Pairs(candidates, ranked, features.reshape(products * k, -1), np.ones(products, np.float32))
-    return LabelledPairs(pairs, candidates[np.arange(products), right])
+    groups = drawn.integers(0, 2**32, products, np.uint32)
+    groups[1::2] = groups[: products - 1 : 2]
+    return LabelledPairs(pairs, candidates[np.arange(products), right], groups)
 
 
 def material(products: int = 400) -> Material:
-    """Each two products share a title."""
-    return Material.of(learnt(products), [f"title {number // 2}" for number in range(products)])
+    return Material.of(learnt(products))
 
 
 def measured(losses: list[float], *, folds: int = FOLDS, right: int = 1) -> Measured:

@@ -1,11 +1,10 @@
 """What a trial measures, and on what."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from prodclf_assets.classifier.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.ranker import RankerConfig
 from prodclf_assets.search import trials
 from prodclf_assets.search.trials import (
@@ -33,8 +32,7 @@ def test_products_of_one_title_share_a_fold_and_every_fold_has_some() -> None:
 
 def test_of_too_many_products_the_same_are_drawn_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "MOST_PRODUCTS", 50)
-    titles = [f"title {number}" for number in range(200)]
-    one, other = (Material.of(learnt(200), titles) for _ in range(2))
+    one, other = (Material.of(learnt(200)) for _ in range(2))
     assert len(one.fold) == len(one.learnt.labels) == 50
     assert one.learnt.digest == other.learnt.digest
     np.testing.assert_array_equal(one.fold, other.fold)
@@ -64,7 +62,8 @@ def test_products_without_the_right_candidate_count_as_wrong_and_have_no_loss() 
     made = material()
     labels = made.learnt.labels.copy()
     labels[:40] = 99
-    step = [*measure(Material(LabelledPairs(made.learnt.pairs, labels), made.fold), WEAK, threads=1)][-1]
+    some = Material(replace(made.learnt, labels=labels), made.fold)
+    step = [*measure(some, WEAK, threads=1)][-1]
     assert np.isnan(step.losses[:40]).all()
     assert not np.isnan(step.losses[40:]).any()
     assert step.rows == 400

@@ -9,7 +9,7 @@ import pandas as pd
 from dagster._time import get_current_datetime
 from pydantic import Field
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import DATA_OWNER, checkpoint_folder, code_version
 from prodclf_assets.defs.failures import user_errors
@@ -48,7 +48,7 @@ class SearchConfig(dg.Config):
     kinds={"json", "mlflow"},
     tags={"stage": "prepared"},
     code_version=code_version("search"),
-    ins={"train_split": dg.AssetIn(metadata={"columns": [LABEL_COLUMN, TITLE_KEY_COLUMN]})},
+    ins={"train_split": dg.AssetIn(metadata={"columns": [LABEL_COLUMN]})},
     deps=["features"],
     io_manager_key="report_io",
 )
@@ -71,9 +71,7 @@ def tuned_parameters(
     elif config.trials == 0:
         record = _default("default parameters, as configured", categories)
     else:
-        record = _search(
-            context, config, train_split[TITLE_KEY_COLUMN].tolist(), categories, lake, mlflow_run
-        )
+        record = _search(context, config, categories, lake, mlflow_run)
     context.log.info(record["reason"])
     context.add_output_metadata(
         {"reason": record["reason"], "parameters": dg.MetadataValue.json(record["parameters"])}
@@ -104,7 +102,6 @@ def _earlier(lake: Lake, categories: list[str]) -> Record:
 def _search(
     context: dg.AssetExecutionContext,
     config: SearchConfig,
-    titles: list[str],
     categories: list[str],
     store: LakeResource,
     mlflow_run: MlflowRun,
@@ -116,7 +113,7 @@ def _search(
     from prodclf_assets.search.tuner import first_progress, run_trials
 
     assert config.trials is not None
-    material = Material.of(_learnt(context, store.open()), titles)
+    material = Material.of(_learnt(context, store.open()))
     checkpoints, cores = _checkpoints(material), available_cores()
     before = checkpoints.stage("progress", Progress, lambda: first_progress(material, cores))
     mlflow_run.open()  # not while trials wait for it

@@ -22,7 +22,6 @@ from prodclf_tests.lake.places import folder_of
 from prodclf_tests.search.made_up import learnt, trial
 
 LAKE = LakeResource()
-TITLES = [f"title {number // 2}" for number in range(200)]
 RECORD = {
     "parameters": {"leaves": 9},
     "reason": "parameters of a search: good ones",
@@ -32,8 +31,8 @@ RECORD = {
 
 @pytest.fixture
 def lake(settings: Settings, tmp_path: Path) -> Lake:
-    """A lake with the training titles, of two categories."""
-    split = pd.DataFrame({"category": ["a", "b"] * 100, "title_key": TITLES}, dtype="string")
+    """A lake with training products of two categories."""
+    split = pd.DataFrame({"category": ["a", "b"] * 100}, dtype="string")
     (tmp_path / "split").mkdir()
     split.to_parquet(tmp_path / "split" / "table.parquet")
     lake = open_lake(settings.lake)
@@ -105,7 +104,7 @@ def test_a_search_goes_on_and_is_seen_in_the_log_in_the_metadata_and_in_mlflow(
     (tmp_path / "features").mkdir()
     learnt(200).save(tmp_path / "features" / "train_pairs.parquet")
     lake.write("features", tmp_path / "features")
-    material = Material.of(learnt(200), TITLES)
+    material = Material.of(learnt(200))
     known = first_progress(material, threads=1)
     known = type(known)(known.default, (trial(1, 0.25), trial(2, -0.5, folds=1)), seconds=20.0)
     tuning._checkpoints(material).keep("progress", known)
