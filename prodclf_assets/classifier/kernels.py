@@ -47,9 +47,8 @@ def _fetch(typing_context, array, row):
         from numba.core import cgutils
 
         data = context.make_array(signature.args[0])(context, builder, arguments[0])
-        place = cgutils.get_item_pointer(
-            context, builder, signature.args[0], data, [arguments[1], ir.Constant(ir.IntType(64), 0)]
-        )
+        first = [ir.Constant(ir.IntType(64), 0)] * (signature.args[0].ndim - 1)
+        place = cgutils.get_item_pointer(context, builder, signature.args[0], data, [arguments[1], *first])
         address = builder.bitcast(place, ir.IntType(8).as_pointer())
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), number, number, number])
@@ -62,7 +61,7 @@ def _fetch(typing_context, array, row):
 
 
 fetch = cast(Callable[..., Any], intrinsic(_fetch))
-"""Ask the processor to have `array[row, 0]` at hand when it will be read, and do not wait for it; for kernels."""
+"""Ask the processor to have the start of `array[row]` at hand when it will be read, and do not wait; for kernels."""
 
 
 def available_cores() -> int:

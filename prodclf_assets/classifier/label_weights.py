@@ -16,6 +16,10 @@ from prodclf_assets.classifier.kernels import bits_set, fetch, kernel
 UNROLLED = 4
 """Scorers that a loop of known length adds up, which is twice as fast as one that asks: of `ONE_PASS`; a fifth may follow."""
 
+AHEAD = 4
+"""Features ahead of the one that is added up, whose weights are fetched: the table is larger than a processor's cache, and
+most of the time would be spent waiting for it."""
+
 
 class Bitmaps(NamedTuple):
     """Which labels the features with long lists have.
@@ -105,6 +109,8 @@ def add_short(ids, values, start, stop, longest, indptr, labels, weights, scores
     mass = np.float32(0)
     more = weights.shape[1] > UNROLLED
     for i in range(start, stop):
+        if i + AHEAD < len(ids):  # those of the next row, too
+            _fetch_short(ids[i + AHEAD], longest, indptr, labels, weights)
         begin, end = indptr[ids[i]], indptr[ids[i] + 1]
         if end - begin > longest:
             continue
@@ -117,6 +123,17 @@ def add_short(ids, values, start, stop, longest, indptr, labels, weights, scores
             if more:
                 scores[label, UNROLLED] += value * weights[j, UNROLLED]
     return mass
+
+
+@kernel
+def _fetch_short(feature, longest, indptr, labels, weights):
+    """Fetch the list of a feature that has at most `longest` labels: of 64 bytes each, 16 labels or 3 rows of weights."""
+    begin, end = indptr[feature], indptr[feature + 1]
+    if end - begin <= longest:
+        for j in range(begin, end, 3):
+            fetch(weights, j)
+        for j in range(begin, end, 16):
+            fetch(labels, j)
 
 
 @kernel
@@ -146,6 +163,7 @@ def add_long(
             below = word & ((np.uint64(1) << bit) - np.uint64(1))
             at[found] = begin + before[bitmap, label >> 6] + np.int64(bits_set(below))
             fetch(weights, at[found])
+            fetch(weights, at[found] + 1)  # where this one ends, when that is in another line of the cache
             to[found] = label
             times[found] = values[i]
             found += np.int64((word >> bit) & np.uint64(1))

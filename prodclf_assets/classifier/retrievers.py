@@ -45,7 +45,7 @@ class RetrieverConfig:
 
     naive_bayes_alpha: float = 0.02
     complement_alpha: float = 0.3
-    telling: int = 128
+    telling: int = 96
     shortlist: int = 20
     candidates: int = 10
     least_share: float = 0.001
@@ -110,14 +110,17 @@ class Retriever:
             alpha=config.naive_bayes_alpha, complement_alpha=config.complement_alpha,
         )  # fmt: skip
         size = min(config.shortlist, len(names))
-        found = map_blocks(
-            lambda a, b: _shortlists(
-                rows.indptr[a : b + 1], rows.ids, rows.values, one_pass.indptr, one_pass.labels,
-                one_pass.weights, mass_bias, SHARPNESS, config.telling, size,
-            ),
-            len(rows), threads,
-        )  # fmt: skip
-        shortlists = np.concatenate([np.empty((0, size), np.int32), *found])
+        if size == len(names):
+            shortlists = np.tile(np.arange(size, dtype=np.int32), (len(rows), 1))
+        else:
+            found = map_blocks(
+                lambda a, b: _shortlists(
+                    rows.indptr[a : b + 1], rows.ids, rows.values, one_pass.indptr, one_pass.labels,
+                    one_pass.weights, mass_bias, SHARPNESS, config.telling, size,
+                ),
+                len(rows), threads,
+            )  # fmt: skip
+            shortlists = np.concatenate([np.empty((0, size), np.int32), *found])
         svm, svm_bias = fit_svm(
             rows, labels, shortlists, len(names), features, threads,
             c=config.svm_c, passes=config.svm_passes, cut=config.svm_cut,

@@ -8,7 +8,7 @@ own products and those that shortlist it. Training then costs products x shortli
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.kernels import kernel, map_blocks
+from prodclf_assets.classifier.kernels import fetch, kernel, map_blocks
 from prodclf_assets.classifier.label_weights import LabelWeights
 from prodclf_assets.classifier.text import SparseRows
 
@@ -128,6 +128,11 @@ def _descend(members, sign, indptr, ids, values, square, weights, c, passes, tol
         while place < active:
             member = order[place]
             row = members[member]
+            if place + 1 < active:  # rows come in random order, and a processor foresees none
+                following = members[order[place + 1]]
+                for i in range(indptr[following], indptr[following + 1], 16):
+                    fetch(ids, i)
+                    fetch(values, i)
             y = sign[member]
             score = weights[last] + _dot(ids, values, indptr[row], indptr[row + 1], weights)
             gradient = y * score - np.float32(1) + alpha[member] * diagonal

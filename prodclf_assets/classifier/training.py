@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,11 @@ def fit_model(
         kept = checkpoints.open("model", {"pairs": features.train.digest, "config": config.to_dict()})
     tree, train, held = features.encoder.tree, features.train, features.validation
     more = _too_few(train, held)
-    rankers = out_of_fold_rankers(train, config.ranker, CALIBRATION_FOLDS, kept, held) if more else []
+    # Half the trees with twice the step: what they tell is how sure an answer is, and they tell it in half the time.
+    faster = replace(
+        config.ranker, rounds=max(1, config.ranker.rounds // 2), learning_rate=2 * config.ranker.learning_rate
+    )
+    rankers = out_of_fold_rankers(train, faster, CALIBRATION_FOLDS, kept, held) if more else []
     ranker, *others = side_by_side(
         [lambda threads: Ranker.fit(train.pairs, train.labels, config.ranker, threads, kept, held), *rankers],
         len(train.labels),

@@ -97,7 +97,7 @@ def counted(batch: ProductBatch, row: int, config: TextConfig) -> list[Counter[i
 
 
 def reference(batch: ProductBatch, config: TextConfig) -> list[list[tuple[int, float]]]:
-    """Slot and weight of each feature of each product, channel by channel, with every slot kept."""
+    """Slot and weight of each feature of each product, in ascending order, with every slot kept."""
     rows = [counted(batch, row, config) for row in range(len(batch))]
     frequency = Counter(key for channels in rows for channel in channels for key in channel)
     found = []
@@ -106,11 +106,11 @@ def reference(batch: ProductBatch, config: TextConfig) -> list[list[tuple[int, f
         for channel, length in zip(channels, config.channel_weights, strict=True):
             weights = {
                 key: (1 + math.log(count)) * (math.log((1 + len(rows)) / (1 + frequency[key])) + 1)
-                for key, count in sorted(channel.items())
+                for key, count in channel.items()
             }
             norm = math.sqrt(sum(weight * weight for weight in weights.values()))
             row += [(key, weight * length / norm) for key, weight in weights.items()]
-        found.append(row)
+        found.append(sorted(row))
     return found
 
 
@@ -119,9 +119,11 @@ def assert_like_reference(batch: ProductBatch, config: TextConfig) -> None:
     rows = vocabulary.transform(batch)
     expected = reference(batch, config)
     assert np.diff(rows.indptr).tolist() == [len(row) for row in expected]
-    assert vocabulary.slots[rows.ids].tolist() == [key for row in expected for key, _ in row]
+    slots = vocabulary.slots[rows.ids]
+    order = np.lexsort((rows.values, slots, np.repeat(np.arange(len(rows)), np.diff(rows.indptr))))
+    assert slots[order].tolist() == [key for row in expected for key, _ in row]
     weights = np.array([weight for row in expected for _, weight in row])
-    np.testing.assert_allclose(rows.values, weights, rtol=2e-5)
+    np.testing.assert_allclose(rows.values[order], weights, rtol=2e-5)
 
 
 @pytest.mark.parametrize("low_high", [(2, 5), (1, 1), (3, 3), (1, 6)])
