@@ -152,7 +152,15 @@ def add_long(
         at, to, times: int64, int32 and float32[features of the row x few + 1], overwritten.
     """
     found = np.int64(0)
+    width = words.shape[1]
+    all_words, all_before = words.reshape(-1), before.reshape(-1)
     for i in range(start, stop):
+        following = bitmap_of[ids[i + AHEAD]] if i + AHEAD < len(ids) else -1
+        if following >= 0:
+            for word in range(following * width, (following + 1) * width, 8):
+                fetch(all_words, word)
+            for word in range(following * width, (following + 1) * width, 16):
+                fetch(all_before, word)
         feature = ids[i]
         begin = indptr[feature]
         if indptr[feature + 1] - begin <= longest:
