@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
@@ -207,33 +208,21 @@ def fit_model(
     if checkpoints:
         kept = checkpoints.open("model", {"pairs": features.train.digest, "config": config.to_dict()})
     tree, train, held = features.encoder.tree, features.train, features.validation
-    more = _too_few(train, held)
+
+    def fit(threads: int) -> Ranker:
+        return Ranker.fit(train.pairs, train.labels, config.ranker, threads, kept, held)
+
     # Half the trees with twice the step: what they tell is how sure an answer is, and they tell it in half the time.
     faster = replace(
         config.ranker, rounds=max(1, config.ranker.rounds // 2), learning_rate=2 * config.ranker.learning_rate
     )
-    rankers = out_of_fold_rankers(train, faster, CALIBRATION_FOLDS, kept, held) if more else []
-    ranker, *others = side_by_side(
-        [lambda threads: Ranker.fit(train.pairs, train.labels, config.ranker, threads, kept, held), *rankers],
-        len(train.labels),
-        threads,
-    )
+    more = _too_few(train, held)
+    jobs = [fit, *(out_of_fold_rankers(train, faster, CALIBRATION_FOLDS, kept, held) if more else [])]
+    ranker, *others = side_by_side(jobs, len(train.labels), threads)
     scored = [(held, ranker.probabilities(held.pairs, threads))]
     if more:
         scored.append((train, out_of_fold_scores(train, others, threads)))
-    # The other re-rankers have learnt from fewer products, so each side has a calibration of its own.
-    calibrators = Calibrator.fit_each(
-        [(raw, side.pairs.candidates, side.hits) for side, raw in scored], len(tree)
-    )
-    answered = [
-        HeldOut(
-            side.pairs.candidates,
-            calibrator.apply(raw, side.pairs.candidates),
-            side.labels,
-            side.pairs.familiarity,
-        )
-        for calibrator, (side, raw) in zip(calibrators, scored, strict=True)
-    ]
+    calibrator, answered = _calibrated(scored, len(tree))
     thresholds = HeldOut.joined(answered).thresholds(tree, config.decision)
     validated = answered[0]  # by the re-ranker that will answer
     metrics = {
@@ -249,7 +238,7 @@ def fit_model(
         training=config.to_dict(),
         profile={**features.profile, **validated.distribution(len(tree))},
     )
-    return Bundle(features.encoder, ranker, calibrators[0], thresholds, provenance, threads)
+    return Bundle(features.encoder, ranker, calibrator, thresholds, provenance, threads)
 
 
 def features_inputs(digest: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,6 +262,32 @@ def data_hash(*frames: pd.DataFrame) -> str:
                 texts = values.astype("string").astype(object)
                 digest.update(json.dumps(texts.where(texts.notna(), None).tolist()).encode())
     return digest.hexdigest()
+
+
+def _calibrated(
+    scored: list[tuple[LabelledPairs, npt.NDArray[np.float64]]], count: int
+) -> tuple[Calibrator, list[HeldOut]]:
+    """The calibrator of the first of the sides, and all sides calibrated.
+
+    The re-rankers that score the others have learnt from fewer products, so each side has an offset of its own.
+
+    Args:
+        scored: the products of each side, and float64[n, k], what a re-ranker says of them.
+        count: how many labels there are.
+    """
+    calibrators = Calibrator.fit_each(
+        [(raw, side.pairs.candidates, side.hits) for side, raw in scored], count
+    )
+    answered = [
+        HeldOut(
+            side.pairs.candidates,
+            calibrator.apply(raw, side.pairs.candidates),
+            side.labels,
+            side.pairs.familiarity,
+        )
+        for calibrator, (side, raw) in zip(calibrators, scored, strict=True)
+    ]
+    return calibrators[0], answered
 
 
 def _too_few(train: LabelledPairs, held: LabelledPairs) -> bool:
