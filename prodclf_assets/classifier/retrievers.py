@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from prodclf_assets.classifier.kernels import kernel, map_blocks
 from prodclf_assets.classifier.label_weights import Bitmaps, LabelWeights, add_long, add_short
-from prodclf_assets.classifier.one_pass import ONE_PASS, fit_one_pass
+from prodclf_assets.classifier.one_pass import CENTROID, ONE_PASS, fit_one_pass
 from prodclf_assets.classifier.svm import fit_svm
 from prodclf_assets.classifier.text import SparseRows
 
@@ -150,44 +150,45 @@ class Retriever:
 
 
 @kernel
-def _mix(scores, mass, mass_bias, sharpness, mixed, powers, bits):
-    """Sum of the softmaxes of naive Bayes, complement naive Bayes and centroid into `mixed[labels]`.
+def _mix(scores, labels, mass, mass_bias, sharpness, mixed, powers, bits):
+    """Sum of the softmaxes of naive Bayes, complement naive Bayes and centroid, over some labels, into `mixed`.
 
-    Exponentials of all labels are most of what grows with their number, so they are computed as the processor computes
+    Exponentials of many labels are much of what grows with their number, so they are computed as the processor computes
     several at once: two to the whole part is put together from its bits, to the rest a polynomial (error below 2e-5).
 
     Args:
-        scores: float32[labels, scorers].
+        scores: float32[all labels, scorers].
+        labels: int32[some].
         mass, mass_bias: of the naive Bayes scorers.
         sharpness: of each scorer.
-        mixed, powers, bits: float32, float32 and int32[labels], overwritten.
+        mixed, powers, bits: float32, float32 and int32[some], overwritten.
     """
     mixed[:] = 0
     whole = bits.view(np.float32)
     for scorer in range(3):
         largest = np.float32(-np.inf)
-        for label in range(len(scores)):
-            score = scores[label, scorer]
+        for i in range(len(labels)):
+            score = scores[labels[i], scorer]
             if scorer < 2:
-                score += mass * mass_bias[label, scorer]
-            powers[label] = score
+                score += mass * mass_bias[labels[i], scorer]
+            powers[i] = score
             if score > largest:
                 largest = score
         scale = sharpness[scorer] * np.float32(1.442695)
-        for label in range(len(scores)):
-            power = max((powers[label] - largest) * scale, np.float32(-126)) + np.float32(127)
-            bits[label] = np.int32(power)
-            f = power - np.float32(bits[label])
-            bits[label] <<= 23
+        for i in range(len(labels)):
+            power = max((powers[i] - largest) * scale, np.float32(-126)) + np.float32(127)
+            bits[i] = np.int32(power)
+            f = power - np.float32(bits[i])
+            bits[i] <<= 23
             p = np.float32(0.00015403530) * f + np.float32(0.0013333558)
             p = (p * f + np.float32(0.0096181291)) * f + np.float32(0.055504109)
             p = (p * f + np.float32(0.24022651)) * f + np.float32(0.69314718)
-            powers[label] = p * f + np.float32(1)
-        for label in range(len(scores)):
-            powers[label] *= whole[label]
+            powers[i] = p * f + np.float32(1)
+        for i in range(len(labels)):
+            powers[i] *= whole[i]
         total = _sum(powers)
-        for label in range(len(scores)):
-            mixed[label] += powers[label] / total
+        for i in range(len(labels)):
+            mixed[i] += powers[i] / total
 
 
 @kernel
@@ -225,8 +226,32 @@ def _best(values, size, out):
 
 @kernel
 def _room(count):
-    """What `_mix` overwrites."""
-    return np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int32)
+    """What `_shortlist` overwrites: the labels that are compared, and what `_mix` needs."""
+    return (
+        np.empty(count, np.int32),
+        np.empty(count, np.float32),
+        np.empty(count, np.float32),
+        np.empty(count, np.int32),
+    )
+
+
+@kernel
+def _alike(scores, least, labels):
+    """The labels that have a feature of the row in common with it into `labels`; all of them when these are too few.
+
+    Of thousands of labels most have none, and none of those is a candidate.
+
+    Returns:
+        how many they are.
+    """
+    found = 0
+    for label in range(len(scores)):
+        labels[found] = label
+        found += scores[label, CENTROID] != 0
+    if found < least:
+        labels[:] = np.arange(len(scores))
+        found = len(scores)
+    return found
 
 
 @kernel
@@ -239,9 +264,12 @@ def _shortlist(
     if mass == 0:  # a text of commonplaces: they have to do
         telling = len(mass_bias)
         mass = add_short(ids, values, start, stop, telling, by_feature, labels, weights, scores)
-    mixed, powers, bits = room
-    _mix(scores, mass, mass_bias, sharpness, mixed, powers, bits)
-    _best(mixed, len(out), out)
+    compared, mixed, powers, bits = room
+    few = _alike(scores, len(out), compared)
+    _mix(scores, compared[:few], mass, mass_bias, sharpness, mixed[:few], powers[:few], bits[:few])
+    _best(mixed[:few], len(out), out)
+    for place in range(len(out)):
+        out[place] = compared[out[place]]
     return telling
 
 
