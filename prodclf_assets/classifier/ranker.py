@@ -178,7 +178,7 @@ def _train(
         "deterministic": True,
         "force_row_wise": True,
         "feature_pre_filter": False,  # or it stops where no column can be split
-        "bin_construct_sample_cnt": 20_000,  # pairs; ten times as many take a sixth of the time and cut no better
+        "bin_construct_sample_cnt": 20_000,  # the usual 200,000 take longer by two thirds and cut no better
         "num_threads": threads,
         "verbose": -1,
     }

@@ -239,7 +239,7 @@ def _room(count):
 def _alike(scores, least, labels):
     """The labels that have a feature of the row in common with it into `labels`; all of them when these are too few.
 
-    Of thousands of labels most have none, and none of those is a candidate.
+    Of thousands of labels most have none, and one of those is hardly ever the right one.
 
     Returns:
         how many they are.
