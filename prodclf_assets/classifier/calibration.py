@@ -72,7 +72,7 @@ class Calibrator:
         if len(ranker) < FEWEST_PRODUCTS:
             return [cls()] * rankers
         # The best candidate decides what is done with a product, so it is what all numbers are fitted to.
-        parts = [_of_best(*each) for each in answers]
+        parts = [of_best(*each) for each in answers]
         share, label, y = (np.concatenate([part[column] for part in parts]) for column in range(3))
         x = logit(np.clip(share, _EDGE, 1 - _EDGE))
 
@@ -110,7 +110,7 @@ class Calibrator:
         return np.array(self.by_label, np.float64)
 
 
-def _of_best(
+def of_best(
     probabilities: npt.NDArray[np.float64], *columns: npt.NDArray[np.generic]
 ) -> list[npt.NDArray[np.generic]]:
     """Of each product the values of its likeliest candidate: the probability, and those of other arrays."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.calibration import calibration_error
+from prodclf_assets.classifier.calibration import calibration_error, of_best
 from prodclf_assets.classifier.decision import AUTO, DecisionConfig, Thresholds
 from prodclf_assets.classifier.labels import LabelTree
 
@@ -103,6 +103,4 @@ class HeldOut:
     def _of_best(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if not len(self.truth):  # there may be no candidate to choose from either
             return np.empty(0, values.dtype)
-        best = self.probabilities.argmax(axis=1)
-        found: npt.NDArray[Any] = values[np.arange(len(best)), best]
-        return found
+        return of_best(self.probabilities, values)[1]
