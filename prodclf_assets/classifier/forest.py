@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.kernels import bits_set, kernel, map_blocks
+from prodclf_assets.classifier.kernels import bits_set, kernel, map_blocks, unsigned
 
 MOST_LEAVES = 64
 """Leaves of one tree: the bits of a word."""
@@ -192,18 +192,19 @@ def _sums(rows, columns, threshold, nan_right, tree, kept, first_leaf, leaves):
         possible[:] = ~np.uint64(0)
         for column in range(len(columns) - 1):
             value = rows[row, column]
+            splits = range(unsigned(columns[column]), unsigned(columns[column + 1]))
             if value != value:
-                for i in range(columns[column], columns[column + 1]):
+                for i in splits:
                     if nan_right[i]:
-                        possible[tree[i]] &= kept[i]
+                        possible[unsigned(tree[i])] &= kept[i]
                 continue
-            for i in range(columns[column], columns[column + 1]):
+            for i in splits:
                 if value <= threshold[i]:
                     break
-                possible[tree[i]] &= kept[i]
+                possible[unsigned(tree[i])] &= kept[i]
         total = 0.0
         for t in range(len(first_leaf)):
-            total += leaves[first_leaf[t] + _lowest_bit(possible[t])]
+            total += leaves[unsigned(first_leaf[t]) + _lowest_bit(possible[t])]
         out[row] = total
     return out
 

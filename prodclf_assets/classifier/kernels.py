@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 from numba.core.extending import intrinsic
 
 T = TypeVar("T")
@@ -62,6 +63,37 @@ def _fetch(typing_context, array, row):
 
 fetch = cast(Callable[..., Any], intrinsic(_fetch))
 """Ask the processor to have the start of `array[row]` at hand when it will be read, and do not wait; for kernels."""
+
+
+def _add_four(typing_context, sums, to, value, values, at):
+    def add(context, builder, signature, arguments):
+        from llvmlite import ir
+
+        four = ir.VectorType(ir.FloatType(), 4)
+        into, of = (
+            builder.bitcast(builder.gep(array.data, [index]), four.as_pointer())
+            for array, index in (
+                (context.make_array(sums)(context, builder, arguments[0]), arguments[1]),
+                (context.make_array(values)(context, builder, arguments[3]), arguments[4]),
+            )
+        )
+        nothing, first = ir.Constant(four, ir.Undefined), ir.IntType(32)(0)
+        one = builder.insert_element(nothing, arguments[2], first)
+        factor = builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), 4), [0] * 4))
+        product = builder.fmul(factor, builder.load(of, align=4))
+        builder.store(builder.fadd(builder.load(into, align=4), product), into, align=4)
+        return context.get_dummy_value()
+
+    return numba.void(sums, numba.uint64, numba.float32, values, numba.uint64), add
+
+
+add_four = cast(Callable[..., Any], intrinsic(_add_four))
+"""`sums[to : to + 4] += value * values[at : at + 4]`, all four at once, of flat float32 arrays that do not overlap; for
+kernels. Numba cannot know that they do not, and would add one after the other."""
+
+unsigned = np.uint64
+"""For an index in a kernel's inner loop: of a signed one Numba asks each time whether it counts from the end. Together with
+a signed integer it makes a float."""
 
 
 def available_cores() -> int:

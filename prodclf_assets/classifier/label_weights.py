@@ -11,10 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.kernels import bits_set, fetch, kernel
-
-UNROLLED = 4
-"""Scorers that a loop of known length adds up, which is twice as fast as one that asks: of `ONE_PASS`; a fifth may follow."""
+from prodclf_assets.classifier.kernels import add_four, bits_set, fetch, kernel, unsigned
 
 AHEAD = 4
 """Features ahead of the one that is added up, whose weights are fetched: the table is larger than a processor's cache, and
@@ -107,33 +104,29 @@ def add_short(ids, values, start, stop, longest, indptr, labels, weights, scores
         float32, the sum of the features that took part.
     """
     mass = np.float32(0)
-    more = weights.shape[1] > UNROLLED
+    width = unsigned(weights.shape[1])
+    all_weights, all_scores = weights.reshape(-1), scores.reshape(-1)
     for i in range(start, stop):
         if i + AHEAD < len(ids):  # those of the next row, too
-            _fetch_short(ids[i + AHEAD], longest, indptr, labels, weights)
+            following = indptr[ids[i + AHEAD]]
+            fetch(labels, following)
+            fetch(weights, following)
         begin, end = indptr[ids[i]], indptr[ids[i] + 1]
         if end - begin > longest:
             continue
         value = values[i]
         mass += value
-        for j in range(begin, end):
-            label = labels[j]
-            for scorer in range(UNROLLED):
-                scores[label, scorer] += value * weights[j, scorer]
-            if more:
-                scores[label, UNROLLED] += value * weights[j, UNROLLED]
+        for j in range(unsigned(begin), unsigned(end)):
+            _add(value, all_weights, j * width, all_scores, unsigned(labels[j]) * width, width)
     return mass
 
 
 @kernel
-def _fetch_short(feature, longest, indptr, labels, weights):
-    """Fetch the list of a feature that has at most `longest` labels: of 64 bytes each, 16 labels or 3 rows of weights."""
-    begin, end = indptr[feature], indptr[feature + 1]
-    if end - begin <= longest:
-        for j in range(begin, end, 3):
-            fetch(weights, j)
-        for j in range(begin, end, 16):
-            fetch(labels, j)
+def _add(value, weights, at, scores, to, width):
+    """Add the weights of one label, times a value, to its scores; both arrays are flat, the places unsigned."""
+    add_four(scores, to, value, weights, at)
+    if width > 4:
+        scores[to + unsigned(4)] += value * weights[at + unsigned(4)]
 
 
 @kernel
@@ -151,30 +144,31 @@ def add_long(
         listed: int32[few], the labels.
         at, to, times: int64, int32 and float32[features of the row x few + 1], overwritten.
     """
-    found = np.int64(0)
-    width = words.shape[1]
+    found = unsigned(0)
+    width, across = unsigned(weights.shape[1]), unsigned(words.shape[1])
     all_words, all_before = words.reshape(-1), before.reshape(-1)
+    all_weights, all_scores = weights.reshape(-1), scores.reshape(-1)
     for i in range(start, stop):
         following = bitmap_of[ids[i + AHEAD]] if i + AHEAD < len(ids) else -1
         if following >= 0:
-            for word in range(following * width, (following + 1) * width, 8):
-                fetch(all_words, word)
-            for word in range(following * width, (following + 1) * width, 16):
-                fetch(all_before, word)
-        feature = ids[i]
+            for word in range(0, words.shape[1], 8):
+                fetch(all_words, following * words.shape[1] + word)
+            for word in range(0, words.shape[1], 16):
+                fetch(all_before, following * words.shape[1] + word)
+        feature, value = ids[i], values[i]
         begin = indptr[feature]
         if indptr[feature + 1] - begin <= longest:
             continue
-        bitmap = bitmap_of[feature]
+        bitmap = unsigned(bitmap_of[feature]) * across
         for label in listed:
-            word, bit = words[bitmap, label >> 6], np.uint64(label & 63)
-            below = word & ((np.uint64(1) << bit) - np.uint64(1))
-            at[found] = begin + before[bitmap, label >> 6] + np.int64(bits_set(below))
+            here = bitmap + (unsigned(label) >> unsigned(6))
+            word, bit = all_words[here], unsigned(label) & unsigned(63)
+            below = word & ((unsigned(1) << bit) - unsigned(1))
+            at[found] = begin + all_before[here] + np.int64(bits_set(below))
             fetch(weights, at[found])
             fetch(weights, at[found] + 1)  # where this one ends, when that is in another line of the cache
             to[found] = label
-            times[found] = values[i]
-            found += np.int64((word >> bit) & np.uint64(1))
+            times[found] = value
+            found += (word >> bit) & unsigned(1)
     for i in range(found):
-        for scorer in range(UNROLLED + 1):
-            scores[to[i], scorer] += times[i] * weights[at[i], scorer]
+        _add(times[i], all_weights, unsigned(at[i]) * width, all_scores, unsigned(to[i]) * width, width)

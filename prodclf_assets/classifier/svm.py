@@ -8,7 +8,7 @@ own products and those that shortlist it. Training then costs products x shortli
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.kernels import fetch, kernel, map_blocks
+from prodclf_assets.classifier.kernels import fetch, kernel, map_blocks, unsigned
 from prodclf_assets.classifier.label_weights import LabelWeights
 from prodclf_assets.classifier.text import SparseRows
 
@@ -90,16 +90,16 @@ def fit_svm(
 def _dot(ids, values, start, stop, weights):
     """A row times the weights, in four sums side by side: in one, each addition would wait for the one before."""
     a = b = c = d = np.float32(0)
-    i = start
-    while i + 4 <= stop:
-        a += values[i] * weights[ids[i]]
-        b += values[i + 1] * weights[ids[i + 1]]
-        c += values[i + 2] * weights[ids[i + 2]]
-        d += values[i + 3] * weights[ids[i + 3]]
-        i += 4
-    while i < stop:
-        a += values[i] * weights[ids[i]]
-        i += 1
+    i, end = unsigned(start), unsigned(stop)
+    while i + unsigned(4) <= end:
+        a += values[i] * weights[unsigned(ids[i])]
+        b += values[i + unsigned(1)] * weights[unsigned(ids[i + unsigned(1)])]
+        c += values[i + unsigned(2)] * weights[unsigned(ids[i + unsigned(2)])]
+        d += values[i + unsigned(3)] * weights[unsigned(ids[i + unsigned(3)])]
+        i += unsigned(4)
+    while i < end:
+        a += values[i] * weights[unsigned(ids[i])]
+        i += unsigned(1)
     return (a + b) + (c + d)
 
 
@@ -148,8 +148,8 @@ def _descend(members, sign, indptr, ids, values, square, weights, c, passes, tol
             alpha[member] = max(np.float32(0), old - gradient / (square[row] + np.float32(1) + diagonal))
             step = (alpha[member] - old) * y
             weights[last] += step
-            for i in range(indptr[row], indptr[row + 1]):
-                weights[ids[i]] += step * values[i]
+            for at in range(unsigned(indptr[row]), unsigned(indptr[row + 1])):
+                weights[unsigned(ids[at])] += step * values[at]
             place += 1
         if largest < tolerance and active == n:
             break
