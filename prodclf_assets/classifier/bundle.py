@@ -2,8 +2,8 @@
 
 The same bytes are evaluated, registered and served. Nothing in it is code: arrays are read with pickling off. The
 hashes tell damage, not malice: arrays and trees made to mislead can still bring the process down, so load what comes
-from a registry you trust. A bundle of another `format_version` is refused; it is raised whenever a reader of the old format
-would misread the new one.
+from a registry you trust. A bundle of another `format_version` is refused; it is raised whenever a reader of one
+would misread the other.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from prodclf_assets.classifier.retrievers import SHARPNESS, SVM
 from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import BundleError
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 MANIFEST = "manifest.json"
 _LETTER = re.compile(r"[^\W\d_]")
 _SUFFIXES = (".json", ".npy", ".txt")
@@ -55,7 +55,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format_version: Literal[3] = FORMAT_VERSION
+    format_version: Literal[4] = FORMAT_VERSION
     files: dict[str, str]
     labels: int
     data_hash: str

@@ -34,8 +34,7 @@ class RetrieverConfig:
     Attributes:
         naive_bayes_alpha, complement_alpha: additive smoothing of the two naive Bayes scorers.
         telling: labels that a feature may have weights of and still count towards the shortlist.
-        shortlist: labels per product that the SVM learns to tell apart.
-        candidates: labels per product that are scored and handed on.
+        candidates: labels per product that the SVM learns to tell apart, and that are scored and handed on.
         least_share: probability, by naive Bayes and SVM, that a candidate needs for the ranker to look at it.
         svm_c: the SVM's penalty of errors, as in LIBLINEAR; where labels overlap 1 learns the noise, and where they do not 0.3
             learns too little.
@@ -46,7 +45,6 @@ class RetrieverConfig:
     naive_bayes_alpha: float = 0.02
     complement_alpha: float = 0.3
     telling: int = 96
-    shortlist: int = 20
     candidates: int = 10
     least_share: float = 0.001
     svm_c: float = 0.5
@@ -109,7 +107,7 @@ class Retriever:
             rows, labels, names, features,
             alpha=config.naive_bayes_alpha, complement_alpha=config.complement_alpha,
         )  # fmt: skip
-        size = min(config.shortlist, len(names))
+        size = min(config.candidates, len(names))
         if size == len(names):
             shortlists = np.tile(np.arange(size, dtype=np.int32), (len(rows), 1))
         else:
