@@ -46,23 +46,11 @@ class LabelWeights:
     labels: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
 
-    def beside(self, other: "LabelWeights", count: int) -> "LabelWeights":
-        """The scorers of both, a feature's labels being those of either; a weight that one of them lacks is 0.
-
-        Args:
-            other: weights for the same features.
-            count: how many labels there are.
-        """
-        own, others = self._keys(count), other._keys(count)
-        keys = np.sort(np.concatenate([own, others]), kind="stable")  # two ascending runs: merged in one go
-        keys = keys[np.diff(keys, prepend=-1) > 0]
-        width = self.weights.shape[1]
-        weights = np.zeros((len(keys), width + other.weights.shape[1]), np.float32)
-        weights[np.searchsorted(keys, own), :width] = self.weights
-        weights[np.searchsorted(keys, others), width:] = other.weights
-        feature, label = np.divmod(keys, count)
-        indptr = np.searchsorted(feature, np.arange(len(self.indptr)))
-        return LabelWeights(indptr.astype(np.int64), label.astype(np.int32), weights)
+    def beside(self, other: "LabelWeights") -> "LabelWeights":
+        """The scorers of both, for the same features, a feature's labels being those of either; a weight that one lacks is 0."""
+        return LabelWeights(
+            *_merged(self.indptr, self.labels, self.weights, other.indptr, other.labels, other.weights)
+        )
 
     def bitmaps(self, longer: int, count: int) -> Bitmaps:
         """Made from the lists when a bundle is loaded, so that it holds nothing twice.
@@ -84,10 +72,49 @@ class LabelWeights:
         counts = np.bitwise_count(words).astype(np.int32)
         return Bitmaps(of, words, np.cumsum(counts, axis=1, dtype=np.int32) - counts)
 
-    def _keys(self, count: int) -> npt.NDArray[np.int64]:
-        """int64[nnz], ascending: feature and label in one number."""
-        feature = np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int64), np.diff(self.indptr))
-        return feature * count + self.labels
+
+@kernel
+def _shared(indptr, labels, other_indptr, other_labels):
+    """How many pairs of feature and label both lists have."""
+    shared = 0
+    for feature in range(len(indptr) - 1):
+        i, j = indptr[feature], other_indptr[feature]
+        while i < indptr[feature + 1] and j < other_indptr[feature + 1]:
+            label, other_label = labels[i], other_labels[j]
+            shared += label == other_label
+            i += label <= other_label
+            j += other_label <= label
+    return shared
+
+
+@kernel
+def _merged(indptr, labels, weights, other_indptr, other_labels, other_weights):
+    """What `LabelWeights.beside` is made of: two ascending lists of labels made one, feature by feature."""
+    features = len(indptr) - 1
+    width = weights.shape[1]
+    room = len(labels) + len(other_labels) - _shared(indptr, labels, other_indptr, other_labels)
+    out_indptr = np.zeros(features + 1, np.int64)
+    out_labels = np.empty(room, np.int32)
+    out_weights = np.zeros((room, width + other_weights.shape[1]), np.float32)
+    at = 0
+    for feature in range(features):
+        i, last = indptr[feature], indptr[feature + 1]
+        j, other_last = other_indptr[feature], other_indptr[feature + 1]
+        while i < last or j < other_last:
+            own = j == other_last or (i < last and labels[i] <= other_labels[j])
+            label = labels[i] if own else other_labels[j]
+            out_labels[at] = label
+            if own:
+                for scorer in range(width):  # several times as fast as by slices
+                    out_weights[at, scorer] = weights[i, scorer]
+                i += 1
+            if j < other_last and other_labels[j] == label:
+                for scorer in range(other_weights.shape[1]):
+                    out_weights[at, width + scorer] = other_weights[j, scorer]
+                j += 1
+            at += 1
+        out_indptr[feature + 1] = at
+    return out_indptr, out_labels, out_weights
 
 
 @kernel

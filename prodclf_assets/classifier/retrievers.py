@@ -123,7 +123,7 @@ class Retriever:
             rows, labels, shortlists, len(names), features, threads,
             c=config.svm_c, passes=config.svm_passes, cut=config.svm_cut,
         )  # fmt: skip
-        return cls(config, one_pass.beside(svm, len(names)), mass_bias, svm_bias)
+        return cls(config, one_pass.beside(svm), mass_bias, svm_bias)
 
     def retrieve(self, rows: SparseRows, threads: int = 1) -> Candidates:
         """The likeliest labels of each row, with the scores of all scorers."""

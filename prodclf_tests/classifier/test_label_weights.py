@@ -37,7 +37,7 @@ def test_side_by_side_both_say_what_they_said(
         )
         for share in (density, other_density)
     )
-    both = listed(one).beside(listed(other), count)
+    both = listed(one).beside(listed(other))
     np.testing.assert_array_equal(dense(both, count, 0), one)
     np.testing.assert_array_equal(dense(both, count, 1), other)
     assert len(both.labels) == ((one != 0) | (other != 0)).sum()
@@ -58,7 +58,7 @@ def test_what_short_and_long_lists_say_is_what_all_weights_say(
     one = [listed(table[:, :, scorer]) for scorer in range(scorers)]
     weights = one[0]
     for other in one[1:]:
-        weights = weights.beside(other, count)
+        weights = weights.beside(other)
     values = drawn.random(features).astype(np.float32)
     ids = drawn.permutation(features).astype(np.int32)
     short = np.diff(weights.indptr)[ids] <= longest
