@@ -124,7 +124,7 @@ def add_short(ids, values, start, stop, longest, indptr, labels, weights, scores
     Args:
         ids, values, start, stop: the features of the row are those from start to stop.
         longest: features with more labels are passed over.
-        indptr, labels, weights: of `LabelWeights`.
+        indptr, labels, weights: of `LabelWeights`, of four scorers or five: of `ONE_PASS`, and perhaps the SVM.
         scores: float32[all labels, scorers].
 
     Returns:
