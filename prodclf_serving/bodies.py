@@ -10,7 +10,7 @@ import orjson
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from prodclf_assets.catalog.mapping import infer_source_config
+from prodclf_assets.catalog.reading.mapping import infer_source_config
 from prodclf_assets.errors import ProdclfError, SourceError
 from prodclf_serving.problems import (
     ItemError,
@@ -207,7 +207,7 @@ def _parse_ndjson(body: bytes, max_rows: int) -> ParsedBatch:
 def _parse_csv(body: bytes, charset: str, max_rows: int) -> ParsedBatch:
     """Read by the reader that files are read by, which loses no row: of a broken line it keeps what is there."""
     # Here and not above: it brings pandas, which a replica that is never sent CSV does without.
-    from prodclf_assets.catalog.csv_text import read_csv
+    from prodclf_assets.catalog.reading.csv_reader import read_csv
 
     _refuse_endless(body, max_rows)
     try:
@@ -230,7 +230,7 @@ def _parse_csv(body: bytes, charset: str, max_rows: int) -> ParsedBatch:
 
 def _as_utf8(body: bytes, charset: str) -> bytes:
     if charset in ("utf-8", "utf8"):
-        from prodclf_assets.catalog.encoding import to_utf8
+        from prodclf_assets.catalog.reading.encoding import to_utf8
 
         return to_utf8(body)[0]
     try:

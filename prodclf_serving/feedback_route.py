@@ -12,7 +12,7 @@ from starlette.routing import Route
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS
 from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
-from prodclf_assets.catalog.scalars import text_value
+from prodclf_assets.catalog.text.normalise import text_value
 from prodclf_serving.bodies import Record, read_product
 from prodclf_serving.predictor import LoadedModel
 from prodclf_serving.problems import ItemError, ProblemError, invalid_items

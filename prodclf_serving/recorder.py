@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS
-from prodclf_assets.catalog.scalars import text_value
+from prodclf_assets.catalog.text.normalise import text_value
 from prodclf_assets.lake import PREDICTION_LOG, schema_of
 from prodclf_serving.bodies import Record
 from prodclf_serving.predictor import Answer, Call, LoadedModel

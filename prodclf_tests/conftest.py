@@ -107,9 +107,9 @@ def trained_model(tmp_path_factory: pytest.TempPathFactory) -> "TrainedModel":
     """A model trained once a session on a small sample catalogue: 1,500 rows, 6 top categories, 48 leaves."""
     import pandas as pd
 
-    from prodclf_assets.catalog.cleaning import clean_products
+    from prodclf_assets.catalog.cleaning.cleaning import clean_products
     from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
-    from prodclf_assets.catalog.sample import sample_catalogue
+    from prodclf_assets.catalog.sample.generator import sample_catalogue
     from prodclf_assets.catalog.splits import assign_splits, reframe_rare_labels
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model

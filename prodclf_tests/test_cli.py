@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from dagster import _cli as dagster_cli
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.readers import read_source
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.reading.readers import read_source
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.scoring import SCORE_COLUMNS
 from prodclf_assets.cli import main

@@ -26,7 +26,7 @@ class Step:
 # A shop's own file, with the columns that the mapping of the README names.
 _SHOP = """uv run python - <<'END'
 import pandas as pd
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 shop = pd.concat(sample_catalogue(3000, 8, seed=7), ignore_index=True)
 path = shop.pop("category").str.split(" > ", expand=True)
 shop["category"], shop["sub_category"], shop["type"] = path[0], path[1], path[1]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 600.0

@@ -14,7 +14,7 @@ import pandas as pd
 from infra.stack.graph import Graph, Run, answered
 from infra.stack.processes import Stack
 from infra.stack.services import StackError
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 
 # Several times what an idle machine of two cores takes: a busy one is no failure.
 SENSOR_SECONDS = 240.0

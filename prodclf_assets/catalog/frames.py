@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.columns import NUMERIC_RANGES
-from prodclf_assets.catalog.parsing import normalise_texts, parse_number
+from prodclf_assets.catalog.text.series import normalise_texts, parse_number
 
 
 def batch_texts(frame: pd.DataFrame, column: str) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, NUMERIC_RANGES
-from prodclf_assets.catalog.scalars import number_from_value, text_value
+from prodclf_assets.catalog.text.normalise import number_from_value, text_value
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,7 @@ from prodclf_assets.catalog.columns import (
     TEXT_COLUMNS,
     TITLE_KEY_COLUMN,
 )
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 
 __all__ = [
     "ID_COLUMNS",

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 
 Split = Literal["train", "validation", "test"]
 SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test")

@@ -26,8 +26,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
-from prodclf_assets.catalog.scalars import normalise_text
+from prodclf_assets.catalog.text.normalise import normalise_text
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import MappingError
 
 _KINDS: Final = {"rename": "to", "merge": "to", "split": "into", "retire": None}

@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prodclf_assets.catalog.cleaning.row_hashes import row_hashes
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
-from prodclf_assets.catalog.row_hashes import row_hashes
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.readers import SourceTable
+from prodclf_assets.catalog.reading.readers import SourceTable
 from prodclf_assets.classifier.explain import explain
 from prodclf_assets.classifier.reasons import reasons
 

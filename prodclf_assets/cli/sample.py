@@ -61,7 +61,7 @@ def sample(
         raise click.BadParameter(
             f"{leaves} leaves cannot fill {categories} top categories", param_hint="--leaves"
         )
-    from prodclf_assets.catalog.sample import write_sample
+    from prodclf_assets.catalog.sample.generator import write_sample
     from prodclf_assets.cli.files import output_format
 
     output_format(out, None)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from prodclf_assets.catalog.readers import SourceTable
-    from prodclf_assets.catalog.writers import Format, TableWriter
+    from prodclf_assets.catalog.reading.readers import SourceTable
+    from prodclf_assets.catalog.reading.writers import Format, TableWriter
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.scoring import ScoreCounts
 
@@ -79,7 +79,7 @@ def score(
       prodclf score doubtful.csv explained.csv --explain
       cat new.csv | prodclf score - - --model 4 > filed.csv
     """
-    from prodclf_assets.catalog.mapping import load_source_config
+    from prodclf_assets.catalog.reading.mapping import load_source_config
     from prodclf_assets.classifier.scoring import score_table
 
     started = time.monotonic()

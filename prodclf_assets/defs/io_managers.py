@@ -20,7 +20,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from prodclf_assets.catalog.stored import NOTES, TABLE, StoredTable, read_table, write_frames, write_json
+from prodclf_assets.catalog.stored_table import (
+    NOTES,
+    TABLE,
+    StoredTable,
+    read_table,
+    write_frames,
+    write_json,
+)
 from prodclf_assets.defs.failures import as_failure
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake, Version

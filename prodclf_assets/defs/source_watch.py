@@ -13,8 +13,8 @@ from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from prodclf_assets.catalog.catalogue import content_tag
-from prodclf_assets.catalog.locate import ListedFile, files_among, list_on, listed_files
+from prodclf_assets.catalog.reading.catalogue import content_tag
+from prodclf_assets.catalog.reading.sources import ListedFile, files_among, list_on, listed_files
 from prodclf_assets.lake.s3 import S3Object
 
 SETTLED_SECONDS: Final = 30.0

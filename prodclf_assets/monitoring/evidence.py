@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
-from prodclf_assets.catalog.parsing import title_keys
+from prodclf_assets.catalog.text.series import title_keys
 
 MOST_SHOWN: Final = 3
 FEWEST: Final = 2

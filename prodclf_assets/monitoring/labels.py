@@ -6,11 +6,11 @@ from typing import Final
 
 import pandas as pd
 
+from prodclf_assets.catalog.cleaning.relabelling import BLIND_COLUMN
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
-from prodclf_assets.catalog.labels import category_paths
-from prodclf_assets.catalog.parsing import TEXT_DTYPE, normalise_texts, title_keys
-from prodclf_assets.catalog.reviewed import BLIND_COLUMN
+from prodclf_assets.catalog.reading.category_paths import category_paths
 from prodclf_assets.catalog.schema import conform
+from prodclf_assets.catalog.text.series import TEXT_DTYPE, normalise_texts, title_keys
 from prodclf_assets.lake import FEEDBACK, Lake
 
 ALWAYS: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PATH_SEPARATOR
-from prodclf_assets.catalog.file_records import Records, read_records
 from prodclf_assets.catalog.frames import batch_texts
-from prodclf_assets.catalog.locate import found_files
 from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
+from prodclf_assets.catalog.reading.records import Records, read_records
+from prodclf_assets.catalog.reading.sources import found_files
 from prodclf_assets.catalog.taxonomy import Taxonomy
 from prodclf_assets.errors import ProdclfError
 

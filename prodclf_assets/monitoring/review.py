@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
-from prodclf_assets.catalog.parsing import TEXT_DTYPE, title_keys
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.catalog.text.series import TEXT_DTYPE, title_keys
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import PREDICTION_LOG, EventLog, Lake
 from prodclf_assets.monitoring.live_model import LiveModel

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS
-from prodclf_assets.catalog.mapping import load_source_config
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
-from prodclf_assets.catalog.readers import read_source
+from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.readers import read_source
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.labels import human_labels
 from prodclf_assets.monitoring.returned import ReviewError

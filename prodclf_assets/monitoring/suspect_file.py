@@ -6,8 +6,8 @@ from typing import Final
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
-from prodclf_assets.catalog.writers import stream_writer
+from prodclf_assets.catalog.reading.writers import stream_writer
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.review import product_keys
 from prodclf_assets.monitoring.suspects import SUSPECT_COLUMNS

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
 from prodclf_assets.catalog.splits import OTHER
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import LabelError
 from prodclf_assets.monitoring.evidence import evidence_for
 from prodclf_assets.monitoring.review import product_keys

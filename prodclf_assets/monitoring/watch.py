@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.splits import Reframing
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, Lake
 from prodclf_assets.monitoring.drift import Cause, DriftReport, Verdicts, measure

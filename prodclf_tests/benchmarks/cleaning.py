@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from prodclf_assets.catalog.sample import write_sample
+from prodclf_assets.catalog.sample.generator import write_sample
 
 ASSETS = ("raw_products", "clean_products")
 

@@ -16,11 +16,11 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 
-from prodclf_assets.catalog.cleaning import clean_products
+from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.readers import read_source
-from prodclf_assets.catalog.sample import write_sample
+from prodclf_assets.catalog.reading.readers import read_source
+from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_tests.benchmarks.tasks import Rows, split_rows
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.rescoring import EarlierAnswers, rescore
 

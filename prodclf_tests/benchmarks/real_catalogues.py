@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from prodclf_assets.catalog.mapping import load_source_config
+from prodclf_assets.catalog.reading.mapping import load_source_config
 from prodclf_assets.lake import open_lake
 
 ROOT = Path(__file__).parents[2]

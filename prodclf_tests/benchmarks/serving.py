@@ -19,8 +19,8 @@ import click
 import numpy as np
 import orjson
 
-from prodclf_assets.catalog.mapping import load_source_config
-from prodclf_assets.catalog.readers import read_source
+from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.classifier.bundle import read_manifest
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import Settings

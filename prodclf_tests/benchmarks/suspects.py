@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from prodclf_assets.catalog.cleaning import clean_products
+from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.sample.generator import sample_catalogue
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.classifier.out_of_fold import out_of_fold_probabilities
 from prodclf_assets.classifier.ranker import RankerConfig

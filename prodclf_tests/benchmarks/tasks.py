@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from prodclf_assets.catalog.cleaning import clean_products
+from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
-from prodclf_assets.catalog.mapping import load_source_config
-from prodclf_assets.catalog.readers import read_source
+from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.catalog.splits import SPLITS, assign_splits, reframe_rare_labels
 from prodclf_assets.classifier.training import data_hash
 

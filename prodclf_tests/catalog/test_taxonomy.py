@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.parsing import TEXT_DTYPE
 from prodclf_assets.catalog.taxonomy import Change, Taxonomy, load_taxonomy
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import MappingError
 
 FILE = """

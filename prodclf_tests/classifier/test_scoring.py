@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.readers import SourceTable, read_source
+from prodclf_assets.catalog.reading.readers import SourceTable, read_source
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.scoring import (
     NOTHING_SCORED,

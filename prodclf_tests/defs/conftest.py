@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from prodclf_assets.catalog.sample import write_sample
+from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.settings import Settings, get_settings
 
 REPOSITORY = Path(__file__).parents[2]

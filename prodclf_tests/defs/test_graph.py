@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.sample import write_sample
+from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.cli import main
 from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG

@@ -8,7 +8,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from prodclf_assets.catalog.stored import StoredTable, write_frames, write_json
+from prodclf_assets.catalog.stored_table import StoredTable, write_frames, write_json
 from prodclf_assets.defs.io_managers import (
     VERSION_KEY,
     FolderIOManager,

@@ -9,8 +9,8 @@ from typing import Final
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.parsing import title_keys
-from prodclf_assets.catalog.sample import TRUTH_COLUMN, sample_catalogue
+from prodclf_assets.catalog.sample.generator import TRUTH_COLUMN, sample_catalogue
+from prodclf_assets.catalog.text.series import title_keys
 
 FIRST_DELIVERY, DAILY, ASKED = 1_100, 40, 260
 SHIFT_DAY, SPLIT_DAY, MENDED_DAY = 12, 18, 27

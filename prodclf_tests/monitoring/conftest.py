@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, Lake, by_hour, open_lake, schema_of
 from prodclf_assets.monitoring.window import DriftWindow

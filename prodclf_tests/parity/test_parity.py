@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
-from prodclf_assets.catalog.readers import read_source
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.reading.readers import read_source
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.scoring import score_table
 from prodclf_tests.serving.live import LiveService, wait_for

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.registry import Registry, open_registry, prepare_mlflow
 from prodclf_assets.registry.publishing import OUTPUTS, model_signature

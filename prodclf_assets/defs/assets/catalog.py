@@ -9,16 +9,16 @@ from typing import Any
 
 import dagster as dg
 
-from prodclf_assets.catalog.catalogue import Catalogue, CatalogueFile, read_catalogue
-from prodclf_assets.catalog.clean_table import clean_table
-from prodclf_assets.catalog.cleaning import Settled, check_learnable
+from prodclf_assets.catalog.cleaning.clean_table import clean_table
+from prodclf_assets.catalog.cleaning.cleaning import Settled, check_learnable
+from prodclf_assets.catalog.cleaning.current_rows import CurrentRows, current_rows_of
+from prodclf_assets.catalog.cleaning.quality import quality_report
+from prodclf_assets.catalog.cleaning.relabelling import LabelsOfToday
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.current import CurrentRows, current_rows_of
-from prodclf_assets.catalog.mapping import SourceConfig, load_source_config
-from prodclf_assets.catalog.quality import quality_report
-from prodclf_assets.catalog.reviewed import LabelsOfToday
-from prodclf_assets.catalog.sample import write_sample
-from prodclf_assets.catalog.stored import NOTES, TABLE, StoredTable, read_table, write_json
+from prodclf_assets.catalog.reading.catalogue import Catalogue, CatalogueFile, read_catalogue
+from prodclf_assets.catalog.reading.mapping import SourceConfig, load_source_config
+from prodclf_assets.catalog.sample.generator import write_sample
+from prodclf_assets.catalog.stored_table import NOTES, TABLE, StoredTable, read_table, write_json
 from prodclf_assets.catalog.taxonomy import load_taxonomy
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from prodclf_assets.catalog.current import current_rows_of
-from prodclf_assets.catalog.stored import StoredTable
+from prodclf_assets.catalog.cleaning.current_rows import current_rows_of
+from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.automation import inputs_changed
 from prodclf_assets.defs.failures import user_errors

@@ -11,7 +11,7 @@ import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.stored import StoredTable
+from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.assets.model import flat
 from prodclf_assets.defs.failures import user_errors

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
+from prodclf_assets.catalog.cleaning.current_rows import current_rows_of
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
-from prodclf_assets.catalog.current import current_rows_of
-from prodclf_assets.catalog.places import places_of, rows_of
-from prodclf_assets.catalog.stored import StoredTable
+from prodclf_assets.catalog.reading.line_numbers import places_of, rows_of
+from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, code_version
 from prodclf_assets.defs.assets.people import latest_labels
 from prodclf_assets.defs.automation import inputs_changed

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 import dagster as dg
 import pandas as pd
 
-from prodclf_assets.catalog.current import current_rows_of
-from prodclf_assets.catalog.quality import REQUIRED_COLUMNS
-from prodclf_assets.catalog.stored import NOTES, Columns, StoredTable
+from prodclf_assets.catalog.cleaning.current_rows import current_rows_of
+from prodclf_assets.catalog.cleaning.quality import REQUIRED_COLUMNS
+from prodclf_assets.catalog.stored_table import NOTES, Columns, StoredTable
 from prodclf_assets.defs.checks.measures import filled_cells
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.metadata import records_table

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from prodclf_assets.catalog.stored import Columns
+from prodclf_assets.catalog.stored_table import Columns
 
 MISSING = "\0missing"
 # With eight rows in ten on the training side, ten rows all miss it once in ten million categories.

@@ -7,7 +7,7 @@ import dagster as dg
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PATH_SEPARATOR
 from prodclf_assets.catalog.splits import OTHER
-from prodclf_assets.catalog.stored import Columns, StoredTable
+from prodclf_assets.catalog.stored_table import Columns, StoredTable
 from prodclf_assets.catalog.taxonomy import Taxonomy, load_taxonomy
 from prodclf_assets.defs.checks.measures import CERTAIN_ROWS
 from prodclf_assets.defs.failures import user_errors

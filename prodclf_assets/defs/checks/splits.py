@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, TITLE_KEY_COLUMN
-from prodclf_assets.catalog.stored import StoredTable
+from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.checks.measures import label_changes, majority_share, overlaps, single_input_guesses
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.metadata import records_table

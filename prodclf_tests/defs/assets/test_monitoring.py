@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.stored import StoredTable
+from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.catalog.taxonomy import Change, Taxonomy
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.defs.checks.monitoring import check_drift, check_live_categories

@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from prodclf_assets.catalog.sample import write_sample
+from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.lake import open_lake
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import Settings, get_settings

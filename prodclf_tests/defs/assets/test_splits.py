@@ -6,9 +6,9 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from prodclf_assets.catalog.cleaning import clean_products
+from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.catalog.splits import OTHER
 from prodclf_assets.defs.assets.splits import _split, splits
 from prodclf_assets.settings import get_settings

@@ -1,8 +1,8 @@
 import dagster as dg
 import pandas as pd
 
-from prodclf_assets.catalog.cleaning import clean_products
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.cleaning.cleaning import clean_products
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.defs.checks.catalog import check_completeness, check_schema, check_shrinking
 
 RAW = next(iter(sample_catalogue(rows=300)))

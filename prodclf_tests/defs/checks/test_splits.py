@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from prodclf_assets.catalog.cleaning import clean_products
-from prodclf_assets.catalog.sample import sample_catalogue
+from prodclf_assets.catalog.cleaning.cleaning import clean_products
+from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.catalog.splits import assign_splits
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.defs.checks.splits import (

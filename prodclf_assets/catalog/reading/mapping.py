@@ -1,0 +1,205 @@
+"""Which column of a file is which field of a product, and which columns make its category path."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
+from prodclf_assets.catalog.reading.column_names import find_category_path, find_fields
+from prodclf_assets.errors import MappingError
+
+
+class SourceConfig(BaseModel):
+    """The mapping of a product file. What it leaves out (no columns, no category path) is inferred from usual names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Product field → column of the file; inferred when empty."
+    )
+    category_path: list[str] = Field(
+        default_factory=list,
+        description="Columns of the category path, coarse to fine, or one column that holds whole paths.",
+    )
+    depth: int | None = Field(
+        default=None, ge=1, description="How many levels of the path are the label; all when absent."
+    )
+    deleted: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A column whose rows marked true, yes, 1 or x take a product away; none when absent.",
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _known_fields(cls, columns: dict[str, str]) -> dict[str, str]:
+        for field, column in columns.items():
+            if field not in PRODUCT_COLUMNS:
+                raise ValueError(
+                    f"columns: {field!r} is not a field of a product; the fields are {', '.join(PRODUCT_COLUMNS)}"
+                    f"{_did_you_mean(field, PRODUCT_COLUMNS)}"
+                )
+            if not column:
+                raise ValueError(f"columns: {field} has no column name; write one or remove the line")
+        return columns
+
+    @field_validator("category_path", mode="before")
+    @classmethod
+    def _one_column_is_a_path(cls, path: object) -> object:
+        return [path] if isinstance(path, str) else path
+
+    @model_validator(mode="after")
+    def _sound_path(self) -> "SourceConfig":
+        path = self.category_path
+        if any(not column.strip() for column in path):
+            raise ValueError("category_path has a blank level; write the column's name or remove the level")
+        if len(set(path)) < len(path):
+            raise ValueError("category_path names a column twice; name each level's own column")
+        if len(path) > 1 and self.depth is not None and self.depth > len(path):
+            raise ValueError(
+                f"depth is {self.depth} but category_path has {len(path)} levels; lower depth or add levels"
+            )
+        hint = self.columns.get("subcategory")
+        if hint is not None and hint in path:
+            raise ValueError(
+                f"column {hint!r} is part of category_path and cannot also be subcategory, which would give the label"
+                " away; remove it from columns"
+            )
+        return self
+
+    def to_yaml(self) -> str:
+        """Return the mapping as the YAML text that `load_source_config` reads."""
+        return yaml.safe_dump(
+            self.model_dump(exclude_none=True),
+            sort_keys=False,
+            allow_unicode=True,
+            default_flow_style=None,
+            width=100,
+        )
+
+
+def load_source_config(path: str | Path) -> SourceConfig:
+    """Read a mapping file.
+
+    Raises:
+        MappingError: the file is absent, no YAML, or not a mapping this version knows.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise MappingError(
+            f"mapping file {path} cannot be read ({error.strerror}); check its path"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise MappingError(f"mapping file {path} is not UTF-8 text; save it as UTF-8") from error
+    try:
+        content: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise MappingError(
+            f"mapping file {path} is not valid YAML: {_one_line(error)}; correct it there"
+        ) from error
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise MappingError(
+            f"mapping file {path} holds no mapping; write `columns: {{title: …}}` and `category_path: […]`"
+        )
+    try:
+        return SourceConfig.model_validate(content)
+    except ValidationError as error:
+        raise MappingError(f"mapping file {path}: {_first_fault(error)}") from error
+
+
+def infer_source_config(
+    column_names: Sequence[str], *, require_labels: bool = False, file: str = "the file"
+) -> SourceConfig:
+    """Guess a mapping from usual column names; print `to_yaml()` to let a person correct it.
+
+    A column of the category path is never another field too. A column called exactly `subcategory` is the seller's
+    hint, `sub_category` and its like are a level of the path.
+
+    Raises:
+        MappingError: no column looks like a title or, when labels are required, like a category.
+    """
+    return complete_config(SourceConfig(), column_names, require_labels=require_labels, file=file)
+
+
+def complete_config(
+    config: SourceConfig, column_names: Sequence[str], *, require_labels: bool, file: str
+) -> SourceConfig:
+    """Fill the parts that a mapping leaves out with what usual column names suggest.
+
+    Raises:
+        MappingError: as for `infer_source_config`, or the completed mapping contradicts itself.
+    """
+    path = config.category_path or find_category_path(
+        [name for name in column_names if name not in {*config.columns.values(), config.deleted}]
+    )
+    columns = config.columns or find_fields(
+        [name for name in column_names if name not in {*path, config.deleted}]
+    )
+    remedy = f"its columns are {_listed(column_names)}; give a mapping file (PRODCLF_SOURCE_CONFIG or --source-config)"
+    if config.columns and "title" not in columns:
+        raise MappingError(
+            f"the mapping of {file} names no title; add `title: …` under columns; the file's columns are "
+            f"{_listed(column_names)}"
+        )
+    if "title" not in columns:
+        raise MappingError(
+            f"{file} has no column that is known to hold titles; {remedy} with `columns: {{title: …}}`"
+        )
+    if require_labels and not path:
+        raise MappingError(
+            f"{file} has no column that is known to hold categories; {remedy} with `category_path: […]`"
+        )
+    try:
+        return SourceConfig(columns=columns, category_path=path, depth=config.depth, deleted=config.deleted)
+    except ValidationError as error:
+        raise MappingError(f"the mapping of {file} cannot be used: {_first_fault(error)}") from error
+
+
+def check_columns(
+    config: SourceConfig, column_names: Sequence[str], *, require_labels: bool, file: str
+) -> None:
+    """Make sure that a file has every column the mapping names; the category path only when labels are required.
+
+    Raises:
+        MappingError: naming the file, the unknown column and the columns there are.
+    """
+    wanted = [(f"columns.{field}", column) for field, column in config.columns.items()]
+    if require_labels:
+        wanted += [("category_path", column) for column in config.category_path]
+    for place, column in wanted:
+        if column not in column_names:
+            raise MappingError(
+                f"{file} has no column {column!r}, which the mapping names in {place}; its columns are "
+                f"{_listed(column_names)}{_did_you_mean(column, column_names)}; correct the mapping"
+            )
+
+
+def _listed(column_names: Sequence[str], most: int = 40) -> str:
+    names = ", ".join(repr(name) for name in column_names[:most])
+    return f"{names} and {len(column_names) - most} more" if len(column_names) > most else names
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    message = fault["msg"].removeprefix("Value error, ")
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = list(SourceConfig.model_fields)
+        return f"{place!r} is not a setting{_did_you_mean(place, known)}; the settings are {', '.join(known)}"
+    return message if fault["type"] == "value_error" else f"{place}: {message}; correct it"
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,196 @@
+"""Read a source of products: files of any known format, at any known place, as one products frame."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.reading.assembly import assemble_products
+from prodclf_assets.catalog.reading.issues import IssueLog, RowIssues, RowOrigins, joined_issues
+from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, complete_config
+from prodclf_assets.catalog.reading.records import Records, read_records
+from prodclf_assets.catalog.reading.sources import FileKind, found_files
+from prodclf_assets.errors import LabelError, SourceError
+
+__all__ = ["RowIssues", "SourceFile", "SourceTable", "read_source"]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that was read: its name as the user knows it, format, records, bytes, and the SHA-256 of its bytes."""
+
+    name: str
+    kind: FileKind
+    rows: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class SourceTable:
+    """A source, read.
+
+    Attributes:
+        products: the products frame, one row per record of the source and in its order, broken records too.
+        original: the columns of the files as they are, row by row beside `products`.
+        config: the mapping that was used, with what was inferred filled in.
+        files: the files in the order read.
+        issues: what could not be used, with file and row.
+    """
+
+    products: pd.DataFrame
+    original: pd.DataFrame
+    config: SourceConfig
+    files: tuple[SourceFile, ...]
+    issues: RowIssues
+
+
+def read_source(
+    source: str, config: SourceConfig | None = None, *, require_labels: bool, s3_client: Any = None
+) -> SourceTable:
+    """Read products from a file, a folder, a glob or S3; CSV, CSV.GZ, JSONL or Parquet.
+
+    Args:
+        source: path, folder, glob or `s3://…`.
+        config: the column mapping; what it leaves out, or all when None, is inferred from usual column names.
+        require_labels: whether every row must have a whole category path or none (training), or may lack it (scoring).
+        s3_client: a boto3 client for `s3://` sources; one from the usual AWS variables when absent.
+
+    Raises:
+        SourceError: the source is absent, empty, unreadable or of an unknown format.
+        MappingError: the mapping names a column that a file lacks, or none can be inferred.
+        LabelError: labels are required and a category path has a blank level, or no row has a category.
+    """
+    files: list[SourceFile] = []
+    parts: list[Records] = []
+    for found in found_files(source, s3_client):
+        records, size, digest = read_records(found)
+        files.append(SourceFile(found.name, found.kind, len(records.frame), size, digest))
+        parts.append(records)
+    if not any(file.rows for file in files):
+        raise no_products(source)
+    columns = [list(part.frame.columns) for part in parts]
+    names = [file.name for file in files]
+    used = fitting_config(names, columns, config or SourceConfig(), require_labels=require_labels)
+    check_files(used, config, names, parts, require_labels=require_labels)
+    understood = list(understand(names, parts, used, require_labels=require_labels))
+    products = pd.concat([part.products for part in understood], ignore_index=True)
+    if require_labels:
+        check_labelled(products, used, names[0])
+    original = pd.concat([part.frame for part in parts if len(part.frame)], ignore_index=True)
+    issues = joined_issues([(part.issues, len(part.products)) for part in understood])
+    return SourceTable(products, original, used, tuple(files), issues)
+
+
+@dataclass(frozen=True, eq=False)
+class Understood:
+    """Consecutive files whose columns are alike, as products.
+
+    Attributes:
+        files: positions of the files among those given.
+        products: the products frame of their records, in order.
+        issues: what could not be used; `position` counts within `products`.
+    """
+
+    files: tuple[int, ...]
+    products: pd.DataFrame
+    issues: RowIssues
+
+
+def understand(
+    names: Sequence[str], parts: Sequence[Records], config: SourceConfig, *, require_labels: bool
+) -> Iterator[Understood]:
+    """Make products of records, each file understood alone: what another file holds changes nothing.
+
+    Neighbours with the same columns and dtypes are worked on together, which changes no value and is much faster
+    for thousands of small files.
+
+    Raises:
+        LabelError: labels are required and a category path has a blank level.
+    """
+    for _, group in groupby(enumerate(parts), key=lambda item: _shape(item[1].frame)):
+        members = list(group)
+        positions = tuple(position for position, _ in members)
+        together = [part for _, part in members]
+        log = IssueLog(_origins([names[position] for position in positions], together))
+        broken = _note_file_issues(log, [names[position] for position in positions], together)
+        frames = [part.frame for part in together]
+        frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        products = assemble_products(frame, config, log, broken=broken, require_labels=require_labels)
+        yield Understood(positions, products, log.finish())
+
+
+def fitting_config(
+    names: Sequence[str], columns: Sequence[Sequence[str]], config: SourceConfig, *, require_labels: bool
+) -> SourceConfig:
+    """Complete a mapping from the columns of all files of a source.
+
+    Raises:
+        MappingError: no column can be the title or, when labels are required, the category.
+    """
+    all_columns = list(dict.fromkeys(str(column) for listed in columns for column in listed))
+    return complete_config(config, all_columns, require_labels=require_labels, file=names[0])
+
+
+def check_files(
+    used: SourceConfig,
+    given: SourceConfig | None,
+    names: Sequence[str],
+    parts: Sequence[Records],
+    *,
+    require_labels: bool,
+) -> None:
+    """Make sure that each file that has rows has the columns it cannot do without.
+
+    What a person wrote must be there; of what was inferred, a file among several may lack all but title and path.
+
+    Raises:
+        MappingError: naming the file and the column it lacks.
+    """
+    written = given is not None and bool(given.columns)
+    needed = used if written else used.model_copy(update={"columns": {"title": used.columns["title"]}})
+    for name, part in zip(names, parts, strict=True):
+        if len(part.frame):
+            check_columns(needed, list(part.frame.columns), require_labels=require_labels, file=name)
+
+
+def check_labelled(products: pd.DataFrame, config: SourceConfig, file: str) -> None:
+    """Make sure that some product has a category.
+
+    Raises:
+        LabelError: none has.
+    """
+    if products[LABEL_COLUMN].isna().all():
+        named = ", ".join(repr(column) for column in config.category_path)
+        raise LabelError(
+            f"{file}: no row has a category in {named}; fill it in, or map category_path to the columns that hold it"
+        )
+
+
+def no_products(source: str) -> SourceError:
+    """Return the error for a source whose files hold no row."""
+    return SourceError(f"{source} holds no products; give a file with a header and at least one row")
+
+
+def _shape(frame: pd.DataFrame) -> tuple[object, ...]:
+    return (*map(str, frame.columns), *map(str, frame.dtypes))
+
+
+def _origins(names: Sequence[str], parts: Sequence[Records]) -> RowOrigins:
+    ids = np.repeat(np.arange(len(parts)), [len(part.frame) for part in parts])
+    return RowOrigins(tuple(names), ids, np.concatenate([part.lines for part in parts]))
+
+
+def _note_file_issues(log: IssueLog, names: Sequence[str], parts: Sequence[Records]) -> np.ndarray:
+    """Record the faults of the files as such and return which rows come from broken lines."""
+    broken = np.zeros(sum(len(part.frame) for part in parts), dtype=np.bool_)
+    first = 0
+    for name, part in zip(names, parts, strict=True):
+        log.add_file_issues(name, first, part.issues)
+        broken[[first + issue.record for issue in part.issues if issue.record is not None]] = True
+        first += len(part.frame)
+    return broken

@@ -1,0 +1,88 @@
+"""Category paths."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prodclf_assets.catalog.reading.category_paths import category_paths
+
+
+def label_of(*cells: object, depth: int | None = None) -> tuple[str | None, int]:
+    paths = category_paths([pd.Series([cell], dtype=object) for cell in cells], depth)
+    label = paths.labels[0]
+    return (None if label is pd.NA else label), int(paths.blank_levels[0])
+
+
+@pytest.mark.parametrize(
+    ("cells", "depth", "label"),
+    [
+        (["Toys"], None, "Toys"),
+        (["Toys", "Cars", "Red"], None, "Toys > Cars > Red"),
+        (["Toys", "Cars", "Red"], 2, "Toys > Cars"),
+        (["Toys", "Cars"], 5, "Toys > Cars"),
+        ([" Toys \u00a0 & &amp;  Games "], None, "Toys & & Games"),
+        (["Toys > Cars>Red"], None, "Toys > Cars > Red"),
+        (["Toys >> Cars"], None, "Toys > Cars"),
+        (["Toys › Cars » Red → Big"], 3, "Toys > Cars > Red"),
+        (["Toys &gt; Cars"], None, "Toys > Cars"),
+        (["Toys | Cars"], None, "Toys > Cars"),
+        (["Toys | Games > Cars"], None, "Toys | Games > Cars"),
+        (["Toys | Games", "Cars"], None, "Toys | Games > Cars"),
+        (["Food / Drinks"], None, "Food / Drinks"),
+        (["A > B", "C"], None, "A > B > C"),
+        (['["Clothing >> Women >> Shorts"]'], 2, "Clothing > Women"),
+        ([["Toys", "Cars"]], None, "Toys > Cars"),
+        ([np.array(["Toys", "Cars"])], 1, "Toys"),
+        ([7], None, "7"),
+    ],
+)
+def test_labels_are_paths_in_normal_form(cells: list[object], depth: int | None, label: str) -> None:
+    assert label_of(*cells, depth=depth) == (label, 0)
+
+
+@pytest.mark.parametrize("cells", [[None], [""], ["  ", "N/A"], [None, None, None], [" > "], [[]]])
+def test_no_level_at_all_is_no_label_and_no_fault(cells: list[object]) -> None:
+    assert label_of(*cells) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "depth", "level"),
+    [
+        (["Toys", None, "Red"], None, 2),
+        (["Toys", "Cars", " "], None, 3),
+        ([None, "Cars"], None, 1),
+        (["Toys > > Red"], None, 2),
+        (["Toys >"], None, 2),
+        ([["Toys", None]], None, 2),
+        (["Toys", None, None], 2, 2),
+    ],
+)
+def test_a_blank_level_is_named(cells: list[object], depth: int | None, level: int) -> None:
+    assert label_of(*cells, depth=depth) == (None, level)
+
+
+def test_a_blank_level_beyond_the_depth_does_not_matter() -> None:
+    assert label_of("Toys", None, None, depth=1) == ("Toys", 0)
+
+
+def test_rows_keep_their_index_and_order() -> None:
+    columns = [
+        pd.Series(["b", "a", None, "b"], index=[4, 2, 9, 1]),
+        pd.Series(["x", None, None, "x"], index=[4, 2, 9, 1]),
+    ]
+    paths = category_paths(columns, None)
+    assert paths.labels.index.tolist() == [4, 2, 9, 1]
+    assert paths.labels.tolist() == ["b > x", pd.NA, pd.NA, "b > x"]
+    assert paths.blank_levels.tolist() == [0, 2, 0, 0]
+
+
+LEVELS = st.lists(
+    st.text(st.sampled_from("abé &/"), min_size=1, max_size=5).filter(lambda level: level.strip()), min_size=1
+)
+
+
+@given(LEVELS, st.integers(1, 5))
+def test_columns_and_a_joined_column_give_the_same_label(levels: list[str], depth: int) -> None:
+    assert label_of(*levels, depth=depth) == label_of(" > ".join(levels), depth=depth)
