@@ -38,7 +38,9 @@ def defs() -> dg.Definitions:
             "catalogue_source": CatalogueSource(),
             "mlflow_run": MlflowRun(),
             "table_io": TableIOManager(lake=lake),
-            "features_io": FolderIOManager(lake=lake, holds="prodclf_assets.classifier.training:FeatureSet"),
+            "features_io": FolderIOManager(
+                lake=lake, holds="prodclf_assets.classifier.training.training:FeatureSet"
+            ),
             "bundle_io": FolderIOManager(lake=lake, holds="prodclf_assets.classifier.bundle:Bundle"),
             "report_io": ReportIOManager(lake=lake),
             "page_io": PageIOManager(lake=lake),

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.explain import MOST_WORDS, Explanation, explain
-from prodclf_assets.classifier.reasons import reasons
+from prodclf_assets.classifier.explanation.leave_one_out import MOST_WORDS, Explanation, explain
+from prodclf_assets.classifier.explanation.reasons import reasons
 from prodclf_serving.bodies import read_product
 from prodclf_serving.predictor import Answer, LoadedModel, RetrieverAlone, answer_records, prediction
 from prodclf_serving.problems import ItemError, invalid_items

@@ -9,7 +9,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
-from prodclf_assets.classifier.decision import DECISIONS, Decision
+from prodclf_assets.classifier.calibration.thresholds import DECISIONS, Decision
 from prodclf_serving.holder import Outcome as Refresh
 from prodclf_serving.live_drift import LiveReport
 from prodclf_serving.prediction_log import Outcome as Recorded

@@ -86,7 +86,7 @@ def _entry(batch: AnsweredBatch, item: Record | ItemError, outcome: Answer | Ite
 def _csv(batch: AnsweredBatch) -> bytes:
     """The table that `prodclf score` would write."""
     # Here and not above: it brings pandas, which a replica that is never asked for CSV does without.
-    from prodclf_assets.classifier.scoring import SCORE_COLUMNS, renamed_columns
+    from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS, renamed_columns
 
     header, rows = _input_cells(batch)
     renamed = renamed_columns(header)

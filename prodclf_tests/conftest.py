@@ -112,7 +112,7 @@ def trained_model(tmp_path_factory: pytest.TempPathFactory) -> "TrainedModel":
     from prodclf_assets.catalog.sample.generator import sample_catalogue
     from prodclf_assets.catalog.splits import assign_splits, reframe_rare_labels
     from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
+    from prodclf_assets.classifier.training.training import TrainingConfig, fit_features, fit_model
     from prodclf_tests.trained import TrainedModel
 
     products = clean_products(pd.concat(sample_catalogue(1_500, 6, seed=7), ignore_index=True)).products

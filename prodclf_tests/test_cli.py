@@ -17,7 +17,7 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.scoring import SCORE_COLUMNS
+from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS
 from prodclf_assets.cli import main
 from prodclf_assets.cli.train import _instance
 from prodclf_assets.defs.assets import catalog, splits

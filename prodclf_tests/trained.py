@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.training import FeatureSet
+from prodclf_assets.classifier.training.training import FeatureSet
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,20 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.calibration import Calibrator
-from prodclf_assets.classifier.decision import ABSTAIN, AUTO, DECISIONS, NEVER, REVIEW, Thresholds
-from prodclf_assets.classifier.encoder import Encoder
+from prodclf_assets.classifier.calibration.calibrator import Calibrator
+from prodclf_assets.classifier.calibration.thresholds import (
+    ABSTAIN,
+    AUTO,
+    DECISIONS,
+    NEVER,
+    REVIEW,
+    Thresholds,
+)
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.classifier.predictions import Predictions
-from prodclf_assets.classifier.ranker import Ranker
-from prodclf_assets.classifier.retrievers import SHARPNESS, SVM
+from prodclf_assets.classifier.ranking.encoder import Encoder
+from prodclf_assets.classifier.ranking.ranker import Ranker
+from prodclf_assets.classifier.retrieval.retriever import SHARPNESS, SVM
 from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import BundleError
 

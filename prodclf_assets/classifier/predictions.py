@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from prodclf_assets.classifier.decision import Decision
+from prodclf_assets.classifier.calibration.thresholds import Decision
 
 
 @dataclass(frozen=True)

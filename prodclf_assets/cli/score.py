@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prodclf_assets.catalog.reading.readers import SourceTable
     from prodclf_assets.catalog.reading.writers import Format, TableWriter
     from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.classifier.scoring import ScoreCounts
+    from prodclf_assets.classifier.scoring.score_table import ScoreCounts
 
 _PROBLEMS_SHOWN = 20
 
@@ -80,7 +80,7 @@ def score(
       cat new.csv | prodclf score - - --model 4 > filed.csv
     """
     from prodclf_assets.catalog.reading.mapping import load_source_config
-    from prodclf_assets.classifier.scoring import score_table
+    from prodclf_assets.classifier.scoring.score_table import score_table
 
     started = time.monotonic()
     format_out = files.output_format(out, format_)
@@ -126,7 +126,7 @@ def _model(ref: str | None) -> tuple["Bundle", str]:
 def _write(
     chunks: "Iterator[tuple[pd.DataFrame, ScoreCounts]]", rows: int, writer: "TableWriter"
 ) -> "ScoreCounts":
-    from prodclf_assets.classifier.scoring import NOTHING_SCORED
+    from prodclf_assets.classifier.scoring.score_table import NOTHING_SCORED
 
     total = NOTHING_SCORED
     progress = Progress(rows, "scored")

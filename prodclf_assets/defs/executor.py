@@ -23,7 +23,7 @@ from prodclf_assets.defs.summary import Outcome, summarise
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.settings import get_settings
 
-PRELOADED = ("prodclf_assets.definitions", "prodclf_assets.classifier.training")
+PRELOADED = ("prodclf_assets.definitions", "prodclf_assets.classifier.training.training")
 
 
 class ClosingExecutor(dg.Executor):

@@ -20,7 +20,7 @@ from prodclf_assets.monitoring.evidence import evidence_for
 from prodclf_assets.monitoring.review import product_keys
 
 if TYPE_CHECKING:
-    from prodclf_assets.classifier.training import FeatureSet
+    from prodclf_assets.classifier.training.training import FeatureSet
 
 CONTRADICTED: Final = 20.0
 """A listing is a suspect when another category is at least so many times as likely as the shop's."""
@@ -117,8 +117,8 @@ def find_suspects(
         LabelError: `features` was made from other products.
     """
     # The classifier costs seconds to import, and only the search needs it.
-    from prodclf_assets.classifier.out_of_fold import belong_together, out_of_fold_probabilities
-    from prodclf_assets.classifier.ranker import RankerConfig
+    from prodclf_assets.classifier.ranking.ranker import RankerConfig
+    from prodclf_assets.classifier.training.out_of_fold import belong_together, out_of_fold_probabilities
 
     pairs, paths = features.train, features.encoder.tree.paths
     belong_together(train, features.encoder.tree, pairs)

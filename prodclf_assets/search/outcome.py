@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from prodclf_assets.classifier.ranker import RankerConfig
+from prodclf_assets.classifier.ranking.ranker import RankerConfig
 from prodclf_assets.search.trials import MOST_ROUNDS, Measured, Parameters, Trial
 
 BEYOND_CHANCE: Final = 3.0

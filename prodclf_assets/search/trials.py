@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.labelled_pairs import LabelledPairs
-from prodclf_assets.classifier.ranker import Ranker, RankerConfig
+from prodclf_assets.classifier.ranking.labelled_pairs import LabelledPairs
+from prodclf_assets.classifier.ranking.ranker import Ranker, RankerConfig
 
 FOLDS: Final = 3
 MOST_PRODUCTS: Final = 30_000

@@ -12,9 +12,9 @@ import pytest
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.baseline import Baseline, fit_baseline
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.decision import Thresholds
+from prodclf_assets.classifier.calibration.thresholds import Thresholds
+from prodclf_assets.classifier.evaluation.baseline import Baseline, fit_baseline
 from prodclf_assets.classifier.predictions import Predictions
 from prodclf_tests.trained import TrainedModel
 

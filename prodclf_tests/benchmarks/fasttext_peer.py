@@ -14,7 +14,7 @@ from scipy.special import logit
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.baseline import texts
+from prodclf_assets.classifier.evaluation.baseline import texts
 from prodclf_tests.benchmarks.measures import Answers
 from prodclf_tests.benchmarks.tasks import Rows
 

@@ -110,7 +110,7 @@ def measure(source: Path, rows: int, leaves: int, threads: int) -> Grown:
     """Read, train and score in this process."""
     import lightgbm  # noqa: F401  # imported before the clocks start
 
-    from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
+    from prodclf_assets.classifier.training.training import TrainingConfig, fit_features, fit_model
 
     config = TrainingConfig()
     clock = Clock()

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.classifier.calibration import calibration_error
-from prodclf_assets.classifier.decision import last_of_ties
-from prodclf_assets.classifier.evaluation import coverage_at
+from prodclf_assets.classifier.calibration.calibrator import calibration_error
+from prodclf_assets.classifier.calibration.thresholds import last_of_ties
+from prodclf_assets.classifier.evaluation.report import coverage_at
 
 PRECISION: Final = 0.95
 _DRAWS: Final = 2_000

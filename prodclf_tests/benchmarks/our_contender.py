@@ -10,10 +10,10 @@ import numpy as np
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.calibration import Calibrator
-from prodclf_assets.classifier.decision import AUTO
-from prodclf_assets.classifier.encoder import Pairs
-from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
+from prodclf_assets.classifier.calibration.calibrator import Calibrator
+from prodclf_assets.classifier.calibration.thresholds import AUTO
+from prodclf_assets.classifier.ranking.encoder import Pairs
+from prodclf_assets.classifier.training.training import TrainingConfig, fit_features, fit_model
 from prodclf_tests.benchmarks.measures import Answers
 from prodclf_tests.benchmarks.tasks import Rows
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.rescoring import EarlierAnswers, rescore
+from prodclf_assets.classifier.scoring.rescoring import EarlierAnswers, rescore
 
 
 def catalogue(rows: int, changed: bool) -> Iterator[pa.Table]:

@@ -6,10 +6,10 @@ from typing import Final
 
 import click
 
-from prodclf_assets.classifier.comparison import RARE_ROWS, Treatment, compare_treatments
 from prodclf_assets.classifier.kernels import available_cores
-from prodclf_assets.classifier.rebalancing import imbalance_ratio
-from prodclf_assets.classifier.training import TrainingConfig, fit_features
+from prodclf_assets.classifier.ranking.rebalancing import imbalance_ratio
+from prodclf_assets.classifier.training.rebalancing_comparison import RARE_ROWS, Treatment, compare_treatments
+from prodclf_assets.classifier.training.training import TrainingConfig, fit_features
 from prodclf_assets.defs.assets.common import git_commit
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, load_task
 

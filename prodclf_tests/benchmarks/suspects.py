@@ -15,9 +15,9 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.classifier.kernels import available_cores
-from prodclf_assets.classifier.out_of_fold import out_of_fold_probabilities
-from prodclf_assets.classifier.ranker import RankerConfig
-from prodclf_assets.classifier.training import TrainingConfig, fit_features
+from prodclf_assets.classifier.ranking.ranker import RankerConfig
+from prodclf_assets.classifier.training.out_of_fold import out_of_fold_probabilities
+from prodclf_assets.classifier.training.training import TrainingConfig, fit_features
 from prodclf_assets.defs.assets.common import git_commit
 from prodclf_assets.monitoring.suspects import LabelOdds
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, load_task, split_rows

@@ -14,7 +14,7 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.reading.mapping import load_source_config
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.catalog.splits import SPLITS, assign_splits, reframe_rare_labels
-from prodclf_assets.classifier.training import data_hash
+from prodclf_assets.classifier.training.training import data_hash
 
 MAPPINGS: Final = Path(__file__).parents[1] / "mappings"
 TASKS: Final = ("bigbasket:1", "bigbasket:2", "bigbasket:3", "amazon_in:1", "amazon_in:2")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.classifier import evaluation
+from prodclf_assets.classifier.evaluation import report
 from prodclf_tests.benchmarks.measures import (
     Answers,
     Judged,
@@ -33,7 +33,7 @@ def judged(truth: str, said: str, *, auto: str | None = None) -> Judged:
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcde")), min_size=1))
 def test_macro_f1_is_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     truth, said = (np.array(column, object) for column in zip(*pairs, strict=True))
-    assert macro_f1(*coded(truth, said)) == pytest.approx(evaluation.macro_f1(truth, said))
+    assert macro_f1(*coded(truth, said)) == pytest.approx(report.macro_f1(truth, said))
 
 
 def test_columns_share_their_codes() -> None:

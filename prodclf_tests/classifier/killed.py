@@ -9,8 +9,8 @@ import lightgbm  # noqa: F401  it takes longer to import than to train with
 import pandas as pd
 
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFolder, Checkpoints, Saved
-from prodclf_assets.classifier.ranker import RankerConfig
-from prodclf_assets.classifier.training import TrainingConfig, fit_features, fit_model
+from prodclf_assets.classifier.ranking.ranker import RankerConfig
+from prodclf_assets.classifier.training.training import TrainingConfig, fit_features, fit_model
 
 CONFIG = TrainingConfig(ranker=RankerConfig(rounds=12, block=3, min_leaf=5), folds=3)
 STAGES = 3 + 1 + 4 + 2

@@ -3,7 +3,7 @@
 import numpy as np
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.text import SparseRows
+from prodclf_assets.classifier.text_features import SparseRows
 
 
 def products(

@@ -20,9 +20,9 @@ from prodclf_assets.classifier.bundle import (
     Bundle,
     read_manifest,
 )
-from prodclf_assets.classifier.decision import NEVER, Thresholds
+from prodclf_assets.classifier.calibration.thresholds import NEVER, Thresholds
 from prodclf_assets.classifier.predictions import Predictions
-from prodclf_assets.classifier.training import TrainingConfig, data_hash
+from prodclf_assets.classifier.training.training import TrainingConfig, data_hash
 from prodclf_assets.errors import BundleError
 from prodclf_tests.classifier.shop import products
 from prodclf_tests.trained import TrainedModel

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from prodclf_assets.classifier import checkpoints as module
-from prodclf_assets.classifier.calibration import FEWEST_PRODUCTS
+from prodclf_assets.classifier.calibration.calibrator import FEWEST_PRODUCTS
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFolder, Checkpoints
 from prodclf_tests.classifier import killed
 from prodclf_tests.trained import TrainedModel

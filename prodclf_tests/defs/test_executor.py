@@ -163,7 +163,7 @@ def test_processes_fork_from_a_server_that_has_imported_what_steps_need(
     chosen = _with_start_method("multiprocess", {"max_concurrent": 3})
     assert chosen["max_concurrent"] == 3
     modules = chosen["start_method"]["forkserver"]["preload_modules"]
-    assert "prodclf_assets.classifier.training" in modules
+    assert "prodclf_assets.classifier.training.training" in modules
     assert ("dagster_aws.s3" in modules) == lake.startswith("s3")
     given = {"start_method": {"spawn": {}}}
     assert _with_start_method("multiprocess", given) == given

@@ -335,7 +335,7 @@ def test_a_blocking_check_after_training_stops_registration_and_fails_the_mlflow
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("prodclf_assets.classifier.gate.CALIBRATION_LIMIT", -1.0)
+    monkeypatch.setattr("prodclf_assets.classifier.evaluation.promotion_gate.CALIBRATION_LIMIT", -1.0)
     before = trained.lake.latest("promotion_decision").id
     versions = len(open_registry(get_settings()).list_versions())
     with run_graph(trained.instance, "model", "evaluation_report", "promotion_decision") as result:

@@ -8,7 +8,7 @@ import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.decision import Thresholds
+from prodclf_assets.classifier.calibration.thresholds import Thresholds
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import PREDICTION_LOG, Lake
 from prodclf_assets.monitoring import review

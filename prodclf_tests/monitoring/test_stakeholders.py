@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pptx import Presentation
 
-from prodclf_assets.classifier.baseline import fit_baseline
-from prodclf_assets.classifier.evaluation import evaluate
+from prodclf_assets.classifier.evaluation.baseline import fit_baseline
+from prodclf_assets.classifier.evaluation.report import evaluate
 from prodclf_assets.lake import LogEntry
 from prodclf_assets.monitoring.stakeholder_deck import stakeholder_deck
 from prodclf_assets.monitoring.stakeholder_page import stakeholder_page

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
-from prodclf_assets.classifier.out_of_fold import out_of_fold_probabilities
-from prodclf_assets.classifier.ranker import RankerConfig
-from prodclf_assets.classifier.training import FeatureSet, TrainingConfig, fit_features
+from prodclf_assets.classifier.ranking.ranker import RankerConfig
+from prodclf_assets.classifier.training.out_of_fold import out_of_fold_probabilities
+from prodclf_assets.classifier.training.training import FeatureSet, TrainingConfig, fit_features
 from prodclf_assets.errors import LabelError
 from prodclf_assets.monitoring.evidence import NOTHING, evidence_for
 from prodclf_assets.monitoring.suspects import SUSPECT_COLUMNS, LabelOdds, find_suspects, suspect_table

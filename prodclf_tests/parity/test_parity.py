@@ -17,7 +17,7 @@ from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.scoring import score_table
+from prodclf_assets.classifier.scoring.score_table import score_table
 from prodclf_tests.serving.live import LiveService, wait_for
 
 ROWS = 200

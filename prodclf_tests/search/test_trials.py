@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from prodclf_assets.classifier.ranker import RankerConfig
+from prodclf_assets.classifier.ranking.ranker import RankerConfig
 from prodclf_assets.search import trials
 from prodclf_assets.search.trials import (
     FOLDS,

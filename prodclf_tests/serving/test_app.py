@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import FORMAT_VERSION
-from prodclf_assets.classifier.scoring import SCORE_COLUMNS
+from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS
 from prodclf_assets.settings import Settings
 from prodclf_serving.app import build_app
 from prodclf_serving.config import ServiceConfig

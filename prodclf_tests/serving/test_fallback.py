@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.ranker import Ranker
+from prodclf_assets.classifier.ranking.ranker import Ranker
 from prodclf_assets.settings import Settings
 from prodclf_serving.app import build_app
 from prodclf_serving.config import ServiceConfig

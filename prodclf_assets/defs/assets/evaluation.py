@@ -82,9 +82,9 @@ def evaluation_report(
     mlflow_run: MlflowRun,
 ) -> dict[str, Any]:
     """How good the model is on products it has not seen, beside a tuned linear SVM trained on the same rows."""
-    from prodclf_assets.classifier.baseline import fit_baseline
-    from prodclf_assets.classifier.evaluation import evaluate
-    from prodclf_assets.classifier.training import data_hash
+    from prodclf_assets.classifier.evaluation.baseline import fit_baseline
+    from prodclf_assets.classifier.evaluation.report import evaluate
+    from prodclf_assets.classifier.training.training import data_hash
 
     report = evaluate(model, fit_baseline(train_split, validation_split), test_split).to_dict()
     if config.compare_rebalancing:
@@ -129,10 +129,10 @@ def _treatments(
     validation: pd.DataFrame,
 ) -> list[dict[str, Any]]:
     """Compare ways of treating rare categories, on the features that the model learnt from."""
-    from prodclf_assets.classifier.comparison import compare_treatments
     from prodclf_assets.classifier.kernels import available_cores
-    from prodclf_assets.classifier.ranker import RankerConfig
-    from prodclf_assets.classifier.training import FeatureSet, TrainingConfig
+    from prodclf_assets.classifier.ranking.ranker import RankerConfig
+    from prodclf_assets.classifier.training.rebalancing_comparison import compare_treatments
+    from prodclf_assets.classifier.training.training import FeatureSet, TrainingConfig
 
     lake = store.open()
     # Not an input like any other: they are large, and most evaluations do without.

@@ -25,7 +25,7 @@ from prodclf_assets.settings import Rebalancing, get_settings
 # that use it import it when they run.
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.classifier.training import FeatureSet
+    from prodclf_assets.classifier.training.training import FeatureSet
 else:
     Bundle = FeatureSet = Any
 
@@ -53,8 +53,8 @@ def features(
     context: dg.AssetExecutionContext, train_split: pd.DataFrame, validation_split: pd.DataFrame
 ) -> FeatureSet:
     """What the re-ranker learns from: fitted retrievers, and out-of-fold pairs of product and candidate category."""
-    from prodclf_assets.classifier.pair_features import FEATURES
-    from prodclf_assets.classifier.training import TrainingConfig, fit_features
+    from prodclf_assets.classifier.ranking.pair_features import FEATURES
+    from prodclf_assets.classifier.training.training import TrainingConfig, fit_features
 
     found = fit_features(train_split, validation_split, TrainingConfig(), checkpoints=checkpoint_folder())
     products, candidates = found.train.pairs.candidates.shape
@@ -89,7 +89,7 @@ def model(
     mlflow_run: MlflowRun,
 ) -> Bundle:
     """The model as one folder of text, arrays and JSON: re-ranker, calibration and decision thresholds."""
-    from prodclf_assets.classifier.training import TrainingConfig, features_inputs, fit_model
+    from prodclf_assets.classifier.training.training import TrainingConfig, features_inputs, fit_model
 
     checkpoints = checkpoint_folder()
     # They are in the lake by now, and are by far the largest.

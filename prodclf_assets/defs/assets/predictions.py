@@ -25,7 +25,7 @@ from prodclf_assets.settings import get_settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from prodclf_assets.classifier.rescoring import EarlierAnswers
+    from prodclf_assets.classifier.scoring.rescoring import EarlierAnswers
 
 ROWS_AT_ONCE: Final = 16_384
 KEY: Final = "predictions"
@@ -55,7 +55,7 @@ def predictions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterat
 
 @user_errors
 def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.MaterializeResult[Any] | None:
-    from prodclf_assets.classifier.rescoring import rescore
+    from prodclf_assets.classifier.scoring.rescoring import rescore
 
     live, lake = live_model(get_settings()), store.open()
     if live is None:
@@ -102,7 +102,7 @@ def _earlier(
     context: dg.AssetExecutionContext, lake: Lake, made_by: str, stack: ExitStack
 ) -> "EarlierAnswers | None":
     """Return the latest answers where the same model and code gave them, open until the stack is closed."""
-    from prodclf_assets.classifier.rescoring import EarlierAnswers
+    from prodclf_assets.classifier.scoring.rescoring import EarlierAnswers
 
     try:
         version = lake.find_latest(KEY)

@@ -28,7 +28,7 @@ from prodclf_assets.settings import get_settings
 # As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.classifier.gate import PromotionDecision
+    from prodclf_assets.classifier.evaluation.promotion_gate import PromotionDecision
 else:
     Bundle = Any
 
@@ -137,9 +137,9 @@ def _judge(
     candidate: Candidate, version: RegisteredVersion, registry: Registry, test: pd.DataFrame
 ) -> "PromotionDecision":
     """Decide by the gate, except where the registry already has the answer."""
-    from prodclf_assets.classifier.evaluation import EvaluationReport
-    from prodclf_assets.classifier.gate import PromotionDecision, decide
-    from prodclf_assets.classifier.latency import measure_latencies
+    from prodclf_assets.classifier.evaluation.latency import measure_latencies
+    from prodclf_assets.classifier.evaluation.promotion_gate import PromotionDecision, decide
+    from prodclf_assets.classifier.evaluation.report import EvaluationReport
 
     if CHAMPION in version.aliases:
         return PromotionDecision(False, "this very model is the champion already", {})

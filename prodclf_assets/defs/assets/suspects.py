@@ -22,7 +22,7 @@ from prodclf_assets.lake import Lake
 
 # As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
 if TYPE_CHECKING:
-    from prodclf_assets.classifier.training import FeatureSet
+    from prodclf_assets.classifier.training.training import FeatureSet
 else:
     FeatureSet = Any
 

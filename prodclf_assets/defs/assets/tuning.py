@@ -149,8 +149,8 @@ def _search(
 
 def _learnt(context: dg.AssetExecutionContext, lake: Lake) -> Any:
     """The training products' pairs of the features that this run sees; read only when there is something to search."""
-    from prodclf_assets.classifier.labelled_pairs import LabelledPairs
-    from prodclf_assets.classifier.training import TRAIN_PAIRS
+    from prodclf_assets.classifier.ranking.labelled_pairs import LabelledPairs
+    from prodclf_assets.classifier.training.training import TRAIN_PAIRS
 
     version = resolve_version(lake, dg.AssetKey("features"), context.instance, context.run)
     with lake.opened(version) as folder:

@@ -48,7 +48,7 @@ def check_promotion(decision: Mapping[str, Any]) -> dg.AssetCheckResult:
 
 def check_baseline(report: Mapping[str, Any]) -> dg.AssetCheckResult:
     """Compare model and baseline in pairs, as the gate does."""
-    from prodclf_assets.classifier.gate import baseline_difference
+    from prodclf_assets.classifier.evaluation.promotion_gate import baseline_difference
 
     ours, theirs = report["model_better"], report["baseline_better"]
     difference, noise = baseline_difference(report["rows"], ours, theirs)
@@ -82,7 +82,10 @@ def check_calibration(report: Mapping[str, Any]) -> dg.AssetCheckResult:
     Thresholds promise a precision on the strength of these probabilities, so a model that fails here would file
     products wrongly and stop the run; few rows must not look like a bad model.
     """
-    from prodclf_assets.classifier.gate import CALIBRATION_LIMIT, allowed_calibration_error
+    from prodclf_assets.classifier.evaluation.promotion_gate import (
+        CALIBRATION_LIMIT,
+        allowed_calibration_error,
+    )
 
     allowed = allowed_calibration_error(report["reliability"])
     noise = allowed - CALIBRATION_LIMIT

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from prodclf_assets.classifier.scoring import SCORE_COLUMNS
+from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS
 from prodclf_tests.serving.console.conftest import Site, serious
 
 ROWS = 700

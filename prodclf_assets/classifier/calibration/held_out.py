@@ -1,0 +1,106 @@
+"""What a model says of products that it has not learnt from: where thresholds, metrics and the watch for drift begin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from prodclf_assets.classifier.calibration.calibrator import calibration_error, of_best
+from prodclf_assets.classifier.calibration.thresholds import AUTO, DecisionConfig, Thresholds
+from prodclf_assets.classifier.label_tree import LabelTree
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Products that were not learnt from, and the calibrated answers.
+
+    Attributes:
+        candidates: int32[n, k], label codes.
+        probabilities: float64[n, k] of the candidates, calibrated.
+        truth: int32[n], the true label's code, -1 for one the model cannot answer.
+        familiarity: float32[n], see `SparseRows`.
+    """
+
+    candidates: npt.NDArray[np.int32]
+    probabilities: npt.NDArray[np.float64]
+    truth: npt.NDArray[np.int32]
+    familiarity: npt.NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, parts: "Sequence[HeldOut]") -> "HeldOut":
+        """The products of all parts, one part after the other."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """int32[n]: the best candidate."""
+        return self._of_best(self.candidates)
+
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.float64]:
+        """float64[n]: its probability."""
+        return self._of_best(self.probabilities)
+
+    @cached_property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """bool[n]: whether it is the true label."""
+        found: npt.NDArray[np.bool_] = self.labels == self.truth
+        return found
+
+    def thresholds(self, tree: LabelTree, config: DecisionConfig) -> Thresholds:
+        """What keeps the promise on these products."""
+        branches = self.branches(tree)
+        return Thresholds.fit(self.labels, self.confidence, self.correct, *branches, self.familiarity, config)
+
+    def branches(self, tree: LabelTree) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Summed probability of every branch above each best candidate, and whether the true label is in it."""
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")
+        candidates = np.take_along_axis(self.candidates, order, axis=1)
+        confidence = tree.branch_probabilities(
+            candidates, np.take_along_axis(self.probabilities, order, axis=1)
+        )
+        branches = tree.lineage[candidates[:, 0]]
+        truth = tree.lineage[self.truth]
+        # A rare label is counted under its parent, which then is a label and a branch at once.
+        inside = (branches[:, :, None] == truth[:, None, :]).any(axis=2)
+        inside |= tree.as_branch[self.truth][:, None] == branches
+        correct = inside & (self.truth >= 0)[:, None]
+        return confidence[branches >= 0], correct[branches >= 0]
+
+    def metrics(self, thresholds: Thresholds) -> dict[str, float]:
+        """How good the answers are; 0 of no products."""
+        if not len(self.truth):
+            return dict.fromkeys(
+                ("rows", "accuracy", "recall_at_candidates", "ece", "auto_share", "auto_precision"), 0.0
+            )
+        auto = thresholds.decide(self.labels, self.confidence, self.familiarity) == AUTO
+        return {
+            "rows": float(len(self.truth)),
+            "accuracy": float(self.correct.mean()),
+            "recall_at_candidates": float((self.candidates == self.truth[:, None]).any(axis=1).mean()),
+            "ece": calibration_error(self.confidence, self.correct),
+            "auto_share": float(auto.mean()),
+            "auto_precision": float(self.correct[auto].mean()) if auto.any() else 0.0,
+        }  # fmt: skip
+
+    def distribution(self, labels: int) -> dict[str, Any]:
+        """How the answers are distributed: share of each label, of confidence in tenths; deciles of familiarity."""
+        rows = max(1, len(self.truth))
+        shares = np.bincount(self.labels, minlength=labels) / rows
+        tenths = np.histogram(self.confidence, bins=10, range=(0, 1))[0] / rows
+        deciles = np.empty(0)
+        if len(self.truth):
+            deciles = np.quantile(self.familiarity, np.linspace(0, 1, 11))
+        return {
+            "label_shares": shares.round(6).tolist(),
+            "confidence_tenths": tenths.round(6).tolist(),
+            "familiarity_deciles": deciles.round(6).tolist(),
+        }
+
+    def _of_best(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if not len(self.truth):  # there may be no candidate to choose from either
+            return np.empty(0, values.dtype)
+        return of_best(self.probabilities, values)[1]

@@ -1,0 +1,1 @@
+"""Why a product got its category."""

@@ -1,0 +1,1 @@
+"""A model over whole tables and catalogues."""

@@ -1,0 +1,74 @@
+"""What is told of products that were not learnt from."""
+
+import numpy as np
+import pytest
+
+from prodclf_assets.classifier.calibration.held_out import HeldOut
+from prodclf_assets.classifier.calibration.thresholds import NEVER, DecisionConfig, Thresholds
+from prodclf_assets.classifier.label_tree import LabelTree
+
+# A rare label is counted under its parent, so `A` is a category and the branch above `A > x`.
+TREE = LabelTree.of(["A", "A > x", "B > y"])
+NOTHING = HeldOut(
+    np.empty((0, 0), np.int32), np.empty((0, 0)), np.empty(0, np.int32), np.empty(0, np.float32)
+)
+
+
+def held(truth: list[int], probabilities: tuple[float, ...] = (0.5, 0.3, 0.2)) -> HeldOut:
+    rows = len(truth)
+    return HeldOut(
+        np.tile(np.array([1, 0, 2], np.int32), (rows, 1)),
+        np.tile(probabilities, (rows, 1)),
+        np.array(truth, np.int32),
+        np.linspace(0, 1, rows, dtype=np.float32),
+    )
+
+
+def test_a_product_that_is_filed_under_its_own_branch_is_right_there() -> None:
+    confidence, correct = held([0, 1, 2, -1]).branches(TREE)
+    np.testing.assert_allclose(confidence, 0.8)
+    assert correct.tolist() == [True, True, False, False]
+
+
+def test_the_answer_is_the_likeliest_candidate_wherever_it_stands() -> None:
+    found = held([0, 1], (0.2, 0.7, 0.1))
+    assert found.labels.tolist() == [0, 0]
+    assert found.confidence.tolist() == [0.7, 0.7]
+    assert found.correct.tolist() == [True, False]
+
+
+def test_metrics_count_what_is_said_of_these_products() -> None:
+    found = held([1, 1, 0, -1], (0.7, 0.2, 0.1))
+    metrics = found.metrics(Thresholds(common=0.6, familiar=0.1))
+    assert metrics == {
+        "rows": 4,
+        "accuracy": 0.5,
+        "recall_at_candidates": 0.75,
+        "ece": pytest.approx(0.5),
+        "auto_share": 0.75,  # the first product's wording is unlike anything
+        "auto_precision": pytest.approx(1 / 3),
+    }
+    assert found.metrics(Thresholds(common=NEVER))["auto_precision"] == 0
+
+
+def test_the_distribution_is_of_answers_not_of_the_truth() -> None:
+    told = held([2, 2, 0, -1], (0.65, 0.2, 0.15)).distribution(3)
+    assert told["label_shares"] == [0, 1, 0]
+    assert told["confidence_tenths"] == [0] * 6 + [1] + [0] * 3
+    assert told["familiarity_deciles"] == pytest.approx(np.linspace(0, 1, 11))
+
+
+def test_parts_are_joined_in_order() -> None:
+    joined = HeldOut.joined([held([0, 1]), held([2], (0.1, 0.8, 0.1))])
+    assert joined.truth.tolist() == [0, 1, 2]
+    assert joined.labels.tolist() == [1, 1, 0]
+
+
+def test_no_product_promises_nothing() -> None:
+    assert set(NOTHING.metrics(Thresholds()).values()) == {0.0}
+    assert NOTHING.distribution(2) == {
+        "label_shares": [0, 0],
+        "confidence_tenths": [0] * 10,
+        "familiarity_deciles": [],
+    }
+    assert held([]).thresholds(TREE, DecisionConfig()).common == NEVER

@@ -1,0 +1,62 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.evaluation import baseline as module
+from prodclf_assets.classifier.evaluation.baseline import fit_baseline, texts
+from prodclf_tests.classifier.shop import products
+from prodclf_tests.trained import TrainedModel
+
+TEA, PAN = "Food > Tea", "Home > Pans"
+SHOP = pd.DataFrame(
+    {
+        "title": ["green tea", "black tea bags", "frying pan", "small pan", "mint tea", "wok pan"],
+        "category": [TEA, TEA, PAN, PAN, TEA, PAN],
+    },
+    dtype="string",
+)
+
+
+def test_it_tells_tea_from_pans() -> None:
+    baseline = fit_baseline(SHOP, SHOP)
+    assert baseline.predict(products(["white tea", "big pan", "teas"])) == [TEA, PAN, TEA]
+    assert baseline.predict(products([])) == []
+    assert baseline.rows == 6
+
+
+def test_the_penalty_with_the_best_validation_accuracy_is_kept_the_smallest_of_equals() -> None:
+    assert fit_baseline(SHOP, SHOP, penalties=(1.0, 3.0)).c == 1.0
+    drawn = np.random.default_rng(1)
+    words = [" ".join(f"w{j}" for j in drawn.integers(0, 60, 6)) for _ in range(200)]
+    noisy = pd.DataFrame({"title": words, "category": drawn.choice([TEA, PAN], 200)}, dtype="string")
+    chosen = fit_baseline(noisy, noisy, penalties=(1e-6, 10.0))  # on what it has seen, the weaker rein wins
+    assert chosen.c == 10.0
+
+
+def test_without_validation_rows_the_middle_penalty_is_taken() -> None:
+    assert fit_baseline(SHOP, SHOP.iloc[:0], penalties=(3.0, 0.3, 1.0)).c == 1.0
+
+
+def test_everything_a_product_says_is_read() -> None:
+    batch = products(["t"], brand=["b"], description=["d"], subcategory=["s"])
+    assert texts(batch) == ["b t d s"]
+    assert texts(products(["t"])) == ["t"]
+
+
+def test_it_is_the_same_each_time_whatever_else_draws_random_numbers(trained_model: TrainedModel) -> None:
+    """The reference a model is judged by must not move from run to run."""
+    train = trained_model.train.head(300)
+    held = ProductBatch.from_frame(trained_model.test)
+    scores = []
+    for seed in (0, 1):
+        np.random.seed(seed)  # noqa: NPY002 (what scikit-learn falls back on)
+        fitted = fit_baseline(train, train.iloc[:0])
+        scores.append(fitted.svm.decision_function(fitted.vectoriser.transform(texts(held))))
+    np.testing.assert_array_equal(*scores)
+
+
+def test_a_large_catalogue_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROWS", 20)
+    many = pd.concat([SHOP] * 10, ignore_index=True)
+    assert fit_baseline(many, many).rows == 20
