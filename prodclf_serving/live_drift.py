@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prodclf_assets.monitoring.drift import DriftReport, measure
-from prodclf_assets.monitoring.reference import Reference, reference_of
-from prodclf_assets.monitoring.window import WINDOW_COLUMNS, DriftWindow
+from prodclf_assets.monitoring.drift.measure import DriftReport, measure
+from prodclf_assets.monitoring.drift.reference import Reference, reference_of
+from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow
 from prodclf_serving.predictor import LoadedModel
 
 if TYPE_CHECKING:

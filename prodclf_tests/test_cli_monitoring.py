@@ -13,7 +13,7 @@ from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.cli import main
 from prodclf_assets.cli.drift import Since
 from prodclf_assets.lake import Lake, open_lake
-from prodclf_assets.monitoring.labels import human_labels
+from prodclf_assets.monitoring.review.human_labels import human_labels
 from prodclf_assets.registry import Registry, open_registry
 from prodclf_assets.settings import get_settings
 from prodclf_tests.monitoring.conftest import log_answers, product_columns, shop_rows

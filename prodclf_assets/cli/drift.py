@@ -49,7 +49,7 @@ def drift(since: datetime, page: Path | None, as_json: bool) -> None:
     """
     report = _report(since)
     if page is not None:
-        from prodclf_assets.monitoring.page import drift_page
+        from prodclf_assets.monitoring.drift.page import drift_page
 
         page.write_text(drift_page(report), encoding="utf-8")
     if as_json:
@@ -66,7 +66,7 @@ def drift(since: datetime, page: Path | None, as_json: bool) -> None:
 
 def _report(since: datetime) -> dict[str, Any]:
     from prodclf_assets.lake import open_lake
-    from prodclf_assets.monitoring.watch import drift_report
+    from prodclf_assets.monitoring.drift.drift_report import drift_report
     from prodclf_assets.registry.champion import live_model
     from prodclf_assets.settings import get_settings
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from prodclf_assets.lake import Lake
-    from prodclf_assets.monitoring.returned import Categories
+    from prodclf_assets.monitoring.review.review_import import Categories
 
 _FAULTS_SHOWN = 20
 
@@ -78,9 +78,9 @@ def export(
       prodclf review export queue.csv --blind
     """
     from prodclf_assets.cli.files import output_format
-    from prodclf_assets.monitoring.labels import human_labels
-    from prodclf_assets.monitoring.review import queue_for
-    from prodclf_assets.monitoring.review_file import file_rows, scored_doubts
+    from prodclf_assets.monitoring.review.human_labels import human_labels
+    from prodclf_assets.monitoring.review.review_export import file_rows, scored_doubts
+    from prodclf_assets.monitoring.review.review_queue import queue_for
     from prodclf_assets.registry.champion import live_model
     from prodclf_assets.settings import get_settings
 
@@ -120,8 +120,8 @@ def suspects(out: str, rows: int, as_json: bool) -> None:
       prodclf review suspects suspects.parquet --rows 5000
     """
     from prodclf_assets.cli.files import output_format
-    from prodclf_assets.monitoring.labels import human_labels
-    from prodclf_assets.monitoring.suspect_file import latest_suspects, suspect_rows
+    from prodclf_assets.monitoring.review.human_labels import human_labels
+    from prodclf_assets.monitoring.review.suspect_export import latest_suspects, suspect_rows
 
     format_ = output_format(out, None)
     lake = _lake()
@@ -153,8 +153,8 @@ def import_(source: str, reviewer: str | None, as_json: bool) -> None:
       prodclf review import 'returned/*.csv' --reviewer asha --json
     """
     from prodclf_assets.lake import FEEDBACK
-    from prodclf_assets.monitoring.labels import human_labels
-    from prodclf_assets.monitoring.returned import feedback_table, read_returned, without_repeats
+    from prodclf_assets.monitoring.review.human_labels import human_labels
+    from prodclf_assets.monitoring.review.review_import import feedback_table, read_returned, without_repeats
 
     lake = _lake()
     found = read_returned(source, _categories(lake), reviewer)
@@ -186,7 +186,7 @@ def import_(source: str, reviewer: str | None, as_json: bool) -> None:
 @json_option
 def status(as_json: bool) -> None:
     """Say how many products wait for a person, how many labels came back, and which no training has seen yet."""
-    from prodclf_assets.monitoring.review_file import review_status
+    from prodclf_assets.monitoring.review.review_export import review_status
 
     facts = review_status(_lake())
     if as_json:
@@ -209,8 +209,8 @@ def status(as_json: bool) -> None:
 
 def _categories(lake: "Lake") -> "Categories":
     from prodclf_assets.catalog.taxonomy import load_taxonomy
-    from prodclf_assets.monitoring.returned import Categories
-    from prodclf_assets.monitoring.review_file import catalogue_categories
+    from prodclf_assets.monitoring.review.review_export import catalogue_categories
+    from prodclf_assets.monitoring.review.review_import import Categories
     from prodclf_assets.registry.champion import live_labels
     from prodclf_assets.settings import get_settings
 

@@ -19,7 +19,7 @@ from prodclf_assets.classifier.ranking.ranker import RankerConfig
 from prodclf_assets.classifier.training.out_of_fold import out_of_fold_probabilities
 from prodclf_assets.classifier.training.training import TrainingConfig, fit_features
 from prodclf_assets.defs.assets.common import git_commit
-from prodclf_assets.monitoring.suspects import LabelOdds
+from prodclf_assets.monitoring.review.suspects import LabelOdds
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, load_task, split_rows
 
 ROOT: Final = Path(__file__).parents[2]

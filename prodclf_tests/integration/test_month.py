@@ -16,7 +16,7 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.schema import conform
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.lake import FEEDBACK, by_hour, open_lake
-from prodclf_assets.monitoring.labels import ALWAYS
+from prodclf_assets.monitoring.review.human_labels import ALWAYS
 from prodclf_assets.registry.versions import BUNDLE_HASH, hashes_of
 from prodclf_assets.settings import get_settings
 from prodclf_tests.defs.conftest import REPOSITORY, settle

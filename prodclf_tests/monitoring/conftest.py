@@ -14,7 +14,7 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, Lake, by_hour, open_lake, schema_of
-from prodclf_assets.monitoring.window import DriftWindow
+from prodclf_assets.monitoring.drift.window import DriftWindow
 from prodclf_tests.trained import TrainedModel
 
 NOON = datetime(2030, 1, 10, 12, tzinfo=UTC)

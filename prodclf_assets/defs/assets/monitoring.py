@@ -44,12 +44,12 @@ def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> Repor
     products to a person), `retrain` (people disagree with the answers), or `ignore`. `report.html` beside the report is
     a page to read and keep.
     """
-    from prodclf_assets.monitoring import watch
-    from prodclf_assets.monitoring.page import drift_page
+    from prodclf_assets.monitoring.drift import drift_report
+    from prodclf_assets.monitoring.drift.page import drift_page
 
     until = datetime.now(UTC)
     settings = get_settings()
-    report = watch.drift_report(lambda: live_model(settings), lake.open(), until - DRIFT_WINDOW, until)
+    report = drift_report.drift_report(lambda: live_model(settings), lake.open(), until - DRIFT_WINDOW, until)
     context.log.info(f"{report['sentence']}; advice: {report['advice']}")
     context.add_output_metadata(
         {

@@ -35,9 +35,9 @@ def human_labels(context: dg.AssetExecutionContext, lake: LakeResource) -> Noted
     In clean_products they outrank the shop's own categories. A label given by somebody who saw the model's answer is
     used on the training side only, so that it cannot make the model look better than it is.
     """
-    from prodclf_assets.monitoring import labels
+    from prodclf_assets.monitoring.review import human_labels
 
-    found = labels.human_labels(lake.open())
+    found = human_labels.human_labels(lake.open())
     context.log.info(f"{found.said:,} times somebody said something, about {len(found.table):,} products")
     context.add_output_metadata(
         {
@@ -72,11 +72,11 @@ def review_queue(context: dg.AssetExecutionContext, lake: LakeResource) -> pd.Da
     person has labelled, or that the present model is sure of, are not in it. `prodclf review export FILE` writes it to a
     file to fill in.
     """
-    from prodclf_assets.monitoring import labels
-    from prodclf_assets.monitoring.review import queue_for
+    from prodclf_assets.monitoring.review import human_labels
+    from prodclf_assets.monitoring.review.review_queue import queue_for
 
     until, settings, opened = datetime.now(UTC), get_settings(), lake.open()
-    labelled = labels.human_labels(opened).table
+    labelled = human_labels.human_labels(opened).table
     queue = queue_for(lambda: live_model(settings), opened, labelled, until - REVIEW_WINDOW, until)
     context.log.info(queue.sentence)
     context.add_output_metadata(

@@ -46,9 +46,9 @@ def stakeholder_report(
     From the evaluation, the promotion log and the drift report. `report.html` is one page to mail, `report.pptx` the same as
     slides. Hours saved rest on `minutes_per_product`, which is said wherever they are.
     """
-    from prodclf_assets.monitoring.stakeholder_deck import stakeholder_deck
-    from prodclf_assets.monitoring.stakeholder_page import stakeholder_page
-    from prodclf_assets.monitoring.stakeholders import gather, headline
+    from prodclf_assets.monitoring.stakeholders.figures import gather, headline
+    from prodclf_assets.monitoring.stakeholders.page import stakeholder_page
+    from prodclf_assets.monitoring.stakeholders.slides import stakeholder_deck
 
     promotions = lake.open().read_log(PROMOTIONS_LOG)
     facts = gather(

@@ -60,8 +60,8 @@ def suspect_labels(
     back. Listings that a person has decided about are left out.
     """
     from prodclf_assets.classifier.kernels import available_cores
-    from prodclf_assets.monitoring.suspect_file import suspect_csv
-    from prodclf_assets.monitoring.suspects import find_suspects
+    from prodclf_assets.monitoring.review.suspect_export import suspect_csv
+    from prodclf_assets.monitoring.review.suspects import find_suspects
 
     opened = lake.open()
     labelled = latest_labels(context, opened)

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from prodclf_assets.monitoring.stakeholders import RISKS, Stakeholders, basis, headline, margin, shares, work
+from prodclf_assets.monitoring.stakeholders.figures import (
+    RISKS,
+    Stakeholders,
+    basis,
+    headline,
+    margin,
+    shares,
+    work,
+)
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1e293b; background: #fff; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }

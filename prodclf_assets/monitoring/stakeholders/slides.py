@@ -12,7 +12,15 @@ from pptx.enum.chart import XL_CHART_TYPE, XL_LABEL_POSITION, XL_LEGEND_POSITION
 from pptx.enum.text import MSO_ANCHOR
 from pptx.util import Emu, Inches, Pt
 
-from prodclf_assets.monitoring.stakeholders import RISKS, Stakeholders, basis, headline, margin, shares, work
+from prodclf_assets.monitoring.stakeholders.figures import (
+    RISKS,
+    Stakeholders,
+    basis,
+    headline,
+    margin,
+    shares,
+    work,
+)
 
 INK, FAINT, ACCENT, LINE = (RGBColor.from_string(each) for each in ("1E293B", "64748B", "2563EB", "E2E8F0"))
 # As on the page: filed rightly, filed wrongly, shown to a person.

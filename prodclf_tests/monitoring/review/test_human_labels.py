@@ -5,7 +5,7 @@ import pytest
 
 from prodclf_assets.catalog.schema import CleanProducts, schema_failures
 from prodclf_assets.lake import Lake
-from prodclf_assets.monitoring.labels import human_labels
+from prodclf_assets.monitoring.review.human_labels import human_labels
 from prodclf_tests.monitoring.conftest import NOON, log_feedback
 
 

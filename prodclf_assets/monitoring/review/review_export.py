@@ -13,10 +13,10 @@ from prodclf_assets.catalog.reading.mapping import load_source_config
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.lake import Lake
-from prodclf_assets.monitoring.labels import human_labels
-from prodclf_assets.monitoring.returned import ReviewError
-from prodclf_assets.monitoring.review import ANSWER_COLUMNS, QUEUE_COLUMNS
-from prodclf_assets.monitoring.suspect_file import latest_suspects
+from prodclf_assets.monitoring.review.human_labels import human_labels
+from prodclf_assets.monitoring.review.review_import import ReviewError
+from prodclf_assets.monitoring.review.review_queue import ANSWER_COLUMNS, QUEUE_COLUMNS
+from prodclf_assets.monitoring.review.suspect_export import latest_suspects
 
 _FIRST: Final = ("title", "brand")
 """What a reviewer looks at, before the rest of the product."""

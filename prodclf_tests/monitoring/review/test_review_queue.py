@@ -11,10 +11,15 @@ from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.calibration.thresholds import Thresholds
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import PREDICTION_LOG, Lake
-from prodclf_assets.monitoring import review
-from prodclf_assets.monitoring.labels import human_labels
 from prodclf_assets.monitoring.live_model import LiveModel
-from prodclf_assets.monitoring.review import QUEUE_COLUMNS, ReviewQueue, doubtful_products, queue_for
+from prodclf_assets.monitoring.review import review_queue
+from prodclf_assets.monitoring.review.human_labels import human_labels
+from prodclf_assets.monitoring.review.review_queue import (
+    QUEUE_COLUMNS,
+    ReviewQueue,
+    doubtful_products,
+    queue_for,
+)
 from prodclf_tests.monitoring.conftest import NOON, log_answers, log_feedback, shop_rows
 
 WEEK = timedelta(days=7)
@@ -116,8 +121,8 @@ def test_doubt_and_frequency_decide_and_kinds_share_the_first_places(
 def test_the_queue_is_bounded_and_keeps_the_latest(
     lake: Lake, model: LiveModel, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(review, "MOST_ASKED", 15)
-    monkeypatch.setattr(review, "MOST_QUEUED", 7)
+    monkeypatch.setattr(review_queue, "MOST_ASKED", 15)
+    monkeypatch.setattr(review_queue, "MOST_QUEUED", 7)
     doubtful = in_doubt(model.bundle, rows)
     for hours in range(5):
         log_answers(

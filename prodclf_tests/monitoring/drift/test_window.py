@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.lake.events import PREDICTION_LOG, schema_of
-from prodclf_assets.monitoring.window import WINDOW_COLUMNS, DriftWindow
+from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow
 from prodclf_tests.classifier.shop import products
 from prodclf_tests.trained import TrainedModel
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.classifier.seen_values import SeenValues
-from prodclf_assets.monitoring.reference import Floats, Reference, top_of
-from prodclf_assets.monitoring.report import CAUSES, Advice, Cause, DriftReport
-from prodclf_assets.monitoring.signals import (
+from prodclf_assets.monitoring.drift.causes import CAUSES, Advice, Cause, DriftReport
+from prodclf_assets.monitoring.drift.reference import Floats, Reference, top_of
+from prodclf_assets.monitoring.drift.signals import (
     Limits,
     Signal,
     accuracy_signal,
@@ -27,7 +27,7 @@ from prodclf_assets.monitoring.signals import (
     quantile_signal,
     share_signal,
 )
-from prodclf_assets.monitoring.window import DriftWindow
+from prodclf_assets.monitoring.drift.window import DriftWindow
 
 __all__ = ["CAUSES", "Advice", "Cause", "DriftConfig", "DriftReport", "Verdicts", "measure"]
 

@@ -13,9 +13,7 @@ from pptx import Presentation
 from prodclf_assets.classifier.evaluation.baseline import fit_baseline
 from prodclf_assets.classifier.evaluation.report import evaluate
 from prodclf_assets.lake import LogEntry
-from prodclf_assets.monitoring.stakeholder_deck import stakeholder_deck
-from prodclf_assets.monitoring.stakeholder_page import stakeholder_page
-from prodclf_assets.monitoring.stakeholders import (
+from prodclf_assets.monitoring.stakeholders.figures import (
     MOST_LISTED,
     RISKS,
     Stakeholders,
@@ -24,6 +22,8 @@ from prodclf_assets.monitoring.stakeholders import (
     shares,
     work,
 )
+from prodclf_assets.monitoring.stakeholders.page import stakeholder_page
+from prodclf_assets.monitoring.stakeholders.slides import stakeholder_deck
 
 DECISION = {
     "decision": "promoted (version 3)",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from prodclf_assets.monitoring.report import CAUSES
+from prodclf_assets.monitoring.drift.causes import CAUSES
 
 ADVICE: Final[dict[str, str]] = {
     "none": "Nothing to do.",

@@ -11,9 +11,9 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import Lake
-from prodclf_assets.monitoring import watch
+from prodclf_assets.monitoring.drift import drift_report
+from prodclf_assets.monitoring.drift.page import drift_page
 from prodclf_assets.monitoring.live_model import LiveModel
-from prodclf_assets.monitoring.page import drift_page
 from prodclf_tests.monitoring.conftest import NOON, log_answers, log_feedback, shop_rows
 
 WEEK = timedelta(days=7)
@@ -41,14 +41,14 @@ def bundle(trained_bundle: Bundle) -> Bundle:
 
 
 def look(lake: Lake, bundle: Bundle, version: str = "1") -> dict:
-    report = watch.drift_report(lambda: LiveModel(version, bundle), lake, LATER - WEEK, LATER)
+    report = drift_report.drift_report(lambda: LiveModel(version, bundle), lake, LATER - WEEK, LATER)
     return json.loads(json.dumps(report, allow_nan=False))
 
 
 def test_the_same_shop_is_compared_and_calm(lake: Lake, bundle: Bundle, home_rows: pd.DataFrame) -> None:
     log_answers(lake, bundle, home_rows)
     report = look(lake, bundle)
-    assert report["state"] == watch.COMPARED
+    assert report["state"] == drift_report.COMPARED
     assert report["drifted"] is False
     assert report["advice"] == "none"
     assert report["answers"] == 1_200
@@ -130,8 +130,8 @@ def unreadable() -> LiveModel:
     ("find", "says"), [(lambda: None, "no model is live yet"), (unreadable, "format version 99")]
 )
 def test_without_a_model_there_is_nothing_to_compare_yet(lake: Lake, find, says: str) -> None:
-    report = watch.drift_report(find, lake, LATER - WEEK, LATER)
-    assert report["state"] == watch.NOTHING_YET
+    report = drift_report.drift_report(find, lake, LATER - WEEK, LATER)
+    assert report["state"] == drift_report.NOTHING_YET
     assert says in report["sentence"]
     assert report["drifted"] is False
     assert report["measures"] == []
@@ -186,7 +186,7 @@ def test_the_page_is_whole_asks_for_nothing_and_lets_no_product_write_in_it(
 def test_of_very_many_answers_the_latest_are_compared(
     lake: Lake, bundle: Bundle, home_rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "MOST_ANSWERS", 300)
+    monkeypatch.setattr(drift_report, "MOST_ANSWERS", 300)
     for hours in range(6):
         log_answers(
             lake,
@@ -194,7 +194,7 @@ def test_of_very_many_answers_the_latest_are_compared(
             home_rows.iloc[200 * hours : 200 * (hours + 1)],
             at=NOON + timedelta(hours=hours - 6),
         )
-    answers, table = watch.latest_answers(lake.events("prediction_log"), "1", LATER - WEEK, LATER)
+    answers, table = drift_report.latest_answers(lake.events("prediction_log"), "1", LATER - WEEK, LATER)
     assert answers == 1_200
     assert 250 < len(table) <= 300
     latest = ProductBatch.from_frame(home_rows.iloc[800:]).title

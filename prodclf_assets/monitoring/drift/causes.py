@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from prodclf_assets.monitoring.signals import Signal
+from prodclf_assets.monitoring.drift.signals import Signal
 
 Advice = Literal["none", "ignore", "label", "retrain"]
 

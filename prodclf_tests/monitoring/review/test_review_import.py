@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from prodclf_assets.catalog.taxonomy import Change, Taxonomy
 from prodclf_assets.errors import SourceError
 from prodclf_assets.lake import FEEDBACK, Lake, schema_of
-from prodclf_assets.monitoring.labels import human_labels
-from prodclf_assets.monitoring.returned import (
+from prodclf_assets.monitoring.review.human_labels import human_labels
+from prodclf_assets.monitoring.review.review_import import (
     Categories,
     ReviewError,
     feedback_table,

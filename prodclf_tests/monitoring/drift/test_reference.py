@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from prodclf_assets.monitoring.drift import CAUSES, measure
-from prodclf_assets.monitoring.reference import Reference, reference_of, top_of
-from prodclf_assets.monitoring.window import DriftWindow
+from prodclf_assets.monitoring.drift.measure import CAUSES, measure
+from prodclf_assets.monitoring.drift.reference import Reference, reference_of, top_of
+from prodclf_assets.monitoring.drift.window import DriftWindow
 from prodclf_tests.trained import TrainedModel
 
 

@@ -16,8 +16,8 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS
 from prodclf_assets.catalog.splits import OTHER
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import LabelError
-from prodclf_assets.monitoring.evidence import evidence_for
-from prodclf_assets.monitoring.review import product_keys
+from prodclf_assets.monitoring.review.evidence import evidence_for
+from prodclf_assets.monitoring.review.review_queue import product_keys
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.training.training import FeatureSet

@@ -12,8 +12,8 @@ from prodclf_assets.classifier.ranking.ranker import RankerConfig
 from prodclf_assets.classifier.training.out_of_fold import out_of_fold_probabilities
 from prodclf_assets.classifier.training.training import FeatureSet, TrainingConfig, fit_features
 from prodclf_assets.errors import LabelError
-from prodclf_assets.monitoring.evidence import NOTHING, evidence_for
-from prodclf_assets.monitoring.suspects import SUSPECT_COLUMNS, LabelOdds, find_suspects, suspect_table
+from prodclf_assets.monitoring.review.evidence import NOTHING, evidence_for
+from prodclf_assets.monitoring.review.suspects import SUSPECT_COLUMNS, LabelOdds, find_suspects, suspect_table
 from prodclf_tests.benchmarks.suspects import shuffle_some
 from prodclf_tests.trained import TrainedModel
 

@@ -14,10 +14,10 @@ from prodclf_assets.catalog.splits import Reframing
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, Lake
-from prodclf_assets.monitoring.drift import Cause, DriftReport, Verdicts, measure
+from prodclf_assets.monitoring.drift.measure import Cause, DriftReport, Verdicts, measure
+from prodclf_assets.monitoring.drift.reference import reference_of
+from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow
 from prodclf_assets.monitoring.live_model import LiveModel
-from prodclf_assets.monitoring.reference import reference_of
-from prodclf_assets.monitoring.window import WINDOW_COLUMNS, DriftWindow
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prodclf_assets.classifier.profile import profile_of
-from prodclf_assets.monitoring.drift import (
+from prodclf_assets.monitoring.drift.measure import (
     CAUSES,
     SIGNALS,
     DriftConfig,
@@ -17,8 +17,8 @@ from prodclf_assets.monitoring.drift import (
     Verdicts,
     measure,
 )
-from prodclf_assets.monitoring.reference import Reference, reference_of
-from prodclf_assets.monitoring.window import DriftWindow
+from prodclf_assets.monitoring.drift.reference import Reference, reference_of
+from prodclf_assets.monitoring.drift.window import DriftWindow
 from prodclf_tests.classifier.shop import products
 from prodclf_tests.monitoring.conftest import joined
 from prodclf_tests.trained import TrainedModel

@@ -9,8 +9,8 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.reading.writers import stream_writer
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.lake import Lake
-from prodclf_assets.monitoring.review import product_keys
-from prodclf_assets.monitoring.suspects import SUSPECT_COLUMNS
+from prodclf_assets.monitoring.review.review_queue import product_keys
+from prodclf_assets.monitoring.review.suspects import SUSPECT_COLUMNS
 
 ASSET: Final = "suspect_labels"
 PLACE_COLUMNS: Final = ("file", "line")

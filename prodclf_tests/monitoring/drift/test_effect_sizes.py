@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from prodclf_assets.classifier.seen_values import SeenValues, bucket_of
-from prodclf_assets.monitoring.measures import (
+from prodclf_assets.monitoring.drift.effect_sizes import (
     accuracy_change,
     mix_change,
     mix_of,
     quantile_change,
     share_change,
 )
-from prodclf_assets.monitoring.reference import Levels
+from prodclf_assets.monitoring.drift.reference import Levels
 
 shares = st.floats(0, 1)
 sizes = st.integers(2, 3_000)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.classifier.seen_values import SeenValues
-from prodclf_assets.monitoring.measures import (
+from prodclf_assets.monitoring.drift.effect_sizes import (
     Change,
     Direction,
     Floats,
@@ -19,7 +19,7 @@ from prodclf_assets.monitoring.measures import (
     quantile_change,
     share_change,
 )
-from prodclf_assets.monitoring.reference import Levels
+from prodclf_assets.monitoring.drift.reference import Levels
 
 EXAMPLES: Final = 5
 

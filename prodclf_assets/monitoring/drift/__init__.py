@@ -1,0 +1,1 @@
+"""Whether the model still sees what it was trained on."""

@@ -1,0 +1,1 @@
+"""The report for management: its figures, and the page and slides that show them."""
