@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
 from prodclf_assets.registry import open_follower
-from prodclf_serving.batcher import MicroBatcher
-from prodclf_serving.bodies import Record
-from prodclf_serving.cache import ModelCache
+from prodclf_serving.api.request_body import Record
 from prodclf_serving.config import ServiceConfig
-from prodclf_serving.feedback import FeedbackStore
-from prodclf_serving.holder import ModelHolder
-from prodclf_serving.live_drift import LiveDrift
-from prodclf_serving.metrics import ReplicaState, ServingMetrics
-from prodclf_serving.prediction_log import PredictionLog
-from prodclf_serving.predictor import Answer, LoadedModel, answer_records
+from prodclf_serving.inference.micro_batcher import MicroBatcher
+from prodclf_serving.inference.predictor import Answer, LoadedModel, answer_records
+from prodclf_serving.metrics.live_drift import LiveDrift
+from prodclf_serving.metrics.prometheus import ReplicaState, ServingMetrics
+from prodclf_serving.model.cache import ModelCache
+from prodclf_serving.model.holder import ModelHolder
 from prodclf_serving.problems import ProblemError, no_model
-from prodclf_serving.recorder import Recorder
-from prodclf_serving.request_log import RequestLog
+from prodclf_serving.recording.feedback_store import FeedbackStore
+from prodclf_serving.recording.prediction_log import PredictionLog
+from prodclf_serving.recording.recorder import Recorder
+from prodclf_serving.recording.request_log import RequestLog
 
 if TYPE_CHECKING:
     import pyarrow as pa

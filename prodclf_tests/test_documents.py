@@ -86,7 +86,7 @@ def test_variables_of_infra_are_in_the_documents() -> None:
 
 
 def test_routes_are_those_of_the_documents() -> None:
-    from prodclf_serving.snapshot import SNAPSHOT
+    from prodclf_serving.api.openapi.snapshot import SNAPSHOT
 
     routes = set(json.loads(SNAPSHOT.read_text(encoding="utf-8"))["paths"])
     text = TEXTS[ROOT / "prodclf_serving" / "README.md"]

@@ -118,5 +118,5 @@ ELSEWHERE: Mapping[str, str] = {
     r"(uv run )?python -m infra\.aws|aws ": "an AWS account: prodclf_tests/infra/verbs.py tries each verb",
     r"uv run python -m prodclf_tests\.(benchmarks|infra|walk)": "measures for minutes to hours; the tests run parts of them",
     r"(uv run python|pip) .*(--write|-r infra/requirements\.lock)": "resolves or installs the locks anew",
-    r"export |ray start|serve ": "a Ray cluster: prodclf_tests/serving/test_deployment.py deploys the same file",
+    r"export |ray start|serve ": "a Ray cluster: prodclf_tests/serving/ray_serve/test_deployment.py deploys the same file",
 }

@@ -28,8 +28,8 @@ MODULES = (
 
 def main() -> None:
     """Import all of it, and make an S3 client, which reads its own."""
-    for module in pkgutil.iter_modules(prodclf_serving.__path__):
-        importlib.import_module(f"prodclf_serving.{module.name}")
+    for module in pkgutil.walk_packages(prodclf_serving.__path__, "prodclf_serving."):
+        importlib.import_module(module.name)
     for name in MODULES:
         importlib.import_module(name)
     boto3.client("s3", region_name="us-east-1")

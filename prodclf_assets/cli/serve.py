@@ -17,6 +17,6 @@ def serve(host: str | None, port: int | None) -> None:
       prodclf serve
       prodclf serve --host 0.0.0.0 --port 9000
     """
-    from prodclf_serving.run import main
+    from prodclf_serving.ray_serve.launcher import main
 
     main(host=host, port=port)

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.lint import find_promtool
-from prodclf_serving.metrics import ReplicaState, ServingMetrics
+from prodclf_serving.metrics.prometheus import ReplicaState, ServingMetrics
 
 FOLDER = Path(__file__).parents[2] / "infra" / "monitoring"
 ALERTS = [
@@ -35,8 +35,8 @@ def told() -> dict[str, dict[str, set[str]]]:
     """Values of each label of each series that a service tells of once everything has happened."""
     from prodclf_assets.monitoring.drift.measure import CAUSES, Cause, DriftReport
     from prodclf_assets.monitoring.drift.signals import Signal
-    from prodclf_serving.live_drift import LiveReport
-    from prodclf_serving.predictor import Answer
+    from prodclf_serving.inference.predictor import Answer
+    from prodclf_serving.metrics.live_drift import LiveReport
 
     metrics = ServingMetrics("r")
     for route in ("/predict", "/predict/batch"):

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from prodclf_assets.settings import Settings
-from prodclf_serving.app import build_app
+from prodclf_serving.api.app import build_app
 from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServingSettings

@@ -78,7 +78,7 @@ def start_live_service(home: Path, registry: Registry, **variables: str) -> Live
     }
     log = home / "serve.log"
     script = home / "serve.py"
-    script.write_text(f"from prodclf_serving.run import main\n\nmain(port={port})\n")
+    script.write_text(f"from prodclf_serving.ray_serve.launcher import main\n\nmain(port={port})\n")
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *_measured(), str(script)],

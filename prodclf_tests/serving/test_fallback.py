@@ -13,10 +13,10 @@ import pytest
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.ranking.ranker import Ranker
 from prodclf_assets.settings import Settings
-from prodclf_serving.app import build_app
+from prodclf_serving.api.app import build_app
+from prodclf_serving.api.schemas import BatchAnswer, ExplainedPrediction, Prediction
 from prodclf_serving.config import ServiceConfig
-from prodclf_serving.predictor import LoadedModel, answer_records
-from prodclf_serving.schemas import BatchAnswer, ExplainedPrediction, Prediction
+from prodclf_serving.inference.predictor import LoadedModel, answer_records
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.serving.conftest import sender

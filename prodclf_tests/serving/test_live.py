@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from prodclf_serving.ingress import find_haproxy
-from prodclf_serving.security_headers import SECURITY_HEADERS
+from prodclf_serving.api.middleware.security_headers import SECURITY_HEADERS
+from prodclf_serving.haproxy.ingress import find_haproxy
 from prodclf_tests.serving.examples import POSTED, examples_sent
 from prodclf_tests.serving.live import LiveService, descendants, is_running, wait_for
 

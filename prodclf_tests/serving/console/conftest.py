@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from prodclf_assets.settings import Settings
-from prodclf_serving.app import build_app
+from prodclf_serving.api.app import build_app
 from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServingSettings

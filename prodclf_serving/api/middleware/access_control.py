@@ -1,0 +1,102 @@
+"""Who may ask: API keys, and web pages of other origins."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from prodclf_serving.api.middleware.api_keys import ApiKeys
+from prodclf_serving.api.request_context import headers_of, note, request_id_of
+from prodclf_serving.problems import ProblemError
+
+OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/redoc", "/openapi.json"})
+"""What needs no key: the pages themselves and what a load balancer asks; `/assets/` too."""
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Guard:
+    """ASGI middleware that refuses requests before their body is read.
+
+    A browser sends `Origin` with every POST of a page. One from elsewhere is refused unless it was allowed: without
+    that, any page that a person visits could send corrections to a service on the same machine.
+
+    Args:
+        app: the application.
+        keys: accepted API keys; None asks for none.
+        origins: origins whose pages may use the service beside its own; `*` for all.
+    """
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys | None, origins: frozenset[str]) -> None:
+        self._app = app
+        self._keys = keys
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http":
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                response = refusal.to_response(instance=scope["path"], request_id=request_id_of(scope))
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> ProblemError | None:
+        headers = headers_of(scope)
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if b"origin" in headers and scope["method"] not in _READING and not self._welcome(origin, headers):
+            return ProblemError(
+                403,
+                "cross-origin",
+                f"pages of {origin[:100]!r} may not use this service; PRODCLF_SERVE_CORS_ORIGINS lists those that may",
+            )
+        path: str = scope["path"]
+        if self._keys is None or path in OPEN_PATHS or path.startswith("/assets/"):
+            return None
+        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+        fingerprint = self._keys.fingerprint(key.strip()) if scheme.lower() == b"bearer" else None
+        if fingerprint is None:
+            said = "the API key is not accepted" if key else "an API key is needed"
+            return ProblemError(
+                401,
+                "unauthorized",
+                f"{said}: send the header `Authorization: Bearer <key>`",
+                {},
+                {"WWW-Authenticate": 'Bearer realm="prodclf"'},
+            )
+        note(scope, key=fingerprint)
+        return None
+
+    def _welcome(self, origin: str, headers: dict[bytes, bytes]) -> bool:
+        if "*" in self._origins or origin in self._origins:
+            return True
+        # Only the host: whether it came by TLS, a proxy in front knows and we do not.
+        return urlsplit(origin).netloc.lower() == headers.get(b"host", b"").decode("latin-1").lower() != ""
+
+
+class ProblemCors(CORSMiddleware):
+    """Starlette's, with its refusals as problem+json."""
+
+    def __init__(self, app: ASGIApp, origins: frozenset[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=sorted(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; a browser asks with OPTIONS before it lets a page send its own."""
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+            headers = Headers(scope=scope)
+            if "origin" in headers and "access-control-request-method" in headers:
+                response = self.preflight_response(headers)
+                if response.status_code >= 400:
+                    problem = ProblemError(403, "cross-origin", bytes(response.body).decode())
+                    response = problem.to_response(instance=scope["path"], request_id=request_id_of(scope))
+                await response(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)

@@ -1,0 +1,132 @@
+"""Batch answers as JSON, NDJSON or CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
+from prodclf_serving.api.request_body import MEDIA_TYPES, Format, ParsedBatch, Record
+from prodclf_serving.inference.predictor import Answer, LoadedModel, prediction
+from prodclf_serving.problems import ItemError
+
+ANSWER_MEDIA_TYPES: dict[Format, str] = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "ndjson": "application/x-ndjson",
+}
+
+
+@dataclass(frozen=True)
+class AnsweredBatch:
+    """A batch with its answers: one of the two for each item, in order.
+
+    Attributes:
+        parsed: the items as they were read.
+        outcomes: the answer to each item, or why there is none.
+        model: what answered all of them.
+        request_id: id of the request.
+    """
+
+    parsed: ParsedBatch
+    outcomes: list[Answer | ItemError]
+    model: LoadedModel
+    request_id: str
+
+    @property
+    def failed(self) -> int:
+        """How many items have no answer."""
+        return sum(isinstance(outcome, ItemError) for outcome in self.outcomes)
+
+
+def answer_format(accept: str, given: Format) -> Format:
+    """The format to answer in: the first one that `Accept` names, else that of the request."""
+    for part in accept.split(","):
+        media_type = part.partition(";")[0].strip().lower()
+        if media_type in MEDIA_TYPES:
+            return MEDIA_TYPES[media_type]
+    return given
+
+
+def render(batch: AnsweredBatch, format_: Format) -> bytes:
+    """The body of the answer to a batch."""
+    if format_ == "csv":
+        return _csv(batch)
+    entries = [
+        _entry(batch, item, outcome) for item, outcome in zip(batch.parsed.items, batch.outcomes, strict=True)
+    ]
+    if format_ == "ndjson":
+        return b"".join(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE) for entry in entries)
+    return orjson.dumps(
+        {
+            "predictions": entries,
+            "rows": len(entries),
+            "failed": batch.failed,
+            "model_version": batch.model.version,
+            "request_id": batch.request_id,
+        }
+    )
+
+
+def _entry(batch: AnsweredBatch, item: Record | ItemError, outcome: Answer | ItemError) -> dict[str, Any]:
+    if isinstance(outcome, Answer) and isinstance(item, dict):
+        return prediction(batch.model, item, outcome, batch.request_id)
+    entry: dict[str, Any] = {}
+    product_id = item.get("product_id") if isinstance(item, dict) else None
+    if isinstance(product_id, str | int) and not isinstance(product_id, bool):
+        entry["product_id"] = product_id
+    if isinstance(outcome, ItemError):
+        entry["error"] = outcome.to_dict()
+    return entry
+
+
+def _csv(batch: AnsweredBatch) -> bytes:
+    """The table that `prodclf score` would write."""
+    # Here and not above: it brings pandas, which a replica that is never asked for CSV does without.
+    from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS, renamed_columns
+
+    header, rows = _input_cells(batch)
+    renamed = renamed_columns(header)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([renamed.get(name, name) for name in header] + list(SCORE_COLUMNS))
+    for cells, outcome in zip(rows, batch.outcomes, strict=True):
+        writer.writerow([*cells, *_answer_cells(outcome, batch.model.version)])
+    return text.getvalue().encode()
+
+
+def _answer_cells(outcome: Answer | ItemError, version: str) -> list[Any]:
+    """The cells below `SCORE_COLUMNS`."""
+    if isinstance(outcome, ItemError):
+        return ["", "0.0", "abstain", "", "[]", version, outcome.detail]
+    alternatives = orjson.dumps(outcome.probabilities).decode()
+    degraded = outcome.call.degraded_reason if outcome.call else None
+    issues = "; ".join([*(issue.message for issue in outcome.issues), *([degraded] if degraded else [])])
+    return [
+        outcome.category,
+        repr(outcome.confidence),
+        outcome.decision,
+        outcome.branch,
+        alternatives,
+        version,
+        issues,
+    ]
+
+
+def _input_cells(batch: AnsweredBatch) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """The columns to repeat: those of a CSV body, or the product's fields that a JSON body used."""
+    table = batch.parsed.table
+    if table is not None:
+        return table.header, table.rows
+    records = [item if isinstance(item, dict) else {} for item in batch.parsed.items]
+    header = [name for name in PRODUCT_COLUMNS if any(name in record for record in records)]
+    return header, [[_cell(record.get(name)) for name in header] for record in records]
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return value if isinstance(value, str | int | float) else orjson.dumps(value).decode()

@@ -1,0 +1,1 @@
+"""From products to answers: one model, many requests at a time, in vectorised calls."""

@@ -1,0 +1,176 @@
+"""From products to answers: the one way HTTP requests reach the bundle's one `predict`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+from prodclf_assets.catalog.columns import PATH_SEPARATOR
+from prodclf_assets.catalog.product import FieldIssue, ProductBatch
+from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.classifier.calibration.thresholds import Decision
+from prodclf_assets.classifier.predictions import Predictions
+from prodclf_serving.api.request_body import Record
+
+
+class Probability(TypedDict):
+    """One category and its calibrated probability."""
+
+    category: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that answers, and where it came from.
+
+    Attributes:
+        bundle: the verified model.
+        version: version number in the registry.
+        alias: the alias or version that is followed.
+        folder: the bundle's folder in the local cache.
+        loaded_at: when it went live, in seconds since the epoch.
+        degraded_reason: why its answers are flagged as degraded; None when they are not.
+    """
+
+    bundle: Bundle
+    version: str
+    alias: str
+    folder: Path
+    loaded_at: float
+    degraded_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class RetrieverAlone:
+    """A bundle without its ranker, for whoever asks for something that predicts."""
+
+    bundle: Bundle
+
+    @property
+    def labels(self) -> list[str]:
+        """Every category it can answer."""
+        return self.bundle.labels
+
+    def predict(self, products: ProductBatch, top_k: int = 5) -> Predictions:
+        """Answer products by the retriever alone."""
+        return self.bundle.predict_without_ranker(products, top_k)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One vectorised prediction, in columns: what went in and what came out.
+
+    Attributes:
+        batch: the products.
+        predictions: the answers.
+        degraded_reason: why they come from less than the current model; None when they do not.
+    """
+
+    batch: ProductBatch
+    predictions: Predictions
+    degraded_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says about one product, or why it says nothing.
+
+    Attributes:
+        category: the likeliest leaf's path, joined with ` > `; "" where nothing can be said.
+        confidence: calibrated probability of `category`.
+        decision: whether to file it, have a person look, or neither.
+        branch: the deepest part of the path that is sure enough to be filed without a person; "" for none.
+        probabilities: the likeliest leaves, best first.
+        issues: fields that could not be used and counted as missing.
+        error: set when the product cannot be classified; the other parts are then empty.
+        call: the call that the answer is from, for what is recorded of it.
+        row: the product's place in that call.
+    """
+
+    category: str
+    confidence: float
+    decision: Decision
+    branch: str
+    probabilities: list[Probability]
+    issues: list[FieldIssue]
+    error: FieldIssue | None = None
+    call: Call | None = field(default=None, compare=False, repr=False)
+    row: int = field(default=0, compare=False)
+
+
+def answer_records(
+    model: LoadedModel, records: Sequence[Record], top_k: int, without_ranker: str | None = None
+) -> list[Answer]:
+    """Classify products in one vectorised call.
+
+    Args:
+        model: what answers.
+        records: products by field name, as they came; unusable values count as missing and are reported.
+        top_k: how many categories to list for each.
+        without_ranker: why the retriever has to answer alone; None when it has not.
+
+    Returns:
+        One answer for each record, in order.
+    """
+    batch, issues = ProductBatch.from_records(records)
+    by_row: dict[int, list[FieldIssue]] = {}
+    for issue in issues:
+        by_row.setdefault(issue.row, []).append(issue)
+    predict = model.bundle.predict if without_ranker is None else model.bundle.predict_without_ranker
+    predictions = predict(batch, top_k)
+    call = Call(batch, predictions, without_ranker or model.degraded_reason)
+    labels = model.bundle.labels
+    confidences = predictions.confidence.tolist()
+    top_labels = predictions.top_labels.tolist()
+    top_probabilities = predictions.top_probabilities.tolist()
+    answers: list[Answer] = []
+    for row, title in enumerate(batch.title):
+        found = by_row.get(row, [])
+        if not title:
+            missing = next(issue for issue in found if issue.field == "title")
+            answers.append(Answer("", 0.0, "abstain", "", [], found, missing))
+            continue
+        probabilities: list[Probability] = [
+            {"category": labels[label], "probability": probability}
+            for label, probability in zip(top_labels[row], top_probabilities[row], strict=True)
+            if label >= 0
+        ]
+        answers.append(
+            Answer(
+                predictions.category[row],
+                confidences[row],
+                predictions.decision[row],
+                predictions.branch[row],
+                probabilities,
+                found,
+                None,
+                call,
+                row,
+            )
+        )
+    return answers
+
+
+def prediction(model: LoadedModel, record: Record, answer: Answer, request_id: str) -> dict[str, Any]:
+    """The answer to one product as it is sent; see `schemas.Prediction`."""
+    degraded_reason = answer.call.degraded_reason if answer.call else model.degraded_reason
+    sent: dict[str, Any] = {
+        "category": answer.category,
+        "path": answer.category.split(PATH_SEPARATOR) if answer.category else [],
+        "confidence": answer.confidence,
+        "decision": answer.decision,
+        "branch": answer.branch,
+        "probabilities": answer.probabilities,
+        "model_version": model.version,
+        "degraded": degraded_reason is not None,
+        "request_id": request_id,
+    }
+    product_id = record.get("product_id")
+    if isinstance(product_id, str | int) and not isinstance(product_id, bool):
+        sent["product_id"] = product_id
+    if degraded_reason is not None:
+        sent["degraded_reason"] = degraded_reason
+    if answer.issues:
+        sent["issues"] = [{"field": issue.field, "detail": issue.message} for issue in answer.issues]
+    return sent

@@ -1,0 +1,1 @@
+"""What a replica counts and measures, and all replicas in one scrape."""

@@ -1,0 +1,193 @@
+"""The model that answers: follows the registry's alias, and never gives up a good model for a bad one."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.errors import BundleError
+from prodclf_assets.registry import RegisteredVersion
+from prodclf_serving.inference.predictor import LoadedModel, answer_records
+from prodclf_serving.model.cache import CachedModel, ModelCache
+
+logger = logging.getLogger("prodclf.serving")
+
+Outcome = Literal["unchanged", "swapped", "refused", "unreachable", "from_cache", "absent"]
+
+_REFUSED_FOR_SECONDS = 60.0
+_CANARY = ({"title": "Stainless steel water bottle 1 litre", "brand": "Canary", "price": "₹499"},)
+
+
+class ModelSource(Protocol):
+    """Where versions come from; `prodclf_assets.registry.Registry` is one."""
+
+    def resolve(self, ref: str) -> RegisteredVersion:
+        """The exact version that an alias or version number names now."""
+
+    def fetch(self, version: RegisteredVersion, into: Path) -> Path:
+        """Copy the bundle of a version below a folder and return the bundle's folder."""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    version: str
+    until: float
+
+
+class ModelHolder:
+    """Holds the model that answers and keeps it current.
+
+    `refresh` resolves the alias to an exact version, fetches that aside, verifies every hash, tries a canary
+    prediction, and only then swaps one reference; whoever read the old one goes on with it. Whatever fails leaves the
+    last good model in place. A version that was refused is tried again after a minute, fetched afresh.
+
+    Args:
+        open_source: opens the registry; called again at each refresh until it succeeds, never more than once after.
+        alias: the alias or version number to follow.
+        cache: where fetched bundles are kept, and where a start without a registry finds the last good one.
+        on_outcome: called with the outcome of each refresh, for metrics.
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], ModelSource],
+        alias: str,
+        cache: ModelCache,
+        on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> None:
+        self._open_source = open_source
+        self._source: ModelSource | None = None
+        self._alias = alias
+        self._cache = cache
+        self._on_outcome = on_outcome
+        self._refreshing = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._refusal: _Refusal | None = None
+        self._last_outcome: Outcome | None = None
+        self.current: LoadedModel | None = None
+        self.previous: CachedModel | None = None
+        self.last_error: str | None = None
+
+    def start(self, poll_seconds: float) -> None:
+        """Refresh once in this thread, then go on in a background thread every `poll_seconds`."""
+        self.refresh()
+        self._thread = threading.Thread(
+            target=self._poll, args=(poll_seconds,), name="model-poll", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the background thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def refresh(self) -> Outcome:
+        """Bring the model up to date with the alias; never raises, whatever the registry or the store does."""
+        with self._refreshing:
+            outcome = self._refresh()
+            self._on_outcome(outcome)
+            self._last_outcome = outcome
+            return outcome
+
+    def _poll(self, poll_seconds: float) -> None:
+        while not self._stop.wait(poll_seconds):
+            self.refresh()
+
+    def _refresh(self) -> Outcome:
+        try:
+            source = self._source or self._open_source()
+            self._source = source
+            found = source.resolve(self._alias)
+        except Exception as error:
+            # The boundary to MLflow, its store and the network: whatever they raise, the answers go on.
+            return self._without_registry(error)
+        version = str(found.version)
+        if self.current is not None and self.current.version == version:
+            return self._confirmed()
+        if self._refusal and self._refusal.version == version and time.monotonic() < self._refusal.until:
+            return "unchanged"
+        folder: Path | None = None
+        try:
+            folder = source.fetch(found, self._cache.folder)
+            model = self._load(folder, version, degraded_reason=None)
+        except Exception as error:
+            return self._refuse(version, folder, error)
+        self._swap(model)
+        return "swapped"
+
+    def _load(self, folder: Path, version: str, degraded_reason: str | None) -> LoadedModel:
+        """Verify a bundle and see it predict.
+
+        Raises:
+            BundleError: its bytes, its format or its answer to the canary are wrong.
+        """
+        model = LoadedModel(
+            Bundle.load(folder, threads=1), version, self._alias, folder, time.time(), degraded_reason
+        )
+        (answer,) = answer_records(model, _CANARY, top_k=1)
+        total = sum(entry["probability"] for entry in answer.probabilities)
+        if not answer.probabilities or not math.isfinite(total + answer.confidence):
+            raise BundleError(f"model version {version} gives no probability for the canary product")
+        return model
+
+    def _swap(self, model: LoadedModel) -> None:
+        former, self.current = self.current, model
+        # On disk only, where going back to it finds it: in memory it would add a model's size after the first swap.
+        self.previous = CachedModel(former.version, former.folder) if former else None
+        self._refusal = None
+        self.last_error = None
+        logger.info("model version %s (%s) is live", model.version, model.bundle.version)
+        try:
+            self._cache.remember(CachedModel(model.version, model.folder))
+            self._cache.prune({held.folder for held in (self.current, self.previous) if held})
+        except OSError as error:
+            logger.warning(
+                "the model cache cannot be written, a start without registry would fail: %s", error
+            )
+
+    def _confirmed(self) -> Outcome:
+        """The registry names the model that is live already; one that came from the cache is now known to be right."""
+        model = self.current
+        if model is not None and model.degraded_reason is not None:
+            self.current = replace(model, degraded_reason=None)
+        self.last_error = None
+        return "unchanged"
+
+    def _refuse(self, version: str, folder: Path | None, error: Exception) -> Outcome:
+        self._refusal = _Refusal(version, time.monotonic() + _REFUSED_FOR_SECONDS)
+        if folder is not None:
+            self._cache.discard(folder)
+        going_on = f"version {self.current.version} goes on" if self.current else "no model is loaded"
+        self.last_error = f"model version {version} is refused: {error}; {going_on}"
+        logger.error("%s", self.last_error)
+        if self.current is None:
+            self._from_cache(self.last_error)
+        return "refused"
+
+    def _without_registry(self, error: Exception) -> Outcome:
+        self.last_error = f"the model registry cannot say which version is {self._alias!r}: {error}"
+        if self._last_outcome not in ("unreachable", "from_cache", "absent"):
+            logger.warning("%s", self.last_error)  # once, not at every poll of an outage
+        if self.current is not None:
+            return "unreachable"
+        return "from_cache" if self._from_cache(self.last_error) else "absent"
+
+    def _from_cache(self, reason: str) -> bool:
+        kept = self._cache.last_good()
+        if kept is None:
+            return False
+        try:
+            self.current = self._load(kept.folder, kept.version, f"started from the local cache: {reason}")
+        except Exception as error:
+            logger.error("the cached model version %s is refused too: %s", kept.version, error)
+            self._cache.discard(kept.folder)
+            return False
+        logger.warning("model version %s is live from the local cache", kept.version)
+        return True

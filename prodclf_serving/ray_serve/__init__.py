@@ -1,0 +1,1 @@
+"""Replicas on Ray Serve: how they are deployed, started and kept small."""

@@ -1,0 +1,168 @@
+"""What was answered, as columns, behind the requests: one append a request, everything else in a background thread."""
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
+from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS
+from prodclf_assets.catalog.text.normalise import text_value
+from prodclf_assets.lake import PREDICTION_LOG, schema_of
+from prodclf_serving.api.request_body import Record
+from prodclf_serving.inference.predictor import Answer, Call, LoadedModel
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger("prodclf.serving")
+
+Sink = Callable[[LoadedModel, "pa.Table"], None]
+
+_COLLECT_SECONDS = 0.25
+_CHUNK_ROWS = 256
+_MAX_ROWS = 50_000
+_MAX_ID_CHARS = 200
+
+
+class _Answered(NamedTuple):
+    """One request's answers, as the request left them; a tuple because requests make them."""
+
+    time: float
+    request_id: str
+    model: LoadedModel
+    records: Sequence[Record]
+    answers: Sequence[Answer]
+
+
+class _Row(NamedTuple):
+    request: _Answered
+    record: Record
+    answer: Answer
+    call: Call
+
+
+class Recorder:
+    """Takes answers from requests and hands them on as tables with the columns of the prediction log.
+
+    Requests only append to a queue. Python's interpreter lock is the one thing that the thread shares with them, so it
+    makes its tables of a few hundred rows at a time and lets go in between.
+
+    Args:
+        sinks: called in the thread with the model and a table of its answers, at most a few hundred rows.
+        on_dropped: called with the number of answers that were dropped, for metrics.
+    """
+
+    def __init__(self, sinks: Sequence[Sink], on_dropped: Callable[[int], None] = lambda rows: None) -> None:
+        self._sinks = sinks
+        self._on_dropped = on_dropped
+        self._queue: deque[_Answered] = deque()
+        # Two counters, one written by each side, so that neither has to lock.
+        self._added = 0
+        self._taken = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Hand on what is queued and end the thread."""
+        self._stop.set()
+        if self._thread.ident is None:
+            self.collect()
+        else:
+            self._thread.join(timeout=5)
+
+    def add(
+        self,
+        request_id: str,
+        model: LoadedModel,
+        records: Sequence[Record],
+        answers: Sequence[Answer],
+    ) -> None:
+        """Queue the answers to one request, or drop and count them when the thread is too far behind; never waits.
+
+        Args:
+            request_id: id of the request.
+            model: what answered.
+            records: the products as they came.
+            answers: one for each product, in order.
+        """
+        if self._added - self._taken > _MAX_ROWS:
+            self._on_dropped(len(answers))
+            return
+        self._added += len(answers)
+        self._queue.append(_Answered(time.time(), request_id, model, records, answers))
+
+    def collect(self) -> None:
+        """Hand on what is queued now."""
+        for _, same_model in itertools.groupby(self._rows(), key=lambda row: id(row.request.model)):
+            while chunk := list(itertools.islice(same_model, _CHUNK_ROWS)):
+                self._hand_on(chunk)
+                time.sleep(0)  # lets go of the interpreter lock
+
+    def _run(self) -> None:
+        while not self._stop.wait(_COLLECT_SECONDS):
+            self.collect()
+        self.collect()
+
+    def _rows(self) -> Iterator[_Row]:
+        """The answered products of what is queued now, one by one; those without an answer are left out."""
+        for _ in range(len(self._queue)):
+            request = self._queue.popleft()
+            for record, answer in zip(request.records, request.answers, strict=True):
+                if answer.call is not None and answer.error is None:
+                    yield _Row(request, record, answer, answer.call)
+            self._taken += len(request.answers)
+
+    def _hand_on(self, rows: list[_Row]) -> None:
+        try:
+            table = _table(rows)
+            for sink in self._sinks:
+                sink(rows[0].request.model, table)
+        except Exception as error:
+            # Whatever is wrong with these, the next ones are to be recorded. No traceback: it could show a title.
+            self._on_dropped(len(rows))
+            logger.error("%d answers could not be recorded: %s", len(rows), type(error).__name__)
+
+
+def _table(rows: Sequence[_Row]) -> "pa.Table":
+    """Rows with the columns of the prediction log."""
+    import numpy as np
+    import pyarrow as pa
+
+    schema = schema_of(PREDICTION_LOG)
+    places = [(row.call.batch, row.answer.row) for row in rows]
+    texts = {name: [getattr(batch, name)[at] or None for batch, at in places] for name in BATCH_TEXT_COLUMNS}
+    numbers = {name: np.array([getattr(batch, name)[at] for batch, at in places]) for name in NUMERIC_COLUMNS}
+    answers = [row.answer for row in rows]
+    columns: dict[str, Any] = {
+        "time": [int(row.request.time * 1e6) for row in rows],
+        "request_id": [row.request.request_id[:_MAX_ID_CHARS] for row in rows],
+        "model_version": [row.request.model.version for row in rows],
+        "product_id": [product_id_of(row.record) for row in rows],
+        **texts,
+        **numbers,
+        "predicted_category": [answer.category for answer in answers],
+        "confidence": [answer.confidence for answer in answers],
+        "decision": [answer.decision for answer in answers],
+        "branch": [answer.branch for answer in answers],
+        "familiarity": [row.call.predictions.familiarity[row.answer.row] for row in rows],
+        "degraded": [row.call.degraded_reason is not None for row in rows],
+    }
+    # `from_pandas` makes NaN null.
+    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
+    return pa.table(arrays, schema=schema)
+
+
+def product_id_of(record: Record) -> str | None:
+    """The id of a product as a text, None where there is none that can be one."""
+    value = record.get("product_id")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text_value(value)[:_MAX_ID_CHARS] or None if isinstance(value, str) else None

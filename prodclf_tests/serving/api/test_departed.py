@@ -1,0 +1,87 @@
+"""A client that leaves before its batch is answered: nobody waits behind what it was waiting for."""
+
+import asyncio
+import json
+import threading
+
+from starlette.types import Message
+
+from prodclf_serving.api.app import build_app
+from prodclf_serving.service import Service
+
+_SCOPE = {
+    "type": "http",
+    "method": "POST",
+    "path": "/predict/batch",
+    "headers": [(b"content-type", b"application/json")],
+    "query_string": b"",
+}
+
+
+class _Client:
+    """Sends a batch, then stays until it is told to leave."""
+
+    def __init__(self, products: int) -> None:
+        body = json.dumps([{"title": f"Cotton towel {number}"} for number in range(products)]).encode()
+        self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        self.leaves = asyncio.Event()
+        self.received: list[Message] = []
+
+    async def receive(self) -> Message:
+        if self._messages:
+            return self._messages.pop()
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        self.received.append(message)
+
+
+def test_what_a_client_that_left_was_waiting_for_is_not_worked_at(own: Service, monkeypatch):
+    app = build_app(own)
+    held = threading.Event()
+    called: list[int] = []
+    answer = own.batcher._work
+
+    def work(model, records):
+        called.append(len(records))
+        held.wait(10)
+        return answer(model, records)
+
+    monkeypatch.setattr(own.batcher, "_work", work)
+
+    async def scenario() -> tuple[_Client, _Client]:
+        busy = [_Client(40) for _ in range(own.batcher._parts_at_once)]
+        leaving, staying = _Client(50), _Client(60)
+        answering = []
+        for client in (*busy, leaving, staying):
+            answering.append(asyncio.ensure_future(app(dict(_SCOPE), client.receive, client.send)))
+            await asyncio.sleep(0.05)
+        assert own.batcher.pending_requests == len(answering)
+        leaving.leaves.set()
+        async with asyncio.timeout(5):
+            await answering[-2]
+        assert own.batcher.pending_requests == len(answering) - 1
+        held.set()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*answering)
+        assert own.batcher.pending_rows == 0
+        return leaving, staying
+
+    left, stayed = asyncio.run(scenario())
+    assert left.received == []
+    assert stayed.received[0]["status"] == 200
+    assert sum(called) == 40 * own.batcher._parts_at_once + 60
+    assert 'status="499"} 1.0' in own.metrics_text().decode()
+
+
+def test_one_that_has_left_already_is_not_answered(own: Service):
+    app = build_app(own)
+
+    async def scenario() -> _Client:
+        client = _Client(40)
+        client.leaves.set()
+        await app(dict(_SCOPE), client.receive, client.send)
+        return client
+
+    assert asyncio.run(scenario()).received == []
