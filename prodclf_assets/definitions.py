@@ -3,13 +3,13 @@
 import dagster as dg
 
 from prodclf_assets.defs import assets
-from prodclf_assets.defs.alarm import failed_runs
 from prodclf_assets.defs.automation import followers, graph_job, weekly_training
 from prodclf_assets.defs.checks import catalog as catalog_checks
 from prodclf_assets.defs.checks import evaluation as evaluation_checks
 from prodclf_assets.defs.checks import monitoring as monitoring_checks
 from prodclf_assets.defs.checks import splits as split_checks
 from prodclf_assets.defs.executor import graph_executor
+from prodclf_assets.defs.failure_notifications import failed_runs
 from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
 from prodclf_assets.defs.lost_runs import lost_runs
 from prodclf_assets.defs.mlflow_run import MlflowRun

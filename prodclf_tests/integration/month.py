@@ -26,7 +26,7 @@ from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.defs.conftest import settle
-from prodclf_tests.defs.test_alarm import Webhook
+from prodclf_tests.defs.test_failure_notifications import Webhook
 from prodclf_tests.integration import month_shop as shop
 from prodclf_tests.integration.daemon import Daemons, Tick, instance_here
 from prodclf_tests.s3_server import S3Server

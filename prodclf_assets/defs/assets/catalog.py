@@ -22,7 +22,7 @@ from prodclf_assets.catalog.stored_table import NOTES, TABLE, StoredTable, read_
 from prodclf_assets.catalog.taxonomy import load_taxonomy
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
-from prodclf_assets.defs.assets.people import latest_labels
+from prodclf_assets.defs.assets.review import latest_labels
 from prodclf_assets.defs.automation import RAW_FRESHNESS, inputs_changed
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import NotedTable

@@ -12,7 +12,7 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.reading.line_numbers import places_of, rows_of
 from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, code_version
-from prodclf_assets.defs.assets.people import latest_labels
+from prodclf_assets.defs.assets.review import latest_labels
 from prodclf_assets.defs.automation import inputs_changed
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import NotedTable

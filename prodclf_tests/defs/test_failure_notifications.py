@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from mlflow import MlflowClient
 
-from prodclf_assets.defs.alarm import failed_runs, post, tell_of
+from prodclf_assets.defs.failure_notifications import failed_runs, post, tell_of
 from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG
 from prodclf_assets.settings import Settings, get_settings
 from prodclf_tests.defs.drill import drill_job
