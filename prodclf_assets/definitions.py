@@ -10,10 +10,9 @@ from prodclf_assets.defs.checks import monitoring as monitoring_checks
 from prodclf_assets.defs.checks import splits as split_checks
 from prodclf_assets.defs.executor import graph_executor
 from prodclf_assets.defs.failure_notifications import failed_runs
-from prodclf_assets.defs.io_managers import FolderIOManager, ReportIOManager, TableIOManager
+from prodclf_assets.defs.io_managers import FolderIOManager, PageIOManager, ReportIOManager, TableIOManager
 from prodclf_assets.defs.lost_runs import lost_runs
 from prodclf_assets.defs.mlflow_run import MlflowRun
-from prodclf_assets.defs.pages import PageIOManager
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
 from prodclf_assets.defs.sensors import drift, new_products
 from prodclf_assets.defs.terminal import terminal_logger

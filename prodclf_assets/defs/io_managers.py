@@ -44,6 +44,15 @@ class NotedTable:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class ReportWithPage:
+    """A report (anything JSON can hold), the whole HTML of its page, and the bytes of other files by name."""
+
+    report: dict[str, Any]
+    page: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
 class LakeIOManager(dg.ConfigurableIOManager):
     """Keeps each materialisation as one version of a lake asset."""
 
@@ -150,6 +159,17 @@ class ReportIOManager(LakeIOManager):
     def read(self, folder: Path, context: dg.InputContext, held: ExitStack) -> Any:
         """Read the report back."""
         return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+class PageIOManager(ReportIOManager):
+    """`report.json`, which is what downstream reads, `report.html`, and what else there is."""
+
+    def save(self, value: ReportWithPage, folder: Path) -> Mapping[str, Any]:
+        """Write all of it."""
+        (folder / "report.html").write_text(value.page, encoding="utf-8")
+        for name, content in value.files.items():
+            (folder / name).write_bytes(content)
+        return super().save(value.report, folder)
 
 
 def resolve_version(

@@ -8,8 +8,8 @@ import dagster as dg
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.automation import every_night
 from prodclf_assets.defs.failures import user_errors
+from prodclf_assets.defs.io_managers import ReportWithPage
 from prodclf_assets.defs.metadata import records_table
-from prodclf_assets.defs.pages import ReportWithPage
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.registry.champion import live_model
 from prodclf_assets.settings import get_settings

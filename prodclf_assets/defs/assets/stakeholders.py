@@ -8,7 +8,7 @@ from pydantic import Field
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, code_version
 from prodclf_assets.defs.automation import inputs_changed
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.pages import ReportWithPage
+from prodclf_assets.defs.io_managers import ReportWithPage
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.registry import PROMOTIONS_LOG
 
