@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from prodclf_assets.catalog.product import Record
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
 from prodclf_assets.registry import open_follower
-from prodclf_serving.api.request_body import Record
 from prodclf_serving.config import ServiceConfig
 from prodclf_serving.inference.micro_batcher import MicroBatcher
 from prodclf_serving.inference.predictor import Answer, LoadedModel, answer_records

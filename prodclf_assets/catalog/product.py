@@ -13,6 +13,10 @@ from prodclf_assets.catalog.text.normalise import number_from_value, text_value
 if TYPE_CHECKING:
     import pandas as pd
 
+Record = dict[str, Any]
+"""One product by field name, as somebody sent it."""
+
+MAX_ID_CHARS = 200
 BATCH_TEXT_COLUMNS = ("title", "description", "brand", "seller_id", "subcategory")
 
 
@@ -89,6 +93,14 @@ class ProductBatch:
     def _of(cls, texts: dict[str, list[str]], numbers: dict[str, npt.NDArray[np.float64]]) -> "ProductBatch":
         fields: dict[str, Any] = {**texts, **numbers}
         return cls(**fields)
+
+
+def product_id_of(record: Record) -> str | None:
+    """The id of a product as a text, None where there is none that can be one."""
+    value = record.get("product_id")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text_value(value)[:MAX_ID_CHARS] or None if isinstance(value, str) else None
 
 
 def out_of_range(field: str, number: float) -> str | None:

@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from prodclf_assets.catalog.product import Record
 from prodclf_assets.catalog.reading.mapping import infer_source_config
 from prodclf_assets.errors import ProdclfError, SourceError
 from prodclf_serving.api.request_context import headers_of
@@ -23,7 +24,6 @@ from prodclf_serving.problems import (
     unsupported_media_type,
 )
 
-Record = dict[str, Any]
 Format = Literal["json", "csv", "ndjson"]
 
 MEDIA_TYPES: dict[str, Format] = {

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
-from prodclf_serving.api.request_body import MEDIA_TYPES, Format, ParsedBatch, Record
+from prodclf_assets.catalog.product import Record
+from prodclf_serving.api.request_body import MEDIA_TYPES, Format, ParsedBatch
 from prodclf_serving.inference.predictor import Answer, LoadedModel, prediction
 from prodclf_serving.problems import ItemError
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
-from prodclf_assets.catalog.product import FieldIssue, ProductBatch
+from prodclf_assets.catalog.product import FieldIssue, ProductBatch, Record
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.calibration.thresholds import Decision
 from prodclf_assets.classifier.predictions import Predictions
-from prodclf_serving.api.request_body import Record
 
 
 class Probability(TypedDict):

@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
-from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS
-from prodclf_assets.catalog.text.normalise import text_value
+from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, MAX_ID_CHARS, Record, product_id_of
 from prodclf_assets.lake import PREDICTION_LOG, schema_of
-from prodclf_serving.api.request_body import Record
 from prodclf_serving.inference.predictor import Answer, Call, LoadedModel
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ Sink = Callable[[LoadedModel, "pa.Table"], None]
 _COLLECT_SECONDS = 0.25
 _CHUNK_ROWS = 256
 _MAX_ROWS = 50_000
-_MAX_ID_CHARS = 200
 
 
 class _Answered(NamedTuple):
@@ -143,7 +140,7 @@ def _table(rows: Sequence[_Row]) -> "pa.Table":
     answers = [row.answer for row in rows]
     columns: dict[str, Any] = {
         "time": [int(row.request.time * 1e6) for row in rows],
-        "request_id": [row.request.request_id[:_MAX_ID_CHARS] for row in rows],
+        "request_id": [row.request.request_id[:MAX_ID_CHARS] for row in rows],
         "model_version": [row.request.model.version for row in rows],
         "product_id": [product_id_of(row.record) for row in rows],
         **texts,
@@ -158,11 +155,3 @@ def _table(rows: Sequence[_Row]) -> "pa.Table":
     # `from_pandas` makes NaN null.
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
     return pa.table(arrays, schema=schema)
-
-
-def product_id_of(record: Record) -> str | None:
-    """The id of a product as a text, None where there is none that can be one."""
-    value = record.get("product_id")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return text_value(value)[:_MAX_ID_CHARS] or None if isinstance(value, str) else None

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
-from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, FieldIssue, ProductBatch
+from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, FieldIssue, ProductBatch, product_id_of
 from prodclf_assets.catalog.schema import conform
 
 TEXTS = st.sampled_from(
@@ -142,3 +142,11 @@ def test_records_are_answered_without_loading_heavy_libraries(heavy: str) -> Non
         f"ProductBatch.from_records([{{'title': 'é', 'price': '5 kr'}}]); sys.exit({heavy!r} in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("A-1", "A-1"), (7, "7"), (True, None), (None, None), ("", None), (["x"], None), ("x" * 300, "x" * 200)],
+)
+def test_an_id_is_a_text_or_missing(given: object, found: str | None) -> None:
+    assert product_id_of({"product_id": given}) == found

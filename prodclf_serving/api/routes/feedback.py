@@ -11,13 +11,12 @@ from starlette.routing import Route
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS
 from prodclf_assets.catalog.nearest import nearest_categories
-from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
+from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, Record, product_id_of
 from prodclf_assets.catalog.text.normalise import text_value
-from prodclf_serving.api.request_body import Record, read_product
+from prodclf_serving.api.request_body import read_product
 from prodclf_serving.api.request_context import note, request_id_of
 from prodclf_serving.inference.predictor import LoadedModel
 from prodclf_serving.problems import ItemError, ProblemError, invalid_items
-from prodclf_serving.recording.recorder import product_id_of
 from prodclf_serving.service import Service
 
 NOTES = ("request_id", "reviewer", "predicted_category", "model_version")

@@ -12,7 +12,7 @@ from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
 from prodclf_assets.lake import PREDICTION_LOG, schema_of
 from prodclf_serving.inference.predictor import answer_records
 from prodclf_serving.recording import recorder as module
-from prodclf_serving.recording.recorder import Recorder, product_id_of
+from prodclf_serving.recording.recorder import Recorder
 
 RICE = {"product_id": 7, "title": " Basmati&nbsp;rice 5 kg ", "brand": "", "price": "₹499", "rating": "none"}
 
@@ -152,14 +152,6 @@ def test_requests_of_every_kind_are_recorded_with_their_id(own, kept, monkeypatc
         ("many", "A-1", "Towel"),
         ("many", "A-3", "Pan"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("given", "found"),
-    [("A-1", "A-1"), (7, "7"), (True, None), (None, None), ("", None), (["x"], None), ("x" * 300, "x" * 200)],
-)
-def test_an_id_is_a_text_or_missing(given, found):
-    assert product_id_of({"product_id": given}) == found
 
 
 def test_recording_does_without_pandas(trained_bundle_folder, tmp_path):
