@@ -14,8 +14,9 @@ from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
 from prodclf_assets.registry import open_follower
 from prodclf_serving.config import ServiceConfig
+from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.micro_batcher import MicroBatcher
-from prodclf_serving.inference.predictor import Answer, LoadedModel, answer_records
+from prodclf_serving.inference.predictor import Answer, answer_records
 from prodclf_serving.metrics.live_drift import LiveDrift
 from prodclf_serving.metrics.prometheus import ReplicaState, ServingMetrics
 from prodclf_serving.model.cache import ModelCache

@@ -11,7 +11,8 @@ import orjson
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
 from prodclf_assets.catalog.product import Record
 from prodclf_serving.api.request_body import MEDIA_TYPES, Format, ParsedBatch
-from prodclf_serving.inference.predictor import Answer, LoadedModel, prediction
+from prodclf_serving.inference.loaded_model import LoadedModel
+from prodclf_serving.inference.predictor import Answer, prediction
 from prodclf_serving.problems import ItemError
 
 ANSWER_MEDIA_TYPES: dict[Format, str] = {

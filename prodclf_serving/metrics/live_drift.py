@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prodclf_assets.monitoring.drift.measure import DriftReport, measure
 from prodclf_assets.monitoring.drift.reference import Reference, reference_of
 from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow
-from prodclf_serving.inference.predictor import LoadedModel
+from prodclf_serving.inference.loaded_model import LoadedModel
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.classifier.calibration.thresholds import DECISIONS, Decision
-from prodclf_serving.inference.predictor import Answer, LoadedModel
+from prodclf_serving.inference.loaded_model import LoadedModel
+from prodclf_serving.inference.predictor import Answer
 from prodclf_serving.metrics.live_drift import LiveReport
 from prodclf_serving.model.holder import Outcome as Refresh
 from prodclf_serving.recording.prediction_log import Outcome as Recorded

@@ -12,7 +12,8 @@ from typing import Literal, Protocol
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.errors import BundleError
 from prodclf_assets.registry import RegisteredVersion
-from prodclf_serving.inference.predictor import LoadedModel, answer_records
+from prodclf_serving.inference.loaded_model import LoadedModel
+from prodclf_serving.inference.predictor import answer_records
 from prodclf_serving.model.cache import CachedModel, ModelCache
 
 logger = logging.getLogger("prodclf.serving")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, MAX_ID_CHARS, Record, product_id_of
 from prodclf_assets.lake import PREDICTION_LOG, schema_of
-from prodclf_serving.inference.predictor import Answer, Call, LoadedModel
+from prodclf_serving.inference.loaded_model import LoadedModel
+from prodclf_serving.inference.predictor import Answer, Call
 
 if TYPE_CHECKING:
     import pyarrow as pa

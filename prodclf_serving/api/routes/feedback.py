@@ -15,7 +15,7 @@ from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, Rec
 from prodclf_assets.catalog.text.normalise import text_value
 from prodclf_serving.api.request_body import read_product
 from prodclf_serving.api.request_context import note, request_id_of
-from prodclf_serving.inference.predictor import LoadedModel
+from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.problems import ItemError, ProblemError, invalid_items
 from prodclf_serving.service import Service
 

@@ -15,7 +15,8 @@ def main(folder: Path, location: str) -> None:
     with without(*UNUSED):
         from prodclf_assets.classifier.bundle import Bundle
         from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, open_lake
-        from prodclf_serving.inference.predictor import LoadedModel, answer_records
+        from prodclf_serving.inference.loaded_model import LoadedModel
+        from prodclf_serving.inference.predictor import answer_records
         from prodclf_serving.metrics.live_drift import LiveDrift
         from prodclf_serving.recording.feedback_store import FeedbackStore
         from prodclf_serving.recording.prediction_log import PredictionLog
