@@ -1,4 +1,4 @@
-"""Batch answers as JSON, NDJSON or CSV."""
+"""Answers as they are sent: one as JSON, a batch as JSON, NDJSON or CSV."""
 
 import csv
 import io
@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
+from prodclf_assets.catalog.columns import PATH_SEPARATOR, PRODUCT_COLUMNS
 from prodclf_assets.catalog.product import Record
 from prodclf_serving.api.request_body import MEDIA_TYPES, Format, ParsedBatch
 from prodclf_serving.inference.loaded_model import LoadedModel
-from prodclf_serving.inference.predictor import Answer, prediction
+from prodclf_serving.inference.predictor import Answer
 from prodclf_serving.problems import ItemError
 
 ANSWER_MEDIA_TYPES: dict[Format, str] = {
@@ -51,6 +51,30 @@ def answer_format(accept: str, given: Format) -> Format:
         if media_type in MEDIA_TYPES:
             return MEDIA_TYPES[media_type]
     return given
+
+
+def prediction(model: LoadedModel, record: Record, answer: Answer, request_id: str) -> dict[str, Any]:
+    """The answer to one product as it is sent; see `schemas.Prediction`."""
+    degraded_reason = answer.call.degraded_reason if answer.call else model.degraded_reason
+    sent: dict[str, Any] = {
+        "category": answer.category,
+        "path": answer.category.split(PATH_SEPARATOR) if answer.category else [],
+        "confidence": answer.confidence,
+        "decision": answer.decision,
+        "branch": answer.branch,
+        "probabilities": answer.probabilities,
+        "model_version": model.version,
+        "degraded": degraded_reason is not None,
+        "request_id": request_id,
+    }
+    product_id = record.get("product_id")
+    if isinstance(product_id, str | int) and not isinstance(product_id, bool):
+        sent["product_id"] = product_id
+    if degraded_reason is not None:
+        sent["degraded_reason"] = degraded_reason
+    if answer.issues:
+        sent["issues"] = [{"field": issue.field, "detail": issue.message} for issue in answer.issues]
+    return sent
 
 
 def render(batch: AnsweredBatch, format_: Format) -> bytes:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.catalog.product import FieldIssue, ProductBatch, Record
 from prodclf_assets.classifier.calibration.thresholds import Decision
 from prodclf_assets.classifier.predictions import Predictions
@@ -111,27 +110,3 @@ def answer_records(
             )
         )
     return answers
-
-
-def prediction(model: LoadedModel, record: Record, answer: Answer, request_id: str) -> dict[str, Any]:
-    """The answer to one product as it is sent; see `schemas.Prediction`."""
-    degraded_reason = answer.call.degraded_reason if answer.call else model.degraded_reason
-    sent: dict[str, Any] = {
-        "category": answer.category,
-        "path": answer.category.split(PATH_SEPARATOR) if answer.category else [],
-        "confidence": answer.confidence,
-        "decision": answer.decision,
-        "branch": answer.branch,
-        "probabilities": answer.probabilities,
-        "model_version": model.version,
-        "degraded": degraded_reason is not None,
-        "request_id": request_id,
-    }
-    product_id = record.get("product_id")
-    if isinstance(product_id, str | int) and not isinstance(product_id, bool):
-        sent["product_id"] = product_id
-    if degraded_reason is not None:
-        sent["degraded_reason"] = degraded_reason
-    if answer.issues:
-        sent["issues"] = [{"field": issue.field, "detail": issue.message} for issue in answer.issues]
-    return sent

@@ -13,8 +13,9 @@ from prodclf_assets.classifier.explanation.leave_one_out import MOST_WORDS, Expl
 from prodclf_assets.classifier.explanation.reasons import reasons
 from prodclf_serving.api.request_body import read_product
 from prodclf_serving.api.request_context import note, request_id_of
+from prodclf_serving.api.response_body import prediction
 from prodclf_serving.inference.loaded_model import LoadedModel, RetrieverAlone
-from prodclf_serving.inference.predictor import Answer, answer_records, prediction
+from prodclf_serving.inference.predictor import Answer, answer_records
 from prodclf_serving.problems import ItemError, invalid_items
 from prodclf_serving.service import Service
 

@@ -23,9 +23,15 @@ from prodclf_serving.api.request_body import (
     read_product,
 )
 from prodclf_serving.api.request_context import headers_of, note, request_id_of
-from prodclf_serving.api.response_body import ANSWER_MEDIA_TYPES, AnsweredBatch, answer_format, render
+from prodclf_serving.api.response_body import (
+    ANSWER_MEDIA_TYPES,
+    AnsweredBatch,
+    answer_format,
+    prediction,
+    render,
+)
 from prodclf_serving.inference.loaded_model import LoadedModel
-from prodclf_serving.inference.predictor import Answer, prediction
+from prodclf_serving.inference.predictor import Answer
 from prodclf_serving.problems import ItemError, ProblemError, invalid_items, unsupported_media_type
 from prodclf_serving.service import Service
 
