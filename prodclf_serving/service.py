@@ -13,7 +13,6 @@ from prodclf_assets.catalog.product import Record
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
 from prodclf_assets.registry import open_follower
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.micro_batcher import MicroBatcher
 from prodclf_serving.inference.predictor import Answer, answer_records
@@ -26,6 +25,7 @@ from prodclf_serving.recording.feedback_store import FeedbackStore
 from prodclf_serving.recording.prediction_log import PredictionLog
 from prodclf_serving.recording.recorder import Recorder
 from prodclf_serving.recording.request_log import RequestLog
+from prodclf_serving.settings import ServiceConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa

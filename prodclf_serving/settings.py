@@ -1,5 +1,6 @@
 """The serving-only environment, typed and read once: every variable starts with `PRODCLF_SERVE_`."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -129,6 +130,44 @@ class ServingSettings(BaseSettings):
         return Path(self.request_log or settings.home / "serving" / "requests.jsonl").absolute()
 
 
+@dataclass(frozen=True)
+class ServiceConfig:
+    """Everything a replica needs to know; made where the environment is read, sent to where the replica runs.
+
+    Attributes:
+        settings: the product's environment.
+        serving: the serving environment.
+        model_cache: absolute folder of fetched models.
+        request_log: absolute file of the request log; None for none.
+        api_keys: absolute file of the API keys; None when nobody needs one.
+    """
+
+    settings: Settings
+    serving: ServingSettings
+    model_cache: Path
+    request_log: Path | None
+    api_keys: Path | None
+
+    @classmethod
+    def of(cls, settings: Settings, serving: ServingSettings) -> "ServiceConfig":
+        """The configuration with its paths made absolute, since a replica may run in another folder."""
+        absolute = settings.model_copy(
+            update={
+                "home": settings.home.resolve(),
+                "mlflow_uri": settings.tracking_uri,
+                "lake_location": _absolute(settings.lake),
+            }
+        )
+        keys = serving.api_keys_file
+        return cls(
+            absolute,
+            serving,
+            serving.model_cache(settings),
+            serving.request_log_path(settings),
+            keys.absolute() if keys else None,
+        )
+
+
 @cache
 def get_serving_settings() -> ServingSettings:
     """Read the serving environment, once per process.
@@ -145,3 +184,7 @@ def get_serving_settings() -> ServingSettings:
         raise ProdclfError(
             f"environment variable {name} cannot be used: {first['msg']}; correct or unset it"
         ) from error
+
+
+def _absolute(lake: str) -> str:
+    return lake if "://" in lake else str(Path(lake).expanduser().absolute())

@@ -11,11 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from prodclf_serving.api.middleware.access_control import Guard, ProblemCors
 from prodclf_serving.api.middleware.access_log import Observer
 from prodclf_serving.api.middleware.api_keys import ApiKeys
-from prodclf_serving.api.openapi.document import (
-    DESCRIPTION,
-    EXAMPLE_CATEGORY,
-    document,
-)
+from prodclf_serving.api.openapi.document import DESCRIPTION, EXAMPLE_CATEGORY, document
 from prodclf_serving.api.request_context import request_id_of
 from prodclf_serving.api.routes.explain import explain_route
 from prodclf_serving.api.routes.feedback import feedback_route

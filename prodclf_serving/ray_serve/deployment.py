@@ -12,7 +12,6 @@ from ray.serve.schema import LoggingConfig
 
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.ray_serve.bypass import Door, let_go_of_lost_connections
 from prodclf_serving.ray_serve.lean_imports import (
     UNUSED,
@@ -22,7 +21,7 @@ from prodclf_serving.ray_serve.lean_imports import (
     load_compiler,
     without,
 )
-from prodclf_serving.settings import ServingSettings, get_serving_settings
+from prodclf_serving.settings import ServiceConfig, ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -14,12 +14,7 @@ import numpy as np
 import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.bundle import (
-    FORMAT_VERSION,
-    MANIFEST,
-    Bundle,
-    read_manifest,
-)
+from prodclf_assets.classifier.bundle import FORMAT_VERSION, MANIFEST, Bundle, read_manifest
 from prodclf_assets.classifier.calibration.thresholds import NEVER, Thresholds
 from prodclf_assets.classifier.predictions import Predictions
 from prodclf_assets.classifier.training.training import TrainingConfig, data_hash

@@ -22,9 +22,8 @@ from prodclf_assets.cli import main
 from prodclf_assets.lake import Lake, open_lake
 from prodclf_assets.registry import PROMOTIONS_LOG
 from prodclf_assets.settings import get_settings
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.defs.conftest import settle
 from prodclf_tests.defs.test_failure_notifications import Webhook
 from prodclf_tests.integration import month_shop as shop

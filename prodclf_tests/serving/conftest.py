@@ -11,9 +11,8 @@ from fastapi import FastAPI
 
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.live import prepare_home
 
 Send = Callable[..., httpx.Response]

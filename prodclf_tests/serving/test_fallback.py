@@ -15,11 +15,10 @@ from prodclf_assets.classifier.ranking.ranker import Ranker
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.api.schemas import BatchAnswer, ExplainedPrediction, Prediction
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.predictor import answer_records
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.conftest import sender
 
 RICE = {"title": "Basmati rice 5 kg", "price": "₹499", "brand": "Kasol"}

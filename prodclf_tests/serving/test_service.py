@@ -5,10 +5,9 @@ import pytest
 
 from prodclf_assets.settings import Settings
 from prodclf_serving import service as module
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.problems import ProblemError
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 
 
 def test_paths_are_absolute_so_that_a_replica_may_run_elsewhere(monkeypatch, tmp_path):

@@ -15,9 +15,8 @@ from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.api.openapi.document import API_VERSION, EXAMPLE_CATEGORY, document
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 

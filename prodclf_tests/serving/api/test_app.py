@@ -25,9 +25,8 @@ from prodclf_serving.api.schemas import (
     Problem,
     Ready,
 )
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.conftest import sender
 
 BOTTLE = {

@@ -18,9 +18,8 @@ from schemathesis.schemas import BaseSchema
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.api.schemas import Problem
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.conftest import Send, sender
 
 JSON = "application/json"

@@ -16,9 +16,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.live import free_port
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -11,11 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.metrics.prometheus import ReplicaState, ServingMetrics
 from prodclf_serving.metrics.replicas import ServeReplicas, merged
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServingSettings
+from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.conftest import sender
 from prodclf_tests.serving.live import prepare_home, start_live_service, wait_for
 

@@ -13,10 +13,9 @@ from ray.serve.schema import ServeDeploySchema
 
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import Settings, get_settings
-from prodclf_serving.config import ServiceConfig
 from prodclf_serving.ray_serve import deployment
 from prodclf_serving.ray_serve.deployment import Classifier, build
-from prodclf_serving.settings import ServingSettings, get_serving_settings
+from prodclf_serving.settings import ServiceConfig, ServingSettings, get_serving_settings
 
 
 @pytest.fixture(autouse=True)
