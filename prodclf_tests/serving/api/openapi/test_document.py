@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 from prodclf_serving.api import schemas
 from prodclf_serving.api.openapi import snapshot
 from prodclf_serving.api.openapi.document import API_VERSION
-from prodclf_serving.api.openapi.snapshot import SNAPSHOT, announced
+from prodclf_serving.api.openapi.snapshot import announced
 from prodclf_serving.api.openapi.snapshot import described as described_now
 from prodclf_serving.settings import ServingSettings
+from prodclf_tests.documents import ROOT
 from prodclf_tests.serving.examples import POSTED, bodies, examples_sent
 
 
@@ -70,7 +71,7 @@ def test_the_document_is_the_announced_one():
 
 
 def test_what_is_new_is_said():
-    assert f"| {API_VERSION} |" in SNAPSHOT.with_name("README.md").read_text("utf-8")
+    assert f"| {API_VERSION} |" in (ROOT / "prodclf_serving" / "README.md").read_text("utf-8")
 
 
 def test_a_change_is_announced_only_with_another_version(tmp_path, monkeypatch, capsys):
