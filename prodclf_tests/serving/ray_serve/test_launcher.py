@@ -102,12 +102,12 @@ def test_what_is_compiled_is_kept_for_the_next_process_and_start(monkeypatch):
 
 _STARTS_TWO_THAT_STAY = """
 import subprocess
-from prodclf_serving import run
+from prodclf_serving.ray_serve import launcher
 
-run._LAST_SECONDS = 0.5
+launcher._LAST_SECONDS = 0.5
 stays = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; exec sleep 600"], stdout=subprocess.PIPE, text=True)
 print(stays.pid, stays.stdout.readline(), flush=True)
-run._shut_down(wait={wait})
+launcher._shut_down(wait={wait})
 """
 
 
