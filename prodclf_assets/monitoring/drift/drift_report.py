@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.splits import Reframing
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
@@ -128,7 +129,7 @@ def judge(feedback: EventLog, bundle: "Bundle", since: datetime, until: datetime
     frame = frame[(frame["source"] == "file") & frame["title"].notna() & frame[LABEL_COLUMN].notna()]
     if frame.empty:
         return None
-    frame = frame.drop_duplicates(["title", "brand"], keep="last").reset_index(drop=True)
+    frame = frame[~product_key(frame).duplicated(keep="last")].reset_index(drop=True)
     answers = bundle.predict(ProductBatch.from_frame(frame))
     right = homes(frame[LABEL_COLUMN], bundle.labels)
     correct = np.array([said == found for said, found in zip(right, answers.category, strict=True)], np.bool_)

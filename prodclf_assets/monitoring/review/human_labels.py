@@ -8,6 +8,7 @@ import pandas as pd
 
 from prodclf_assets.catalog.cleaning.relabelling import BLIND_COLUMN
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.reading.category_paths import category_paths
 from prodclf_assets.catalog.schema import conform
 from prodclf_assets.catalog.text.series import TEXT_DTYPE, normalise_texts, title_keys
@@ -57,9 +58,8 @@ def human_labels(lake: Lake) -> HumanLabels:
 
 
 def _latest(labels: pd.DataFrame) -> pd.DataFrame:
-    brand = title_keys(labels["brand"]).fillna("")
-    labels = labels.assign(_brand=brand)
-    labels = labels[~labels.duplicated([TITLE_KEY_COLUMN, "_brand"], keep="last")]
+    labels = labels[~product_key(labels).duplicated(keep="last")]
+    labels = labels.assign(_brand=title_keys(labels["brand"]).fillna(""))
     recognisable = labels["product_id"].notna() & (labels["_brand"] != "")
     renamed = recognisable & labels.duplicated(["product_id", "_brand"], keep="last")
     return labels[~renamed].drop(columns="_brand").reset_index(drop=True)

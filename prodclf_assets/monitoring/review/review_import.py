@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import pandas as pd
 
+from prodclf_assets.catalog.cleaning.relabelling import BLIND_COLUMN
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PATH_SEPARATOR
 from prodclf_assets.catalog.frames import batch_texts
+from prodclf_assets.catalog.identity import product_key, product_key_of
 from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
 from prodclf_assets.catalog.reading.records import Records, read_records
@@ -108,12 +110,13 @@ def read_returned(source: str, categories: Categories, reviewer: str | None = No
     """
     rows: list[dict[str, Any]] = []
     faults: list[Fault] = []
+    said_before: dict[str, tuple[str, int, str]] = {}
     blank = 0
     for found in found_files(source):
         records, _, _ = read_records(found)
         name = Path(found.name).name
         _check_columns(name, [str(column) for column in records.frame.columns])
-        checked = _checked(name, records, categories, reviewer)
+        checked = _checked(name, records, categories, reviewer, said_before)
         rows += checked.rows
         faults += checked.faults
         blank += checked.blank
@@ -138,22 +141,28 @@ def _check_columns(name: str, columns: list[str]) -> None:
             )
 
 
-def _checked(name: str, records: Records, categories: Categories, reviewer: str | None) -> ReturnedFile:
+def _checked(
+    name: str,
+    records: Records,
+    categories: Categories,
+    reviewer: str | None,
+    said_before: dict[str, tuple[str, int, str]],
+) -> ReturnedFile:
     cells = _Cells.of(records.frame.reset_index(drop=True), reviewer)
     rows: list[dict[str, Any]] = []
     broken = {issue.record: issue for issue in records.issues if issue.kind == "broken line"}
     faults = [Fault(name, issue.line, "", issue.message) for issue in broken.values()]
-    said_before: dict[tuple[str, str], tuple[int, str]] = {}
     for at, answer in enumerate(cells.answers):
         if not answer or at in broken:
             continue
         line, title = int(records.lines[at]), cells.products.title[at]
         category, wrong = cells.category(at, categories)
         if not wrong:
-            product = (title.casefold(), cells.products.brand[at].casefold())
-            first, earlier = said_before.setdefault(product, (line, category))
+            product = product_key_of(title, cells.products.brand[at])
+            file, first, earlier = said_before.setdefault(product, (name, line, category))
             if earlier != category:
-                wrong = f"the same product is {earlier!r} in row {first}; keep one of the two"
+                where = f"row {first}" if file == name else f"{file} row {first}"
+                wrong = f"the same product is {earlier!r} in {where}; keep one of the two"
         if not title:
             faults.append(
                 Fault(name, line, "title", "no title: the product cannot be recognised; restore it")
@@ -224,12 +233,14 @@ def _folded(path: str) -> str:
 def without_repeats(rows: Sequence[dict[str, Any]], labelled: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows that say something new: not those of a product whose latest label says the same, blind or not."""
     latest = {
-        (str(row.title), "" if pd.isna(row.brand) else str(row.brand)): (row.category, bool(row.blind))
-        for row in labelled.itertuples()
+        key: (category, bool(blind))
+        for key, category, blind in zip(
+            product_key(labelled), labelled[LABEL_COLUMN], labelled[BLIND_COLUMN], strict=True
+        )
     }
     return [
         row
         for row in rows
-        if latest.get((row["title"], row["brand"] or ""))
+        if latest.get(product_key_of(row["title"], row["brand"]))
         != (row[LABEL_COLUMN], row["predicted_category"] is None)
     ]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, PRODUCT_COLUMNS
+from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.text.series import TEXT_DTYPE, title_keys
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import PREDICTION_LOG, EventLog, Lake
 from prodclf_assets.monitoring.live_model import LiveModel
@@ -70,9 +71,9 @@ def doubtful_products(predictions: EventLog, since: datetime, until: datetime) -
 
 
 def different_products(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of products, oldest first, as one row a product (title key and brand), with how often it came."""
-    keys = product_keys(rows)
-    times = rows.groupby(keys, sort=False)["times"].transform("sum").astype("int64")
+    """Rows of products, oldest first, as one row a product, with how often it came."""
+    keys = product_key(rows)
+    times = rows.groupby(keys, sort=False, dropna=False)["times"].transform("sum").astype("int64")
     last = rows.assign(times=times)[~keys.duplicated(keep="last")]
     return last.tail(MOST_ASKED).reset_index(drop=True)
 
@@ -89,7 +90,7 @@ def queue_of(products: pd.DataFrame, labelled: pd.DataFrame, model: LiveModel) -
         labelled: people's labels; a product in it needs no more.
         model: the live model.
     """
-    done = product_keys(products).isin(set(product_keys(labelled)))
+    done = product_key(products).isin(product_key(labelled))
     open_ = products[~done].reset_index(drop=True)
     answers = model.bundle.predict(ProductBatch.from_frame(open_))
     asked = open_.assign(
@@ -178,9 +179,3 @@ def _nothing() -> pd.DataFrame:
 def _with_dtypes(rows: pd.DataFrame) -> pd.DataFrame:
     texts: Iterable[str] = [name for name in rows.columns if name not in (*NUMERIC_COLUMNS, "last_seen")]
     return rows.astype({**dict.fromkeys(texts, TEXT_DTYPE), **dict.fromkeys(NUMERIC_COLUMNS, "float64")})
-
-
-def product_keys(products: pd.DataFrame) -> pd.Series:
-    """What tells one product from another: its title key and brand."""
-    titles = products[TITLE_KEY_COLUMN] if TITLE_KEY_COLUMN in products else title_keys(products["title"])
-    return titles.fillna("") + "\x1f" + title_keys(products["brand"]).fillna("")

@@ -6,10 +6,10 @@ from typing import Final
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.reading.writers import stream_writer
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.lake import Lake
-from prodclf_assets.monitoring.review.review_queue import product_keys
 from prodclf_assets.monitoring.review.suspects import SUSPECT_COLUMNS
 
 ASSET: Final = "suspect_labels"
@@ -49,4 +49,4 @@ def latest_suspects(lake: Lake, labelled: pd.DataFrame) -> pd.DataFrame | None:
     if version is None:
         return None
     suspects = pd.read_parquet(io.BytesIO(lake.read_bytes(version, "table.parquet")))
-    return suspects[~product_keys(suspects).isin(set(product_keys(labelled)))]
+    return suspects[~product_key(suspects).isin(product_key(labelled))]

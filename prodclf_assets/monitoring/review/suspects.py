@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS
+from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.splits import OTHER
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import LabelError
 from prodclf_assets.monitoring.review.evidence import evidence_for
-from prodclf_assets.monitoring.review.review_queue import product_keys
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.training.training import FeatureSet
@@ -159,10 +159,8 @@ def suspect_table(
     Returns:
         `SUSPECT_COLUMNS`; the index is the position in `train`.
     """
-    keys = product_keys(train)
-    open_ = (
-        np.ones(len(train), bool) if labelled is None else ~keys.isin(set(product_keys(labelled))).to_numpy()
-    )
+    keys = product_key(train)
+    open_ = np.ones(len(train), bool) if labelled is None else ~keys.isin(product_key(labelled)).to_numpy()
     suggested = np.array([*paths, ""], object)[odds.other]
     if OTHER not in set(catalogue[LABEL_COLUMN]):  # then it is no category, but all that are too rare
         open_ &= suggested != OTHER
@@ -179,6 +177,6 @@ def suspect_table(
 
 def _listed(products: pd.DataFrame, catalogue: pd.DataFrame) -> pd.Series:
     """The category of each product in the catalogue, which lists a product once; what it was learnt as otherwise."""
-    listed = pd.Series(catalogue[LABEL_COLUMN].array, product_keys(catalogue))
-    found = product_keys(products).map(listed[~listed.index.duplicated()])
+    listed = pd.Series(catalogue[LABEL_COLUMN].array, product_key(catalogue))
+    found = product_key(products).map(listed[~listed.index.duplicated()])
     return found.fillna(products[LABEL_COLUMN])

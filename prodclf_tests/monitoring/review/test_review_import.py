@@ -98,6 +98,7 @@ def fault_of(tmp_path: Path, text: str) -> str:
         ("OK,Green tea,,", "'ok' agrees with predicted_category, which is empty; write the category"),
         ("ok,Green tea,,Home > Lamps", "no category any more"),
         ("Toys > Puzzles,MUG,orzo,", "the same product is 'Grocery > Tea' in row 2; keep one of the two"),
+        ("Toys > Puzzles,Mug!,Orzó,", "the same product is 'Grocery > Tea' in row 2; keep one of the two"),
     ],
 )  # fmt: skip
 def test_a_fault_names_file_row_column_and_remedy(tmp_path: Path, row: str, says: str) -> None:
@@ -139,6 +140,20 @@ def test_several_files_are_one_answer_and_a_reviewer_who_signed_is_kept(tmp_path
     found = read_returned(str(tmp_path / "*.csv"), CATEGORIES, "asha")
     assert [row["reviewer"] for row in found.rows] == ["bo"]
     assert [fault.file for fault in found.faults] == ["b.csv"]
+
+
+def test_one_product_in_two_categories_is_refused_however_its_title_is_written(tmp_path: Path) -> None:
+    message = fault_of(
+        tmp_path, 'category,title\nGrocery > Tea,"Green tea, 500 g"\nGrocery > Coffee,Green tea 500 g\n'
+    )
+    assert message.startswith(
+        "queue.csv row 3, column 'category': the same product is 'Grocery > Tea' in row 2"
+    )
+    (tmp_path / "more.csv").write_text("category,title\nGrocery > Tea,GREEN TEA (500 g)\n", encoding="utf-8")
+    faults = read_returned(str(tmp_path / "*.csv"), CATEGORIES).faults
+    assert [str(fault) for fault in faults] == [
+        "queue.csv row 3, column 'category': the same product is 'Grocery > Tea' in more.csv row 2; keep one of the two"
+    ]
 
 
 def test_what_is_known_already_is_not_said_again(filled: Path, lake: Lake) -> None:
