@@ -10,10 +10,12 @@ import pandera.errors
 import pandera.pandas as pa
 
 from prodclf_assets.catalog.columns import (
+    COPIES_COLUMN,
     ID_COLUMNS,
     LABEL_COLUMN,
     NUMERIC_COLUMNS,
     NUMERIC_RANGES,
+    OTHER_CATEGORIES_COLUMN,
     PATH_SEPARATOR,
     PRODUCT_COLUMNS,
     TEXT_COLUMNS,
@@ -22,10 +24,12 @@ from prodclf_assets.catalog.columns import (
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 
 __all__ = [
+    "COPIES_COLUMN",
     "ID_COLUMNS",
     "LABEL_COLUMN",
     "NUMERIC_COLUMNS",
     "NUMERIC_RANGES",
+    "OTHER_CATEGORIES_COLUMN",
     "PATH_SEPARATOR",
     "PRODUCT_COLUMNS",
     "TEXT_COLUMNS",
@@ -60,8 +64,8 @@ def conform(frame: pd.DataFrame) -> pd.DataFrame:
 
     Missing columns are added as missing values; other columns are kept behind. Values are not parsed or normalised.
     """
-    texts = [*ID_COLUMNS, *TEXT_COLUMNS, LABEL_COLUMN]
-    contract = [*PRODUCT_COLUMNS, LABEL_COLUMN]
+    texts = [*ID_COLUMNS, *TEXT_COLUMNS, LABEL_COLUMN, OTHER_CATEGORIES_COLUMN]
+    contract = [*PRODUCT_COLUMNS, LABEL_COLUMN, OTHER_CATEGORIES_COLUMN]
     data: dict[str, pd.Series] = {}
     for name in contract:
         dtype = TEXT_DTYPE if name in texts else "float64"
@@ -130,15 +134,24 @@ def _number_column(name: str) -> pa.Column:
     )
 
 
-def _schema(name: str, required: tuple[str, ...], extras: tuple[str, ...] = ()) -> pa.DataFrameSchema:
+def _copies_column() -> pa.Column:
+    return pa.Column("int32", pa.Check.ge(1, error="is 1 or more"))
+
+
+def _schema(
+    name: str,
+    required: tuple[str, ...],
+    extras: tuple[str, ...] = (),
+    more: dict[str, pa.Column] | None = None,
+) -> pa.DataFrameSchema:
     columns = {
         column: _number_column(column)
         if column in NUMERIC_COLUMNS
         else _text_column(required=column in required)
-        for column in (*PRODUCT_COLUMNS, LABEL_COLUMN, *extras)
+        for column in (*PRODUCT_COLUMNS, LABEL_COLUMN, OTHER_CATEGORIES_COLUMN, *extras)
     }
     return pa.DataFrameSchema(
-        columns, index=pa.Index("int64", unique=True), strict=False, ordered=False, name=name
+        columns | (more or {}), index=pa.Index("int64", unique=True), strict=False, ordered=False, name=name
     )
 
 
@@ -149,5 +162,6 @@ CleanProducts: Final = _schema(
     "CleanProducts",
     required=("product_id", "title", LABEL_COLUMN, TITLE_KEY_COLUMN),
     extras=(TITLE_KEY_COLUMN,),
+    more={COPIES_COLUMN: _copies_column()},
 )
-"""What cleaning gives: a title, a category and a title key in every row."""
+"""What cleaning gives: a title, a category, a title key and the number of copies in every row."""

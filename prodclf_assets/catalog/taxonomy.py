@@ -49,12 +49,12 @@ class Change(BaseModel):
     @field_validator("rename", "split", "retire", "to")
     @classmethod
     def _sound_path(cls, path: str | None) -> str | None:
-        return None if path is None else _normal(path)
+        return None if path is None else normal_path(path)
 
     @field_validator("merge", "into")
     @classmethod
     def _sound_paths(cls, paths: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if paths is None else tuple(map(_normal, paths))
+        return None if paths is None else tuple(map(normal_path, paths))
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Change":
@@ -92,8 +92,8 @@ class Change(BaseModel):
 
     def apply(self, label: str) -> str | None:
         """What a label is after this change; None when it says nothing any more."""
-        source = next((path for path in self.sources if _within(label, path)), None)
-        if source is None or any(_within(label, path) for path in self.targets):
+        source = next((path for path in self.sources if is_within(label, path)), None)
+        if source is None or any(is_within(label, path) for path in self.targets):
             return label
         return self.to + label[len(source) :] if self.to else None
 
@@ -183,12 +183,18 @@ def load_taxonomy(path: str | Path | None) -> Taxonomy:
         raise MappingError(f"taxonomy file {path}, {where}{field}: {message}; correct it there") from error
 
 
-def _normal(path: str) -> str:
+def normal_path(path: str) -> str:
+    """Return a category path in normal form.
+
+    Raises:
+        ValueError: a level is blank.
+    """
     levels = [normalise_text(level) for level in _ARROW.split(path)]
     if "" in levels:
         raise ValueError(f"{path!r} has a blank level")
     return PATH_SEPARATOR.join(levels)
 
 
-def _within(label: str, path: str) -> bool:
+def is_within(label: str, path: str) -> bool:
+    """Whether a category is a path itself or lies below it."""
     return label == path or label.startswith(path + PATH_SEPARATOR)

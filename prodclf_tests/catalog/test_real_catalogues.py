@@ -56,12 +56,12 @@ def test_cleaning_splitting_and_reframing(shop: str, depth: int) -> None:
     result = clean_products(read(shop, depth).products)
     products, report = result.products, result.report
     assert schema_failures(products, CleanProducts) == ()
-    assert report.conflicting_products > 100
-    assert report.exact_duplicates > 100
+    assert report.products_in_several > 100
+    assert report.exact_copies > 100
     splits = assign_splits(products["title_key"])
     assert products.groupby(splits)["title_key"].unique().explode().is_unique
     balance = split_balance(splits, products["category"])
     assert all(balance.distance[side] < 1.3 * balance.expected_distance[side] for side in balance.rows)
-    reframing = reframe_rare_labels(products["category"][splits == "train"])
+    reframing = reframe_rare_labels(products["category"][splits == "train"], 2)
     counts = reframing.apply(products["category"][splits == "train"]).value_counts()
     assert counts.min() >= 2

@@ -7,6 +7,7 @@ import pytest
 from prodclf_assets.catalog.schema import (
     LABEL_COLUMN,
     NUMERIC_COLUMNS,
+    OTHER_CATEGORIES_COLUMN,
     PRODUCT_COLUMNS,
     CleanProducts,
     RawProducts,
@@ -28,7 +29,7 @@ def frame() -> pd.DataFrame:
 
 
 def test_conform_gives_the_contract_columns_in_order_with_extras_behind(frame: pd.DataFrame) -> None:
-    assert list(frame.columns) == [*PRODUCT_COLUMNS, LABEL_COLUMN, "extra"]
+    assert list(frame.columns) == [*PRODUCT_COLUMNS, LABEL_COLUMN, OTHER_CATEGORIES_COLUMN, "extra"]
     assert frame.index.tolist() == [0, 1]
     assert all(frame[name].dtype == np.float64 for name in NUMERIC_COLUMNS)
     assert all(
@@ -42,7 +43,7 @@ def test_conform_gives_the_contract_columns_in_order_with_extras_behind(frame: p
 
 def test_a_conforming_frame_has_no_failures(frame: pd.DataFrame) -> None:
     assert schema_failures(frame, RawProducts) == ()
-    clean = frame.head(1).assign(title_key=pd.Series(["tea"], dtype="string"))
+    clean = frame.head(1).assign(title_key=pd.Series(["tea"], dtype="string"), copies=np.int32([1]))
     assert schema_failures(clean, CleanProducts) == ()
 
 
@@ -66,10 +67,17 @@ def test_every_breach_is_named_with_column_rule_rows_and_example(frame: pd.DataF
 
 def test_clean_products_need_title_category_and_key(frame: pd.DataFrame) -> None:
     broken = frame.assign(
-        title_key=pd.Series(["tea", ""], dtype="string"), category=pd.Series([None, "y"], dtype="string")
+        title_key=pd.Series(["tea", ""], dtype="string"),
+        category=pd.Series([None, "y"], dtype="string"),
+        copies=np.int32([0, 1]),
     )
     failures = {(failure.column, failure.rule) for failure in schema_failures(broken, CleanProducts)}
-    assert failures == {("title", "has a value"), ("category", "has a value"), ("title_key", "is not empty")}
+    assert failures == {
+        ("title", "has a value"),
+        ("category", "has a value"),
+        ("title_key", "is not empty"),
+        ("copies", "is 1 or more"),
+    }
 
 
 def test_a_repeated_index_is_a_breach(frame: pd.DataFrame) -> None:

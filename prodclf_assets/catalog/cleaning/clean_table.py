@@ -15,10 +15,16 @@ from prodclf_assets.catalog.cleaning.relabelling import RECOGNISED_BY, LabelsOfT
 from prodclf_assets.catalog.stored_table import TABLE, StoredTable, frames_of, write_frames
 
 
-def clean_table(raw: StoredTable, mask: npt.NDArray[np.bool_], today: LabelsOfToday, folder: Path) -> Settled:
+def clean_table(
+    raw: StoredTable,
+    mask: npt.NDArray[np.bool_],
+    today: LabelsOfToday,
+    folder: Path,
+    never_answers: Sequence[str] = (),
+) -> Settled:
     """Clean the rows of a stored catalogue that count, and write what is left as a table in a folder.
 
-    In memory are some thousands of rows, and some 30 bytes of every row. Rows in normal form are put on disk in between,
+    In memory are some thousands of rows, and some 20 bytes of every row. Rows in normal form are put on disk in between,
     which costs less than bringing them to it twice.
 
     Args:
@@ -26,11 +32,12 @@ def clean_table(raw: StoredTable, mask: npt.NDArray[np.bool_], today: LabelsOfTo
         mask: bool[rows], true for the rows that count.
         today: the categories that count.
         folder: an empty folder; holds `table.parquet` afterwards.
+        never_answers: paths of categories that are taken away.
     """
     if today.has_reviews:
         for part in current_parts(raw, mask, RECOGNISED_BY):
             today.recognise(part)
-    cleaning, between = Cleaning(), folder / "normal.parquet"
+    cleaning, between = Cleaning(never_answers), folder / "normal.parquet"
     write_frames(_normalised(raw, mask, today, cleaning), between)
     settled = cleaning.settled(lambda column, rows: _texts(between, column, rows))
     write_frames(_rest(between, settled), folder / TABLE)

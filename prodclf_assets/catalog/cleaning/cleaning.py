@@ -1,28 +1,44 @@
 """From raw products to products a model can learn from; every change is counted and shown by example.
 
 A catalogue may be larger than memory, so products come a part at a time and are looked at twice: `Cleaning` brings each
-part to normal form and remembers some 30 bytes a row; what becomes of each row then follows from these alone.
+part to normal form and remembers some 20 bytes a row; what becomes of each row then follows from these alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from prodclf_assets.catalog.cleaning.duplicates import MOST_EXAMPLES, Facts, Lookup, Outcome, settle
+from prodclf_assets.catalog.category_sets import categories_of, renamed_categories
+from prodclf_assets.catalog.cleaning.listings import MOST_EXAMPLES, Facts, Lookup, Outcome, settle
+from prodclf_assets.catalog.cleaning.product_sets import MostlyElsewhere, Together
+from prodclf_assets.catalog.cleaning.relabelling import SAID_COLUMN
 from prodclf_assets.catalog.cleaning.row_hashes import row_hashes
-from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TEXT_COLUMNS, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.columns import (
+    COPIES_COLUMN,
+    LABEL_COLUMN,
+    OTHER_CATEGORIES_COLUMN,
+    PRODUCT_COLUMNS,
+    TEXT_COLUMNS,
+    TITLE_KEY_COLUMN,
+)
+from prodclf_assets.catalog.identity import product_key
+from prodclf_assets.catalog.text.normalise import text_value
 from prodclf_assets.catalog.text.series import TEXT_DTYPE, normalise_texts, title_keys
 from prodclf_assets.errors import LabelError, SourceError
 
 _TEXTS: Final = (*TEXT_COLUMNS, "seller_id", LABEL_COLUMN)
-_CONTENT: Final = tuple(name for name in (*PRODUCT_COLUMNS, LABEL_COLUMN) if name != "product_id")
+_CONTENT: Final = tuple(
+    name for name in (*PRODUCT_COLUMNS, LABEL_COLUMN, OTHER_CATEGORIES_COLUMN) if name != "product_id"
+)
 
 
 @dataclass(frozen=True)
 class CleaningReport:
-    """What cleaning did, step by step. `rows_in` less the four kinds of dropped rows is `rows_out`.
+    """What cleaning did, step by step. `rows_in` less the three kinds of dropped rows is `rows_out`.
 
     Attributes:
         rows_in: rows before.
@@ -30,12 +46,15 @@ class CleaningReport:
         texts_normalised: texts (not rows) that were not in normal form.
         dropped_without_title: rows dropped since they have no title.
         dropped_without_category: rows dropped since they have a title but no category.
-        exact_duplicates: rows dropped since another equals them in everything but the id.
-        near_duplicates: rows dropped since another has their title key, brand and category.
-        conflicting_titles: titles that stood under several categories, whatever their brand.
-        conflicting_products: titles of one brand that did; these are resolved by majority.
-        relabelled_rows: rows whose category the majority of their product's rows outvoted.
-        examples: per step, up to ten: product ids, pairs of ids (dropped, kept), or conflicts.
+        dropped_never_answered: rows dropped since their product is in none but categories that are never answers.
+        exact_copies: rows that equal an earlier one in everything but the id; all are kept.
+        near_copies: other rows that list the same product under the same category as an earlier one; all are kept.
+        products: different products that are left.
+        products_in_several: of these, products that are listed under several categories.
+        together: the commonest pairs of categories that products are listed under together.
+        mostly_elsewhere: categories most of whose products are listed under others too.
+        never_answers: products that were listed under each path that is never an answer, or below it.
+        examples: per step, up to ten: product ids, or pairs of ids (a copy, the first of its kind).
     """
 
     rows_in: int
@@ -43,11 +62,14 @@ class CleaningReport:
     texts_normalised: int
     dropped_without_title: int
     dropped_without_category: int
-    exact_duplicates: int
-    near_duplicates: int
-    conflicting_titles: int
-    conflicting_products: int
-    relabelled_rows: int
+    dropped_never_answered: int
+    exact_copies: int
+    near_copies: int
+    products: int
+    products_in_several: int
+    together: tuple[Together, ...]
+    mostly_elsewhere: tuple[MostlyElsewhere, ...]
+    never_answers: dict[str, int]
     examples: dict[str, tuple[Any, ...]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,33 +79,41 @@ class CleaningReport:
 
 @dataclass(frozen=True, eq=False)
 class CleanResult:
-    """Clean products (a products frame with `title_key`) and the report of how they became so."""
+    """Clean products (a products frame with `other_categories`, `title_key` and `copies`) and how they became so."""
 
     products: pd.DataFrame
     report: CleaningReport
 
 
-def clean_products(products: pd.DataFrame) -> CleanResult:
-    """Bring texts to normal form, drop what cannot be learnt from, collapse duplicates and settle conflicting labels.
+def clean_products(products: pd.DataFrame, never_answers: Sequence[str] = ()) -> CleanResult:
+    """Bring texts to normal form, drop what cannot be learnt from, and say of each row what else its product's rows say.
 
-    Rows that are equal but for the id collapse first, so that a row copied ten times has one vote. A product, that is a
-    title key and a brand, then has the category of the majority of its rows, the first by name in a tie. Then rows with
-    one title key, brand and category collapse to the most complete, the first in a tie. Rows keep their order.
+    No row is dropped for being like another: `copies` counts the rows that list the same product under the same category,
+    and `other_categories` are those that the product's other rows have. Rows keep their order and their own category.
+    A label of a person outranks the shop's: it is the category of all rows of its product, and the only one unless the
+    shop lists the product there too.
 
     Args:
-        products: a products frame, as readers give it.
+        products: a products frame, as readers give it or as people's labels were put over it.
+        never_answers: paths of categories that are taken away, with all below them. A row that had one has the first of
+            its product's others, by name; one whose product has none is dropped.
     """
-    cleaning = Cleaning()
+    cleaning = Cleaning(never_answers)
     normal = cleaning.normalised(products)
     settled = cleaning.settled(lambda column, rows: [str(value) for value in normal[column].iloc[rows]])
     return CleanResult(settled.rest_of(normal, 0), settled.report)
 
 
 class Cleaning:
-    """Cleans products that come a part at a time: `normalised` for each part in turn, then `settled` once."""
+    """Cleans products that come a part at a time: `normalised` for each part in turn, then `settled` once.
 
-    def __init__(self) -> None:
+    Args:
+        never_answers: paths of categories that are taken away, with all below them.
+    """
+
+    def __init__(self, never_answers: Sequence[str] = ()) -> None:
         self._facts = Facts()
+        self._never = tuple(never_answers)
         self._rows_in = 0
         self._texts = 0
         self._dropped: dict[str, int] = {"title": 0, LABEL_COLUMN: 0}
@@ -94,18 +124,14 @@ class Cleaning:
         frame = products.reset_index(drop=True)
         self._rows_in += len(frame)
         frame = frame.assign(**{name: self._text(frame[name]) for name in _TEXTS})
-        for name in self._dropped:
-            frame = self._without_gaps(frame, name)
-        keys, brands = title_keys(frame["title"]), title_keys(frame["brand"])
-        frame = frame.assign(**{TITLE_KEY_COLUMN: keys})
-        product = pd.DataFrame({TITLE_KEY_COLUMN: keys, "brand": brands})
-        self._facts.add(
-            content=row_hashes(frame, _CONTENT),
-            product=row_hashes(product, [TITLE_KEY_COLUMN, "brand"]),
-            title=row_hashes(product, [TITLE_KEY_COLUMN]),
-            labels=frame[LABEL_COLUMN],
-            gaps=frame[list(PRODUCT_COLUMNS)].isna().sum(axis=1).to_numpy(),
-        )
+        frame = renamed_categories(frame, text_value)
+        said = frame.get(SAID_COLUMN, pd.Series(pd.NA, frame.index, TEXT_DTYPE))
+        frame = self._without(frame, frame["title"].isna(), "title")
+        frame = self._without(frame, frame[LABEL_COLUMN].isna() & said[frame.index].isna(), LABEL_COLUMN)
+        said = said[frame.index].reset_index(drop=True)
+        frame = frame.reset_index(drop=True).drop(columns=SAID_COLUMN, errors="ignore")
+        frame = frame.assign(**{TITLE_KEY_COLUMN: title_keys(frame["title"])})
+        self._remember(frame, said)
         return frame
 
     def settled(self, lookup: Lookup) -> "Settled":
@@ -114,39 +140,44 @@ class Cleaning:
         Args:
             lookup: gives the texts of a column in some of those rows, for the report's examples.
         """
-        outcome = settle(self._facts, lookup)
+        outcome = settle(self._facts, lookup, self._never)
         report = CleaningReport(
             rows_in=self._rows_in,
-            rows_out=int(outcome.kept.sum()),
             texts_normalised=self._texts,
             dropped_without_title=self._dropped["title"],
             dropped_without_category=self._dropped[LABEL_COLUMN],
-            exact_duplicates=outcome.exact_duplicates,
-            near_duplicates=outcome.near_duplicates,
-            conflicting_titles=outcome.conflicting_titles,
-            conflicting_products=outcome.conflicting_products,
-            relabelled_rows=outcome.relabelled,
             examples={
                 "dropped_without_title": tuple(self._dropped_ids["title"]),
                 "dropped_without_category": tuple(self._dropped_ids[LABEL_COLUMN]),
                 **outcome.examples,
             },
+            **outcome.found,
         )
         return Settled(outcome, report)
+
+    def _remember(self, frame: pd.DataFrame, said: pd.Series) -> None:
+        every = categories_of(frame)
+        product = pd.DataFrame({"product": product_key(frame)})
+        self._facts.add(
+            content=row_hashes(frame, _CONTENT),
+            product=row_hashes(product, ["product"]),
+            labels=frame[LABEL_COLUMN],
+            others=every[every.index.duplicated()],
+            said=said.dropna(),
+        )
 
     def _text(self, before: pd.Series) -> pd.Series:
         after = normalise_texts(before.astype(TEXT_DTYPE))
         self._texts += int((before.fillna("") != after.fillna("")).sum())
         return after
 
-    def _without_gaps(self, frame: pd.DataFrame, column: str) -> pd.DataFrame:
-        gaps = frame[column].isna()
+    def _without(self, frame: pd.DataFrame, gaps: pd.Series, what: str) -> pd.DataFrame:
         if not gaps.any():
             return frame
-        self._dropped[column] += int(gaps.sum())
-        wanted = MOST_EXAMPLES - len(self._dropped_ids[column])
-        self._dropped_ids[column] += frame.loc[gaps, "product_id"].head(wanted).tolist()
-        return frame[~gaps].reset_index(drop=True)
+        self._dropped[what] += int(gaps.sum())
+        wanted = MOST_EXAMPLES - len(self._dropped_ids[what])
+        self._dropped_ids[what] += frame.loc[gaps, "product_id"].head(wanted).tolist()
+        return frame[~gaps]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,16 +189,26 @@ class Settled:
 
     @property
     def class_distribution(self) -> dict[str, int]:
-        """Rows of each category that are left, most first."""
+        """How many rows the products of each category have, most first; a row counts in each category of its product."""
         return self.outcome.class_distribution
 
     def rest_of(self, part: pd.DataFrame, first: int) -> pd.DataFrame:
         """Return what is left of a part that `normalised` gave, its rows being those from the `first` on of all."""
-        rows = slice(first, first + len(part))
-        kept = self.outcome.kept[rows]
-        labels = self.outcome.names[self.outcome.labels[rows][kept]]
+        rows, outcome = slice(first, first + len(part)), self.outcome
+        kept = outcome.kept[rows]
         rest = part[kept].reset_index(drop=True)
-        return rest.assign(**{LABEL_COLUMN: pd.array(labels, dtype=TEXT_DTYPE)})
+        return rest.assign(
+            **{
+                LABEL_COLUMN: _named(outcome.names, outcome.labels[rows][kept]),
+                OTHER_CATEGORIES_COLUMN: _named(outcome.other_texts, outcome.others[rows][kept]),
+                COPIES_COLUMN: outcome.copies[rows][kept],
+            }
+        )
+
+
+def _named(names: npt.NDArray[np.object_], positions: npt.NDArray[np.int32]) -> Any:
+    """Return texts by their positions, missing where it is -1."""
+    return pd.array(np.append(names, pd.NA)[positions], dtype=TEXT_DTYPE)
 
 
 def check_learnable(class_distribution: Mapping[str, int], source: str) -> None:

@@ -1,4 +1,4 @@
-"""How good the data is, in one report: completeness, label shares, parse failures, duplicates, conflicts."""
+"""How good the data is, in one report: completeness, label shares, parse failures, copies, products in several categories."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from prodclf_assets.catalog.category_sets import category_counts
 from prodclf_assets.catalog.cleaning.cleaning import CleaningReport
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PRODUCT_COLUMNS
 from prodclf_assets.catalog.stored_table import Columns
@@ -24,15 +25,15 @@ class QualityReport:
         required_completeness: share of the cells of `REQUIRED_COLUMNS` that have a value, 0 to 1.
         numbers: per number column, minimum, median and maximum of its values; absent where it has none.
         labels: how many categories there are.
-        class_distribution: rows per category, most first.
+        class_distribution: rows per category, most first; a row counts in each of its categories.
         imbalance_ratio: rows of the commonest category to those of the rarest, 1 or more; NaN without categories.
         single_row_classes: categories with a single row.
         parse_failures: per number column, values that are no number or out of range.
         broken_lines: lines cut short, too long, or not readable.
         issues: every kind of fault found while reading, with its count.
-        exact_duplicates: rows that cleaning found equal to another but for the id; None when not cleaned.
-        near_duplicates: rows with another's title key, brand and category; None when not cleaned.
-        conflicting_titles: titles that stand under several categories; None when not cleaned.
+        exact_copies: rows that cleaning found equal to an earlier one but for the id; None when not cleaned.
+        near_copies: other rows of an earlier one's product and category; None when not cleaned.
+        products_in_several: products that are listed under several categories; None when not cleaned.
     """
 
     rows: int
@@ -46,9 +47,9 @@ class QualityReport:
     parse_failures: dict[str, int]
     broken_lines: int
     issues: dict[str, int]
-    exact_duplicates: int | None
-    near_duplicates: int | None
-    conflicting_titles: int | None
+    exact_copies: int | None
+    near_copies: int | None
+    products_in_several: int | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able values; a ratio that does not exist is None."""
@@ -69,7 +70,7 @@ def quality_report(
     columns = (*PRODUCT_COLUMNS, LABEL_COLUMN)
     filled = {name: int(products[name].notna().sum()) for name in columns}
     rows = len(products)
-    classes = products[LABEL_COLUMN].value_counts()
+    classes = category_counts(products)
     counts = dict(issues or {})
     failures = {
         name: sum(counts.get(f"{kind}: {name}", 0) for kind in ("not a number", "out of range"))
@@ -83,15 +84,15 @@ def quality_report(
         ),
         numbers={name: _spread(products[name]) for name in NUMERIC_COLUMNS if filled[name]},
         labels=len(classes),
-        class_distribution={str(label): int(count) for label, count in _ranked(classes)},
-        imbalance_ratio=float(classes.max() / classes.min()) if len(classes) else float("nan"),
-        single_row_classes=int((classes == 1).sum()),
+        class_distribution=classes,
+        imbalance_ratio=max(classes.values()) / min(classes.values()) if classes else float("nan"),
+        single_row_classes=sum(count == 1 for count in classes.values()),
         parse_failures=failures,
         broken_lines=counts.get("broken line", 0),
         issues=counts,
-        exact_duplicates=cleaning.exact_duplicates if cleaning else None,
-        near_duplicates=cleaning.near_duplicates if cleaning else None,
-        conflicting_titles=cleaning.conflicting_titles if cleaning else None,
+        exact_copies=cleaning.exact_copies if cleaning else None,
+        near_copies=cleaning.near_copies if cleaning else None,
+        products_in_several=cleaning.products_in_several if cleaning else None,
     )
 
 
@@ -105,7 +106,3 @@ def _spread(numbers: pd.Series) -> dict[str, float]:
         "median": float(numbers.median()),
         "maximum": float(numbers.max()),
     }
-
-
-def _ranked(classes: pd.Series) -> list[tuple[str, int]]:
-    return sorted(classes.items(), key=lambda item: (-item[1], item[0]))

@@ -17,12 +17,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from prodclf_assets.catalog.category_sets import categories_of, renamed_categories
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.splits import assign_splits
 from prodclf_assets.catalog.taxonomy import Taxonomy
 from prodclf_assets.catalog.text.series import TEXT_DTYPE, joined_texts, title_keys
 
 BLIND_COLUMN: Final = "blind"
+SAID_COLUMN: Final = "said"
+"""The category that people gave a row's product; stands beside the shop's until cleaning puts the two together."""
 RECOGNISED_BY: Final = ("product_id", "title", "brand")
 _MARK = "\x1f"
 
@@ -33,8 +37,8 @@ class ReviewCounts:
 
     Attributes:
         labels: products that people gave a category.
-        confirmed: rows of the shop that have that category already.
-        relabelled: rows of the shop that had another.
+        confirmed: rows of the shop that have that category already, alone or among others.
+        relabelled: rows of the shop that had other categories.
         filled: rows of the shop that had none.
         added: products that the shop does not list, now learnt from all the same.
         held_out: labels not used, because they were not given blind and the product is on a held-out side.
@@ -86,10 +90,10 @@ class LabelsOfToday:
             self._said.recognise(part)
 
     def products(self, part: pd.DataFrame) -> pd.DataFrame:
-        """Return the products of a part with the categories that count today."""
-        applied = self._taxonomy.apply(part[LABEL_COLUMN])
-        self._met += np.array(applied.rows, np.int64)
-        part = part.assign(**{LABEL_COLUMN: applied.labels})
+        """Return the products of a part with the shop's categories of today, and those that people gave in `said`."""
+        if self._taxonomy.changes:
+            self._met += np.array(self._taxonomy.apply(categories_of(part)).rows, np.int64)
+            part = renamed_categories(part, lambda label: self._taxonomy.trace(label)[0])
         return part if self._said is None else self._said.products(part)
 
     def added(self, like: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +102,7 @@ class LabelsOfToday:
 
     @property
     def changes(self) -> dict[str, int]:
-        """Rows of the shop that each change of the taxonomy met, by the change in words."""
+        """Categories of rows of the shop that each change of the taxonomy met, by the change in words."""
         described = (change.describe() for change in self._taxonomy.changes)
         return dict(zip(described, self._met.tolist(), strict=True))
 
@@ -118,9 +122,9 @@ class Reviews:
     def __init__(self, reviewed: pd.DataFrame) -> None:
         self._reviewed = reviewed.reset_index(drop=True)
         self._keys, brands = title_keys(self._reviewed["title"]), title_keys(self._reviewed["brand"])
-        self._identity = pd.Index(_identity(self._keys, brands))
+        self._identity = pd.Index(product_key(self._reviewed))
         self._has_id = np.flatnonzero(self._reviewed["product_id"].notna() & brands.notna())
-        by_id = _identity(self._reviewed["product_id"], brands).iloc[self._has_id]
+        by_id = _by_id(self._reviewed["product_id"], brands).iloc[self._has_id]
         latest = ~by_id.duplicated(keep="last").to_numpy()
         self._has_id, self._by_id = self._has_id[latest], pd.Index(by_id[latest])
         self._renamed: dict[str, int] = {}
@@ -136,30 +140,29 @@ class Reviews:
 
     def recognise(self, part: pd.DataFrame) -> None:
         """Note the title keys and brands of products whose title people know otherwise."""
-        identity, brands = self._identities(part)
-        by_id = self._by_id.get_indexer(_identity(part["product_id"], brands))
+        identity = product_key(part).reset_index(drop=True)
+        brands = title_keys(part["brand"]).reset_index(drop=True)
+        by_id = self._by_id.get_indexer(_by_id(part["product_id"], brands))
         known = self._identity.get_indexer(identity) >= 0
         renamed = np.flatnonzero(~known & (by_id >= 0) & identity.notna().to_numpy())
         self._renamed |= dict(zip(identity.iloc[renamed], self._has_id[by_id[renamed]], strict=True))
         self._ids_taken |= self._reviewed["product_id"].isin(part["product_id"]).to_numpy()
 
     def products(self, part: pd.DataFrame) -> pd.DataFrame:
-        """Return the products of a part with the category that people gave them where it counts."""
+        """Return the products of a part with the category that people gave them, where it counts, in `said`."""
         if not self.any:
             return part
-        match = self._matches(self._identities(part)[0])
+        match = self._matches(product_key(part).reset_index(drop=True))
         rows = np.flatnonzero(match >= 0)
         self._found[match[rows]] = True
         learnt = _counts(title_keys(part["title"].iloc[rows]), self._blind[match[rows]])
         rows, of = rows[learnt], match[rows][learnt]
         self._used[of] = True
-        said, before = self._reviewed[LABEL_COLUMN].iloc[of].to_numpy(), part[LABEL_COLUMN].iloc[rows]
-        self._confirmed += int((before == said).fillna(False).sum())
-        self._relabelled += int((before != said).fillna(False).sum())
-        self._filled += int(before.isna().sum())
-        labels = part[LABEL_COLUMN].astype(object).to_numpy(copy=True)
+        said = self._reviewed[LABEL_COLUMN].iloc[of].to_numpy()
+        self._count(part.iloc[rows], said)
+        labels = np.full(len(part), pd.NA, object)
         labels[rows] = said
-        return part.assign(**{LABEL_COLUMN: pd.array(labels, dtype=TEXT_DTYPE)})
+        return part.assign(**{SAID_COLUMN: pd.array(labels, dtype=TEXT_DTYPE)})
 
     def added(self, like: pd.DataFrame) -> pd.DataFrame:
         """Return the products that only people know, with the columns and dtypes of `like`."""
@@ -170,11 +173,18 @@ class Reviews:
         from prodclf_assets.catalog.schema import conform
 
         rows = conform(self._reviewed.iloc[new]).reindex(columns=like.columns)
-        identity = _identity(title_keys(rows["title"]), title_keys(rows["brand"]))
-        made = [f"reviewed-{blake2b(text.encode(), digest_size=8).hexdigest()}" for text in identity]
+        made = [f"reviewed-{blake2b(text.encode(), digest_size=8).hexdigest()}" for text in product_key(rows)]
         unusable = rows["product_id"].isna() | self._ids_taken[new]
         rows["product_id"] = rows["product_id"].mask(unusable, pd.Series(made, rows.index, dtype=TEXT_DTYPE))
         return rows.astype(like.dtypes.to_dict())
+
+    def _count(self, rows: pd.DataFrame, said: npt.NDArray[np.object_]) -> None:
+        filled = int(rows[LABEL_COLUMN].isna().sum())
+        listed = categories_of(rows)
+        confirmed = int((listed == said[listed.index]).groupby(listed.index).any().sum())
+        self._confirmed += confirmed
+        self._relabelled += len(rows) - filled - confirmed
+        self._filled += filled
 
     @property
     def counts(self) -> ReviewCounts:
@@ -200,10 +210,6 @@ class Reviews:
         unlisted = np.flatnonzero(~self._found)
         return unlisted[_counts(self._keys.iloc[unlisted], self._blind[unlisted])]
 
-    def _identities(self, part: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        brands = title_keys(part["brand"]).reset_index(drop=True)
-        return _identity(title_keys(part["title"]).reset_index(drop=True), brands), brands
-
     def _matches(self, identity: pd.Series) -> npt.NDArray[np.int64]:
         """int64[rows]: the position of the label that each row's product has, -1 where it has none."""
         match = self._identity.get_indexer(identity)
@@ -213,10 +219,9 @@ class Reviews:
         return found
 
 
-def _identity(keys: pd.Series, brands: pd.Series) -> pd.Series:
-    return pd.Series(pd.array(joined_texts([keys, brands], _MARK), dtype=TEXT_DTYPE), keys.index).mask(
-        keys.isna()
-    )
+def _by_id(ids: pd.Series, brands: pd.Series) -> pd.Series:
+    joined = joined_texts([ids, brands], _MARK)
+    return pd.Series(pd.array(joined, dtype=TEXT_DTYPE), ids.index).mask(ids.isna())
 
 
 def _counts(keys: pd.Series, blind: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

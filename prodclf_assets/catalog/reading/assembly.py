@@ -7,7 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, NUMERIC_RANGES, PRODUCT_COLUMNS
+from prodclf_assets.catalog.columns import (
+    LABEL_COLUMN,
+    NUMERIC_COLUMNS,
+    NUMERIC_RANGES,
+    OTHER_CATEGORIES_COLUMN,
+    PRODUCT_COLUMNS,
+)
 from prodclf_assets.catalog.reading.category_paths import category_paths
 from prodclf_assets.catalog.reading.issues import IssueLog
 from prodclf_assets.catalog.reading.mapping import SourceConfig
@@ -52,7 +58,8 @@ def assemble_products(
             data[field] = normalise_texts(original[column])
     data["product_id"] = _with_ids(data, log.origins.file_ids)
     _report_missing_titles(data["title"], log)
-    data[LABEL_COLUMN] = _labels(original, config, log, broken=broken, require_labels=require_labels)
+    labels = _labels(original, config, log, broken=broken, require_labels=require_labels)
+    data[LABEL_COLUMN], data[OTHER_CATEGORIES_COLUMN] = labels
     return pd.DataFrame(data)
 
 
@@ -122,13 +129,15 @@ def _labels(
     *,
     broken: npt.NDArray[np.bool_],
     require_labels: bool,
-) -> pd.Series:
+) -> tuple[pd.Series, pd.Series]:
+    """Return the category of each row, and the others that it has."""
     columns = [original[column] for column in config.category_path if column in original]
     if not columns or len(columns) < len(config.category_path):
-        return pd.Series(pd.NA, original.index, dtype=TEXT_DTYPE)
-    paths = category_paths(columns, config.depth)
+        nothing = pd.Series(pd.NA, original.index, dtype=TEXT_DTYPE)
+        return nothing, nothing
+    paths = category_paths(columns, config.depth, config.several)
     if not require_labels:
-        return paths.labels
+        return paths.labels, paths.others
     blank = paths.blank_levels > 0
     wrong = np.flatnonzero(blank & ~broken)
     if len(wrong):
@@ -150,7 +159,7 @@ def _labels(
         "no category",
         [f"no category in {named}; not learnt from"] * len(none),
     )
-    return paths.labels
+    return paths.labels, paths.others
 
 
 def _blank_level_error(

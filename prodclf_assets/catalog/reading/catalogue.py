@@ -128,7 +128,8 @@ def read_catalogue(
     if not names:
         raise no_products(source)
     used = fitting_config(names, columns, config or SourceConfig(), require_labels=True)
-    if known is not None and used != known.config:
+    # What is never an answer changes nothing of what a file says.
+    if known is not None and used != known.config.model_copy(update={"never_answers": used.never_answers}):
         return read_catalogue(source, config, leave_out=leave_out, s3_client=s3_client)
     pieces |= _fresh(records, new, used, config)
     if not any(piece.file.rows for piece in pieces.values()):

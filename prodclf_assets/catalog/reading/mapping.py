@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
 from prodclf_assets.catalog.reading.column_names import find_category_path, find_fields
+from prodclf_assets.catalog.taxonomy import normal_path
 from prodclf_assets.errors import MappingError
 
 
@@ -27,6 +28,15 @@ class SourceConfig(BaseModel):
     )
     depth: int | None = Field(
         default=None, ge=1, description="How many levels of the path are the label; all when absent."
+    )
+    several: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What stands between the category paths of one cell; a cell is one path when absent.",
+    )
+    never_answers: tuple[str, ...] = Field(
+        default=(),
+        description="Category paths that are never answers, with all below them, such as a shelf of offers.",
     )
     deleted: str | None = Field(
         default=None,
@@ -52,6 +62,19 @@ class SourceConfig(BaseModel):
     def _one_column_is_a_path(cls, path: object) -> object:
         return [path] if isinstance(path, str) else path
 
+    @field_validator("never_answers", mode="before")
+    @classmethod
+    def _one_path_is_a_list(cls, paths: object) -> object:
+        return [paths] if isinstance(paths, str) else paths or ()
+
+    @field_validator("never_answers")
+    @classmethod
+    def _sound_paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(dict.fromkeys(map(normal_path, paths)))
+        except ValueError as error:
+            raise ValueError(f"never_answers: {error}; write whole paths") from error
+
     @model_validator(mode="after")
     def _sound_path(self) -> "SourceConfig":
         path = self.category_path
@@ -62,6 +85,11 @@ class SourceConfig(BaseModel):
         if len(path) > 1 and self.depth is not None and self.depth > len(path):
             raise ValueError(
                 f"depth is {self.depth} but category_path has {len(path)} levels; lower depth or add levels"
+            )
+        if len(path) > 1 and self.several is not None:
+            raise ValueError(
+                "several says that one cell holds several paths, but category_path has a column for each level; name one "
+                "column there, or remove several"
             )
         hint = self.columns.get("subcategory")
         if hint is not None and hint in path:
@@ -74,7 +102,9 @@ class SourceConfig(BaseModel):
     def to_yaml(self) -> str:
         """Return the mapping as the YAML text that `load_source_config` reads."""
         return yaml.safe_dump(
-            self.model_dump(exclude_none=True),
+            self.model_dump(
+                mode="json", exclude_none=True, exclude=None if self.never_answers else {"never_answers"}
+            ),
             sort_keys=False,
             allow_unicode=True,
             default_flow_style=None,
@@ -157,7 +187,7 @@ def complete_config(
             f"{file} has no column that is known to hold categories; {remedy} with `category_path: […]`"
         )
     try:
-        return SourceConfig(columns=columns, category_path=path, depth=config.depth, deleted=config.deleted)
+        return SourceConfig(**{**config.model_dump(), "columns": columns, "category_path": path})
     except ValidationError as error:
         raise MappingError(f"the mapping of {file} cannot be used: {_first_fault(error)}") from error
 

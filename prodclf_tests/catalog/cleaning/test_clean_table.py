@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.catalog import stored_table
+from prodclf_assets.catalog.category_sets import category_counts
 from prodclf_assets.catalog.cleaning.clean_table import clean_table
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.cleaning.relabelling import LabelsOfToday
@@ -26,6 +27,7 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredTable:
     monkeypatch.setattr(stored_table, "ROWS_AT_ONCE", 400)
     frame = conform(pd.concat(sample_catalogue(ROWS, 4, leaves=12, duplicates=0.3), ignore_index=True))
     frame.loc[frame.index % 50 == 0, "title"] = pd.NA
+    frame.loc[frame.index % 20 == 0, "other_categories"] = "Another > One\nOffers"
     (tmp_path / "raw").mkdir()
     write_frames([frame], tmp_path / "raw" / "table.parquet")
     write_json({"files": []}, tmp_path / "raw" / "notes.json")
@@ -42,25 +44,26 @@ def test_in_parts_as_at_once(raw: StoredTable, tmp_path: Path) -> None:
     said.loc[said.index[-1], ["product_id", "title"]] = [pd.NA, "A product that no shop lists"]
     today = LabelsOfToday(said, taxonomy)
     (tmp_path / "clean").mkdir()
-    settled = clean_table(raw, mask, today, tmp_path / "clean")
+    never = str(raw[LABEL_COLUMN].iloc[2])
+    settled = clean_table(raw, mask, today, tmp_path / "clean", [never])
     assert [path.name for path in (tmp_path / "clean").iterdir()] == ["table.parquet"]
 
     again = LabelsOfToday(said, taxonomy)
     rows = raw.frame()[mask].reset_index(drop=True)
     again.recognise(rows)
     labelled = again.products(rows)
-    expected = clean_products(pd.concat([labelled, again.added(labelled)], ignore_index=True))
+    rows = pd.concat([labelled, again.added(labelled)], ignore_index=True)
+    expected = clean_products(rows, [never])
     pd.testing.assert_frame_equal(StoredTable(tmp_path / "clean").frame(), expected.products)
     assert settled.report == expected.report
-    assert settled.report.exact_duplicates > 50
-    assert settled.report.near_duplicates > 50
-    assert settled.report.relabelled_rows > 0
+    assert settled.report.exact_copies > 50
+    assert settled.report.near_copies > 50
+    assert settled.report.products_in_several > 10
+    assert settled.report.never_answers[never] > 0
     assert today.changes == again.changes
     assert today.reviews == again.reviews
     assert today.reviews.added == 1
-    counts = expected.products[LABEL_COLUMN].value_counts()
-    assert settled.class_distribution == counts.to_dict()
-    assert list(settled.class_distribution.values()) == sorted(counts, reverse=True)
+    assert settled.class_distribution == category_counts(expected.products)
 
 
 def test_nothing_left_is_an_empty_table(raw: StoredTable, tmp_path: Path) -> None:

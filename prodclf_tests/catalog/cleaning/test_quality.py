@@ -32,7 +32,7 @@ def test_the_report_of_a_messy_file(tmp_path: Path) -> None:
     assert report.parse_failures == {"price": 2, "list_price": 0, "rating": 1, "reviews_count": 0}
     assert report.broken_lines == 1
     assert report.issues["no title: title"] == 1
-    assert (report.exact_duplicates, report.near_duplicates, report.conflicting_titles) == (0, 1, 1)
+    assert (report.exact_copies, report.near_copies, report.products_in_several) == (0, 0, 1)
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["imbalance_ratio"] == 1.5
 
 
@@ -41,7 +41,7 @@ def test_a_clean_frame_without_issues_or_labels() -> None:
     assert report.labels == 0
     assert report.required_completeness == 0.5
     assert report.issues == {}
-    assert report.exact_duplicates is None
+    assert report.exact_copies is None
     assert report.to_dict()["imbalance_ratio"] is None
     json.dumps(report.to_dict(), allow_nan=False)
 

@@ -4,8 +4,15 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
-from prodclf_assets.catalog.cleaning.relabelling import RECOGNISED_BY, LabelsOfToday, ReviewCounts, Reviews
+from prodclf_assets.catalog.cleaning.relabelling import (
+    RECOGNISED_BY,
+    SAID_COLUMN,
+    LabelsOfToday,
+    ReviewCounts,
+    Reviews,
+)
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.catalog.schema import CleanProducts, RawProducts, conform, schema_failures
 from prodclf_assets.catalog.splits import assign_splits
@@ -59,17 +66,21 @@ def in_parts(parts: list[pd.DataFrame], reviewed: pd.DataFrame) -> tuple[pd.Data
     return pd.concat([*done, reviews.added(done[0])], ignore_index=True), reviews.counts
 
 
+def categories(found: pd.DataFrame) -> list[object]:
+    """The category of each row: what people said, else what the shop says."""
+    said = found[SAID_COLUMN] if SAID_COLUMN in found else found[LABEL_COLUMN]
+    return list(said.fillna(found[LABEL_COLUMN]))
+
+
 def test_a_label_outranks_the_shops_whatever_case_and_accents_title_and_brand_have() -> None:
     products = shop(
         ("1", TRAIN, "Orzo", "A"), ("2", TRAIN.upper(), "ORZO", "A"), ("3", TRAIN, "Kasol", "A"), ("4", TRAIN, None, "A"),
         ("5", TRAIN, "orzo", None), ("6", TRAIN, "orzo", SAID),
     )  # fmt: skip
     found, counts = apply_reviews(products, said((None, f" {TRAIN}! ", "Orzó")))
-    assert found[LABEL_COLUMN].tolist() == [SAID, SAID, "A", "A", SAID, SAID]
+    assert categories(found) == [SAID, SAID, "A", "A", SAID, SAID]
     assert counts == ReviewCounts(labels=1, confirmed=1, relabelled=2, filled=1, added=0, held_out=0)
-    pd.testing.assert_frame_equal(
-        found.drop(columns=LABEL_COLUMN), products.drop(columns=LABEL_COLUMN), check_dtype=True
-    )
+    pd.testing.assert_frame_equal(found.drop(columns=SAID_COLUMN), products)
 
 
 def test_a_product_whose_title_changed_is_recognised_by_its_id_and_brand() -> None:
@@ -81,9 +92,7 @@ def test_a_product_whose_title_changed_is_recognised_by_its_id_and_brand() -> No
         ("7", TRAIN, "Kasol", "A"),
     )
     found, counts = apply_reviews(products, said(("7", other, "Orzo")))
-    assert found[LABEL_COLUMN].tolist() == [SAID, SAID, "A", "A"], (
-        "rows of one title and brand are one product"
-    )
+    assert categories(found) == [SAID, SAID, "A", "A"], "rows of one title and brand are one product"
     assert counts.added == 0
 
 
@@ -91,7 +100,7 @@ def test_an_id_of_another_brand_is_another_product() -> None:
     found, counts = apply_reviews(
         shop(("7", TRAIN, "Orzo", "A")), said(("7", titled("train", 5_000), "Kasol"))
     )
-    assert found[LABEL_COLUMN].tolist() == ["A", SAID]
+    assert categories(found) == ["A", SAID]
     assert found["product_id"].is_unique
     assert counts.added == 1
 
@@ -102,11 +111,10 @@ def test_on_held_out_sides_a_product_keeps_the_shops_category_unless_the_label_w
 ) -> None:
     products = shop(("1", title, "Orzo", "A"), ("2", title, "Orzo", None))
     found, counts = apply_reviews(products, said((None, title, "Orzo")))
-    assert found[LABEL_COLUMN].iloc[0] == "A"
-    assert pd.isna(found[LABEL_COLUMN].iloc[1])
+    assert categories(found) == ["A", pd.NA]
     assert counts == ReviewCounts(labels=1, confirmed=0, relabelled=0, filled=0, added=0, held_out=1)
     found, counts = apply_reviews(products, said((None, title, "Orzo"), blind=True))
-    assert found[LABEL_COLUMN].tolist() == [SAID, SAID]
+    assert categories(found) == [SAID, SAID]
     assert counts.held_out == 0
 
 
@@ -125,7 +133,7 @@ def test_what_only_people_know_is_learnt_from_but_not_measured_with(title: str) 
 
 def test_the_side_is_that_of_the_title_that_the_shop_has_now() -> None:
     found, counts = apply_reviews(shop(("7", TEST, "Orzo", "A")), said(("7", TRAIN, "Orzo")))
-    assert found[LABEL_COLUMN].tolist() == ["A"]
+    assert categories(found) == ["A"]
     assert counts.held_out == 1
 
 
@@ -140,6 +148,36 @@ def test_a_made_id_stays_the_same() -> None:
     assert ids[0] == ids[1]
 
 
+def test_a_label_that_the_shop_gives_among_others_is_confirmed_and_the_others_stay() -> None:
+    products = shop(("1", TRAIN, "Orzo", "A"), ("2", TRAIN, "Orzo", "C"))
+    products["other_categories"] = pd.array([f"B\n{SAID}", pd.NA], dtype=TEXT_DTYPE)
+    found, counts = apply_reviews(products, said((None, TRAIN, "Orzo")))
+    assert counts == ReviewCounts(labels=1, confirmed=1, relabelled=1, filled=0, added=0, held_out=0)
+    clean = clean_products(found).products
+    assert clean[LABEL_COLUMN].tolist() == [SAID] * 2
+    assert clean["other_categories"].tolist() == ["A\nB\nC"] * 2
+
+
+def test_a_label_that_the_shop_does_not_give_is_the_only_one() -> None:
+    products = shop(
+        ("1", TRAIN, "Orzo", "A"), ("2", TRAIN, "Orzo", "B"), ("3", TEST, None, "A"), ("4", TEST, None, "B")
+    )
+    found, _ = apply_reviews(products, said((None, TRAIN, "Orzo"), (None, TEST, None)))
+    clean = clean_products(found).products
+    assert clean[LABEL_COLUMN].tolist() == [SAID, SAID, "A", "B"]
+    assert clean["other_categories"].tolist() == [pd.NA, pd.NA, "B", "A"]
+
+
+def test_the_taxonomy_renames_the_other_categories_too() -> None:
+    products = shop(("1", TRAIN, None, "A"), ("2", TEST, None, "C"))
+    products["other_categories"] = pd.array(["A > x\nB\nC", "A\nD"], dtype=TEXT_DTYPE)
+    today = LabelsOfToday(None, Taxonomy(changes=(Change(rename="A", to="B"), Change(retire="C"))))
+    found = today.products(products)
+    assert found[LABEL_COLUMN].tolist() == ["B", "B"]
+    assert found["other_categories"].tolist() == ["B > x", "D"]
+    assert today.changes == {"rename A → B": 3, "retire C": 2}
+
+
 def test_without_labels_nothing_is_touched() -> None:
     products = shop(("1", TRAIN, None, "A"))
     found, counts = apply_reviews(products, said())
@@ -150,14 +188,17 @@ def test_without_labels_nothing_is_touched() -> None:
 def test_rows_without_a_title_are_nobodys() -> None:
     products = shop(("1", TRAIN, "Orzo", "A"), ("1", None, "Orzo", "B"))  # type: ignore[arg-type]
     found, _ = apply_reviews(products, said(("1", titled("train", 5_000), "Orzo")))
-    assert found[LABEL_COLUMN].tolist() == [SAID, "B"]
+    assert categories(found) == [SAID, "B"]
 
 
 def test_in_a_whole_catalogue_the_test_side_stays_as_it_was_and_the_training_side_follows_people() -> None:
     raw = pd.concat(sample_catalogue(4_000, 6, seed=3), ignore_index=True)
     raw["product_id"] = raw["product_id"].fillna("id-" + pd.Series(range(4_000), dtype=TEXT_DTYPE))
     before = clean_products(raw).products
-    picked = before.sample(900, random_state=1).reset_index(drop=True)
+    products = before[~product_key(before).duplicated()].drop(
+        columns=["other_categories", "copies", "title_key"]
+    )
+    picked = products.sample(900, random_state=1).reset_index(drop=True)
     labels = picked.assign(category=pd.array([SAID] * 900, dtype=TEXT_DTYPE), blind=False)
     unknown = labels.index >= 600
     labels.loc[unknown, "title"] += " of another kind"
@@ -196,7 +237,8 @@ def test_the_taxonomy_holds_for_shop_and_people_alike() -> None:
     today = LabelsOfToday(labels, taxonomy)
     assert today.has_reviews
     today.recognise(products)
-    assert today.products(products)[LABEL_COLUMN].tolist() == ["B", "B", "B"]
+    found = today.products(products)
+    assert categories(found) == ["B", "B", "B"]
     assert today.added(products).empty
     assert today.changes == {"rename A → B": 2, "retire C": 1}
     assert today.reviews.labels == 1

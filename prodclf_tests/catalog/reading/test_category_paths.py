@@ -78,6 +78,57 @@ def test_rows_keep_their_index_and_order() -> None:
     assert paths.blank_levels.tolist() == [0, 2, 0, 0]
 
 
+def all_of(cell: object, several: str | None = None, depth: int | None = None) -> list[str]:
+    paths = category_paths([pd.Series([cell], dtype=object)], depth, several)
+    return [
+        text
+        for column in (paths.labels, paths.others)
+        if column[0] is not pd.NA
+        for text in column[0].split("\n")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "several", "depth", "paths"),
+    [
+        ("Clothing > T-shirts, Sale", ",", None, ["Clothing > T-shirts", "Sale"]),
+        ("Sale, Clothing > T-shirts, Autumn", ",", None, ["Sale", "Autumn", "Clothing > T-shirts"]),
+        ("Clothing > T-shirts, Clothing > Socks,,", ",", 1, ["Clothing"]),
+        ("Clothing > T-shirts\nSale", "\n", None, ["Clothing > T-shirts", "Sale"]),
+        ("Clothing | T-shirts; Sale", ";", None, ["Clothing > T-shirts", "Sale"]),
+        ('["Clothing >> T-shirts", "Sale"]', ",", None, ["Clothing > T-shirts", "Sale"]),
+        ("Clothing > T-shirts, Sale", None, None, ["Clothing > T-shirts, Sale"]),
+        ([["Clothing", "T-shirts"], ["Sale"]], None, None, ["Clothing > T-shirts", "Sale"]),
+        ([["Clothing", "T-shirts"], "Sale"], None, 1, ["Clothing", "Sale"]),
+        (["Clothing > T-shirts", "Sale"], None, None, ["Clothing > T-shirts", "Sale"]),
+        (np.array(["Clothing", "Sale"]), ",", None, ["Clothing", "Sale"]),
+        (["Clothing", "T-shirts"], None, None, ["Clothing > T-shirts"]),
+        (None, ",", None, []),
+        (" , ", ",", None, []),
+    ],
+)
+def test_a_cell_may_hold_several_paths_the_first_of_which_is_the_label(
+    cell: object, several: str | None, depth: int | None, paths: list[str]
+) -> None:
+    assert all_of(cell, several, depth) == paths
+
+
+def test_a_blank_level_of_any_path_of_a_cell_is_named() -> None:
+    paths = category_paths([pd.Series(["Toys > Cars, Toys > > Red", "Toys"])], None, ",")
+    assert paths.blank_levels.tolist() == [2, 0]
+    assert paths.labels.tolist() == [pd.NA, "Toys"]
+    assert paths.others.isna().all()
+
+
+@given(st.lists(st.sampled_from(["A", "A > B", "B", "C > D > E"]), min_size=1, max_size=5), st.integers(1, 3))
+def test_a_text_and_lists_of_the_same_paths_come_to_the_same(paths: list[str], depth: int) -> None:
+    expected = list(dict.fromkeys(" > ".join(path.split(" > ")[:depth]) for path in paths))
+    expected = [expected[0], *sorted(expected[1:])]
+    assert all_of(", ".join(paths), ",", depth) == expected
+    assert all_of([path.split(" > ") for path in paths], None, depth) == expected
+    assert all_of(paths, ",", depth) == expected
+
+
 LEVELS = st.lists(
     st.text(st.sampled_from("abé &/"), min_size=1, max_size=5).filter(lambda level: level.strip()), min_size=1
 )

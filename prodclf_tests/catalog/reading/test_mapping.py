@@ -101,6 +101,24 @@ def test_inference_that_fails_lists_the_columns_and_the_remedy() -> None:
         infer_source_config([f"c{i}" for i in range(50)])
 
 
+def test_several_paths_of_a_cell_and_categories_that_are_never_answers(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(
+        'category_path: tags\nseveral: ","\nnever_answers: [Sale, " Food>Organic ", Sale]\n', encoding="utf-8"
+    )
+    config = load_source_config(path)
+    assert (config.several, config.never_answers) == (",", ("Sale", "Food > Organic"))
+    full = complete_config(config, ["title", "tags"], require_labels=True, file="shop.csv")
+    assert (full.several, full.never_answers) == (",", ("Sale", "Food > Organic"))
+    path.write_text(full.to_yaml(), encoding="utf-8")
+    assert load_source_config(path) == full
+    assert "never_answers" not in SourceConfig(columns={"title": "t"}).to_yaml()
+    with pytest.raises(ValidationError, match="several says that one cell holds several paths"):
+        SourceConfig(category_path=["a", "b"], several=",")
+    with pytest.raises(ValidationError, match="never_answers: 'A >' has a blank level; write whole paths"):
+        SourceConfig(never_answers=("A >",))
+
+
 def test_yaml_round_trip(tmp_path: Path) -> None:
     config = SourceConfig(columns={"title": "Prodúct", "price": "p"}, category_path=["a", "b"], depth=2)
     path = tmp_path / "m.yaml"

@@ -1,0 +1,230 @@
+"""What becomes of each row of a catalogue, by what is remembered of it: hashes and categories.
+
+A row lists a product under one category or more, and a product is in the categories of all its rows. Arrays of one value
+a row and no texts, so that five million rows fit in a few hundred megabytes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from prodclf_assets.catalog.cleaning.product_sets import ProductSets
+from prodclf_assets.catalog.taxonomy import is_within
+
+Lookup = Callable[[str, Sequence[int]], list[str]]
+"""Gives the texts of a column in some rows."""
+MOST_EXAMPLES: Final = 10
+
+
+class Facts:
+    """What is remembered of each row: 20 bytes, and 12 for each category more."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[npt.NDArray[Any]]] = {
+            name: [] for name in ("content", "product", "label", "other", "other_rows", "said", "said_rows")
+        }
+        self._codes: dict[str, int] = {}
+        self._rows = 0
+
+    def add(
+        self,
+        *,
+        content: npt.NDArray[np.uint64],
+        product: npt.NDArray[np.uint64],
+        labels: pd.Series,
+        others: pd.Series,
+        said: pd.Series,
+    ) -> None:
+        """Remember the next rows.
+
+        Args:
+            content: uint64[n], equal for rows that are equal but for the id.
+            product: uint64[n], equal for rows of one product.
+            labels: texts[n], the category that the shop gives each row; missing where only people give one.
+            others: other categories that the shop gives; the index is the position of the row.
+            said: categories that people give; the index is the position of the row.
+        """
+        self._parts["content"].append(content)
+        self._parts["product"].append(product)
+        self._parts["label"].append(self._coded(labels))
+        for name, texts in (("other", others), ("said", said)):
+            self._parts[name].append(self._coded(texts))
+            self._parts[f"{name}_rows"].append(texts.index.to_numpy(np.int64) + self._rows)
+        self._rows += len(labels)
+
+    def take(self, name: str) -> npt.NDArray[Any]:
+        """Return one array of all rows, and forget it."""
+        parts = self._parts.pop(name)
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def take_categories(self, name: str) -> npt.NDArray[np.int32]:
+        """Return `label`, `other` or `said` as positions in `names`, -1 where missing."""
+        rank = np.full(len(self._codes) + 1, -1, np.int32)
+        rank[[self._codes[one] for one in sorted(self._codes)]] = np.arange(len(self._codes))
+        found: npt.NDArray[np.int32] = rank[self.take(name).astype(np.int64)]
+        return found
+
+    @property
+    def names(self) -> npt.NDArray[np.object_]:
+        """object[c]: the categories, sorted."""
+        return np.array(sorted(self._codes), object)
+
+    def _coded(self, texts: pd.Series) -> npt.NDArray[np.int32]:
+        codes, names = pd.factorize(texts)
+        known = [self._codes.setdefault(str(name), len(self._codes)) for name in names]
+        coded: npt.NDArray[np.int32] = np.array([*known, -1], np.int32)[codes]
+        return coded
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What becomes of n rows.
+
+    Attributes:
+        kept: bool[n], false where the product has no category that may be an answer.
+        labels: int32[n], the category of each row, a position in `names`; -1 where it is not kept.
+        names: object[c], the categories, sorted.
+        others: int32[n], the other categories of each row's product, a position in `other_texts`; -1 where there is none.
+        other_texts: other categories, joined as in a row.
+        copies: int32[n], how many rows list the same product under the same category; 0 where it is not kept.
+        class_distribution: how many rows the products of each category have, most first.
+        found: the fields of the cleaning report that are known from here.
+        examples: as in that report.
+    """
+
+    kept: npt.NDArray[np.bool_]
+    labels: npt.NDArray[np.int32]
+    names: npt.NDArray[np.object_]
+    others: npt.NDArray[np.int32]
+    other_texts: npt.NDArray[np.object_]
+    copies: npt.NDArray[np.int32]
+    class_distribution: dict[str, int]
+    found: dict[str, Any]
+    examples: dict[str, tuple[Any, ...]]
+
+
+def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
+    """Unite the categories of each product's rows, and count the rows that say the same.
+
+    Args:
+        facts: of all rows; used up.
+        lookup: for the examples.
+        never: paths of categories that are never answers, with all below them.
+    """
+    names, labels = facts.names, facts.take_categories("label")
+    product, products = _numbered(facts.take("product"))
+    sets, labels = _with_said(facts, product, labels, _shops_sets(facts, product, labels, products, names))
+    below = {path: np.array([is_within(str(name), path) for name in names], np.bool_) for path in never}
+    met = {path: sets.within(inside) for path, inside in below.items()}
+    banned = np.logical_or.reduce([*below.values(), np.zeros(len(names), np.bool_)])
+    if banned.any():
+        sets = sets.without(banned)
+        labels = np.where(banned[labels], sets.first[product], labels)
+    kept = labels >= 0
+    rows, gone = np.flatnonzero(kept), np.flatnonzero(~kept)
+    others = np.full(len(labels), -1, np.int32)
+    others[rows], texts = sets.others(product[rows], labels[rows])
+    copies, found, examples = _copies(product, labels, facts.take("content"), rows, sets, lookup)
+    return Outcome(
+        kept,
+        labels,
+        names,
+        others,
+        texts,
+        copies,
+        class_distribution=sets.counts(np.bincount(product, minlength=products)),
+        found={
+            "rows_out": len(rows),
+            "dropped_never_answered": len(gone),
+            **found,
+            "products": sets.listed,
+            "products_in_several": sets.in_several,
+            "together": sets.together(lambda some: _titles(some, product, lookup)),
+            "mostly_elsewhere": sets.mostly_elsewhere(),
+            "never_answers": met,
+        },
+        examples={
+            "dropped_never_answered": tuple(lookup("product_id", gone[:MOST_EXAMPLES].tolist())),
+            **examples,
+        },
+    )
+
+
+def _shops_sets(
+    facts: Facts,
+    product: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int32],
+    products: int,
+    names: npt.NDArray[np.object_],
+) -> ProductSets:
+    """Return the categories of each product as the shop gives them."""
+    given = np.flatnonzero(labels >= 0)
+    rows = np.concatenate([given, facts.take("other_rows").astype(np.int64)])
+    categories = np.concatenate([labels[given], facts.take_categories("other")])
+    sets = ProductSets(np.empty(0, np.int64), products, names)
+    return ProductSets(np.unique(sets.key(product[rows], categories)), products, names)
+
+
+def _with_said(
+    facts: Facts, product: npt.NDArray[np.int64], labels: npt.NDArray[np.int32], sets: ProductSets
+) -> tuple[ProductSets, npt.NDArray[np.int32]]:
+    """Give products the category that people give: it comes first, and where the shop does not list it, it is the only one."""
+    rows, said = facts.take("said_rows").astype(np.int64), facts.take_categories("said")
+    if not len(rows):
+        return sets, labels
+    of_product = np.full(sets.products, -1, np.int32)
+    of_product[product[rows]] = said
+    spoken = np.flatnonzero(of_product >= 0)
+    first = of_product[product]
+    return sets.instead(spoken, of_product[spoken]), np.where(first >= 0, first, labels)
+
+
+def _copies(
+    product: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int32],
+    content: npt.NDArray[np.uint64],
+    rows: npt.NDArray[np.int64],
+    sets: ProductSets,
+    lookup: Lookup,
+) -> tuple[npt.NDArray[np.int32], dict[str, int], dict[str, tuple[Any, ...]]]:
+    """Count the rows that say the same: for each row, in all, and with examples."""
+    says, different = _numbered(sets.key(product[rows], labels[rows]))
+    copies = np.zeros(len(labels), np.int32)
+    copies[rows] = np.bincount(says, minlength=different)[says]
+    equal, _ = _numbered(content[rows])
+    exact = pd.Series(equal).duplicated().to_numpy()
+    near = pd.Series(says).duplicated().to_numpy() & ~exact
+    pairs = {"exact_copies": _pairs(exact, equal, rows), "near_copies": _pairs(near, says, rows)}
+    counts = {"exact_copies": int(exact.sum()), "near_copies": int(near.sum())}
+    return copies, counts, {name: _named(found, lookup) for name, found in pairs.items()}
+
+
+def _numbered(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], int]:
+    """Number values in the order in which they come first, and say how many different ones there are."""
+    codes, distinct = pd.factorize(values)
+    return codes.astype(np.int64), len(distinct)
+
+
+def _pairs(
+    chosen: npt.NDArray[np.bool_], values: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Return the first chosen rows, each with the first row of the same value."""
+    return [
+        (int(rows[at]), int(rows[np.flatnonzero(values == values[at])[0]]))
+        for at in np.flatnonzero(chosen)[:MOST_EXAMPLES]
+    ]
+
+
+def _named(pairs: Sequence[tuple[int, int]], lookup: Lookup) -> tuple[tuple[str, str], ...]:
+    """Return the ids of pairs of rows."""
+    ids = lookup("product_id", [row for pair in pairs for row in pair])
+    return tuple(zip(ids[::2], ids[1::2], strict=True))
+
+
+def _titles(products: npt.NDArray[np.int64], product: npt.NDArray[np.int64], lookup: Lookup) -> list[str]:
+    """Return the title of the first row of some products."""
+    return lookup("title", [int(np.flatnonzero(product == one)[0]) for one in products])
