@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         description="A YAML file of categories renamed, merged, split and retired; none when unset.",
     )
     min_category_rows: int = Field(
-        default=2,
+        default=1,
         ge=1,
         validation_alias=AliasChoices("PRODCLF_MIN_CATEGORY_ROWS"),
         description="Training rows a category needs to be learnt; with fewer, its products count under its parent.",

@@ -107,8 +107,9 @@ def trained_model(tmp_path_factory: pytest.TempPathFactory) -> "TrainedModel":
     """A model trained once a session on a small sample catalogue: 1,500 rows, 6 top categories, 48 leaves."""
     import pandas as pd
 
+    from prodclf_assets.catalog.category_sets import categories_of
     from prodclf_assets.catalog.cleaning.cleaning import clean_products
-    from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+    from prodclf_assets.catalog.columns import TITLE_KEY_COLUMN
     from prodclf_assets.catalog.sample.generator import sample_catalogue
     from prodclf_assets.catalog.splits import assign_splits, reframe_rare_labels
     from prodclf_assets.classifier.bundle import Bundle
@@ -117,8 +118,7 @@ def trained_model(tmp_path_factory: pytest.TempPathFactory) -> "TrainedModel":
 
     products = clean_products(pd.concat(sample_catalogue(1_500, 6, seed=7), ignore_index=True)).products
     side = assign_splits(products[TITLE_KEY_COLUMN])
-    labels = reframe_rare_labels(products.loc[side == "train", LABEL_COLUMN]).apply(products[LABEL_COLUMN])
-    products = products.assign(**{LABEL_COLUMN: labels})
+    products = reframe_rare_labels(categories_of(products[side == "train"]), 2).products(products)
     train, validation, test = (
         products[side == name].reset_index(drop=True) for name in ("train", "validation", "test")
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from prodclf_assets.catalog.category_sets import renamed_categories
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 
@@ -114,6 +115,11 @@ class Reframing:
         taken = renamed.take(pa.array(codes, mask=codes < 0))
         return pd.Series(pd.array(taken, dtype=TEXT_DTYPE), index=labels.index, name=labels.name)
 
+    def products(self, products: pd.DataFrame) -> pd.DataFrame:
+        """Rename the categories of a products frame, other categories too; what becomes equal is there once."""
+        known = frozenset(self.labels)
+        return renamed_categories(products, lambda label: self._rename(label, known))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the reframing as JSON-able values."""
         return {
@@ -132,14 +138,14 @@ class Reframing:
         return OTHER if OTHER in known else label
 
 
-def reframe_rare_labels(train_labels: Iterable[str], min_rows: int = 2) -> Reframing:
+def reframe_rare_labels(train_labels: Iterable[str], min_rows: int = 1) -> Reframing:
     """Fold labels with fewer than `min_rows` training rows into their parent, its parent, and at last `Other`.
 
     The deepest labels are folded first, so that rare siblings can together make their parent common enough.
 
     Args:
-        train_labels: the label of each training row.
-        min_rows: the fewest rows a label needs to be learnt and checked.
+        train_labels: the label of each training row, or each of its labels where it has several.
+        min_rows: the fewest rows a label needs to keep its name; with 1 all do.
     """
     original = Counter(train_labels)
     counts = Counter(original)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--min-category-rows",
     type=click.IntRange(min=1),
-    help="Training rows a category needs; with fewer, its products count under its parent.  [default: PRODCLF_MIN_CATEGORY_ROWS, else 2]",
+    help="Training rows a category needs; with fewer, its products count under its parent.  [default: PRODCLF_MIN_CATEGORY_ROWS, else 1]",
 )
 @click.option(
     "--rebalancing",

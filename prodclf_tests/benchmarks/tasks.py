@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from prodclf_assets.catalog.category_sets import categories_of
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.reading.mapping import load_source_config
@@ -78,10 +79,9 @@ def load_task(task: str, data: Path) -> Rows:
 
 
 def split_rows(task: str, products: pd.DataFrame) -> Rows:
-    """Put clean products on their sides; labels too rare to learn count as their parent."""
+    """Put clean products on their sides; one that no training row has counts as its parent."""
     side = assign_splits(products[TITLE_KEY_COLUMN])
-    reframing = reframe_rare_labels(products.loc[side == "train", LABEL_COLUMN])
-    reframed = products.assign(**{LABEL_COLUMN: reframing.apply(products[LABEL_COLUMN])})
+    reframed = reframe_rare_labels(categories_of(products[side == "train"])).products(products)
     return Rows(task, *(reframed[side == name].reset_index(drop=True) for name in SPLITS))
 
 

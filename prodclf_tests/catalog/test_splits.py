@@ -99,7 +99,7 @@ def test_the_expected_distance_is_what_a_random_split_has() -> None:
 
 def test_rare_labels_fold_into_their_parent_its_parent_and_other() -> None:
     labels = ["A > x"] * 3 + ["A > y"] + ["B > x > 1"] + ["B > x > 2"] + ["B > y"] * 2 + ["C > z"] + ["D"]
-    reframing = reframe_rare_labels(labels)
+    reframing = reframe_rare_labels(labels, 2)
     assert dict(reframing.mapping) == {
         "A > y": OTHER,
         "B > x > 1": "B > x",
@@ -112,18 +112,38 @@ def test_rare_labels_fold_into_their_parent_its_parent_and_other() -> None:
 
 
 def test_a_rare_label_joins_a_parent_that_is_a_label_itself() -> None:
-    reframing = reframe_rare_labels(["A"] * 2 + ["A > x"] * 3 + ["A > y"])
+    reframing = reframe_rare_labels(["A"] * 2 + ["A > x"] * 3 + ["A > y"], 2)
     assert dict(reframing.mapping) == {"A > y": "A"}
 
 
 def test_labels_never_seen_in_training_go_to_a_known_ancestor_or_other() -> None:
-    reframing = reframe_rare_labels(["A > x"] * 3 + ["A"] * 2 + ["B > x > 1"] * 2 + ["B"] + ["C > z"])
+    reframing = reframe_rare_labels(["A > x"] * 3 + ["A"] * 2 + ["B > x > 1"] * 2 + ["B"] + ["C > z"], 2)
     labels = pd.Series(
         ["A > x", "A > new", "B > x > 9", "B", "C > z", "E", None], index=range(3, 10), dtype="string"
     )
     renamed = reframing.apply(labels)
     assert renamed.tolist() == ["A > x", "A", OTHER, OTHER, OTHER, OTHER, pd.NA]
     assert renamed.index.tolist() == labels.index.tolist()
+
+
+def test_with_one_row_a_label_keeps_its_name() -> None:
+    reframing = reframe_rare_labels(["A > x", "B", "B"])
+    assert dict(reframing.mapping) == {}
+    assert reframing.labels == ("A > x", "B")
+
+
+def test_other_categories_are_renamed_too_and_what_becomes_equal_is_there_once() -> None:
+    products = pd.DataFrame(
+        {
+            "category": ["A > x", "A > y", "C", "A > z"],
+            "other_categories": ["A > y\nC", "A > z\nB", pd.NA, "E"],
+        },
+        dtype="string[pyarrow]",
+    )
+    reframing = reframe_rare_labels(["A", "B", "C"])
+    found = reframing.products(products)
+    assert found["category"].tolist() == ["A", "A", "C", "A"]
+    assert found["other_categories"].tolist() == ["C", "B", pd.NA, "E"]
 
 
 def test_without_a_home_a_label_keeps_its_name() -> None:
@@ -133,7 +153,7 @@ def test_without_a_home_a_label_keeps_its_name() -> None:
 
 
 def test_a_shop_with_an_other_of_its_own_keeps_it_however_rare() -> None:
-    reframing = reframe_rare_labels([OTHER, "A", "A"])
+    reframing = reframe_rare_labels([OTHER, "A", "A"], 2)
     assert reframing.labels == ("A", OTHER)
     assert dict(reframing.mapping) == {}
 

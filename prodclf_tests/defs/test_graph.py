@@ -130,7 +130,7 @@ def test_the_report_has_what_a_person_looks_for(trained: Trained) -> None:
     quality = trained.report("data_quality_report")
     assert quality["delivered"]["rows"] == 1_500
     assert quality["kept"]["rows"] == trained.shown["clean_products"]["dagster/row_count"]
-    assert quality["cleaning"]["exact_duplicates"] > 0
+    assert quality["cleaning"]["exact_copies"] > 0
     assert trained.shown["clean_products"]["imbalance_ratio"] == quality["kept"]["imbalance_ratio"] > 1
 
 

@@ -4,7 +4,7 @@ A catalogue may be larger than memory, so products come a part at a time and are
 part to normal form and remembers some 20 bytes a row; what becomes of each row then follows from these alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from prodclf_assets.catalog.columns import (
     TITLE_KEY_COLUMN,
 )
 from prodclf_assets.catalog.identity import product_key
+from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.text.normalise import text_value
 from prodclf_assets.catalog.text.series import TEXT_DTYPE, normalise_texts, title_keys
 from prodclf_assets.errors import LabelError, SourceError
@@ -228,3 +229,19 @@ def check_learnable(class_distribution: Mapping[str, int], source: str) -> None:
             f"{source}: all {rows} products have the category {only!r}, and a classifier needs at least "
             "two; check category_path and depth in the mapping, or add products of other categories"
         )
+
+
+def unmet_never_answers(products: Mapping[str, int], categories: Iterable[str]) -> list[str]:
+    """Say which paths that are never answers no product is in, one sentence each.
+
+    Args:
+        products: how many products each path took a category from (`CleaningReport.never_answers`).
+        categories: the categories that are left.
+    """
+    known = list(categories)
+    sentences = []
+    for path in (path for path, count in products.items() if not count):
+        near = nearest_categories(path, known)
+        meant = f"; did you mean {' or '.join(map(repr, near[:3]))}?" if near else ""
+        sentences.append(f"never_answers names {path!r}, but no product is listed there{meant}")
+    return sentences

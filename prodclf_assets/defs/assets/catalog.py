@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 
 from prodclf_assets.catalog.cleaning.clean_table import clean_table
-from prodclf_assets.catalog.cleaning.cleaning import Settled, check_learnable
+from prodclf_assets.catalog.cleaning.cleaning import Settled, check_learnable, unmet_never_answers
 from prodclf_assets.catalog.cleaning.current_rows import CurrentRows, current_rows_of
 from prodclf_assets.catalog.cleaning.quality import quality_report
 from prodclf_assets.catalog.cleaning.relabelling import LabelsOfToday
-from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.columns import LABEL_COLUMN, OTHER_CATEGORIES_COLUMN
 from prodclf_assets.catalog.reading.catalogue import Catalogue, CatalogueFile, read_catalogue
 from prodclf_assets.catalog.reading.mapping import SourceConfig, load_source_config
 from prodclf_assets.catalog.sample.generator import write_sample
@@ -32,7 +32,7 @@ from prodclf_assets.errors import LakeError
 from prodclf_assets.lake import Lake
 
 SAMPLE = "the built-in sample catalogue"
-SHOWN_COLUMNS = ("title", "brand", "price", "rating", LABEL_COLUMN)
+SHOWN_COLUMNS = ("title", "brand", "price", "rating", LABEL_COLUMN, OTHER_CATEGORIES_COLUMN)
 ISSUE_FIELDS = {"file": "string", "row": "int", "field": "string", "value": "string", "message": "string"}
 
 
@@ -110,12 +110,12 @@ def clean_catalogue(
     catalogue_source: CatalogueSource,
     lake: LakeResource,
 ) -> StoredTable:
-    """Products a model can learn from: texts in normal form, duplicates collapsed, conflicting labels settled.
+    """Products a model can learn from: texts in normal form, each with all categories that its product is listed under.
 
     Rows that a later file replaced or took away are left out. Categories are brought up to date as `PRODCLF_TAXONOMY`
-    says, and what people said of a product outranks the shop. Rows without a title or a category are dropped and
-    counted. Of rows that list one product under several categories, the majority decides. The catalogue may be larger
-    than memory.
+    says, what people said of a product outranks the shop, and categories that the mapping names as never answers are
+    taken away. Rows without a title or a category are dropped and counted; copies are counted and stay. The catalogue may
+    be larger than memory.
     """
     current = current_rows_of(raw_products)
     taxonomy = load_taxonomy(catalogue_source.resolved_taxonomy())
@@ -123,7 +123,8 @@ def clean_catalogue(
     held = ExitStack()
     folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
     table = StoredTable(folder, held)
-    settled = clean_table(raw_products, current.mask, today, folder)
+    never = SourceConfig.model_validate(raw_products.notes["mapping"]).never_answers
+    settled = clean_table(raw_products, current.mask, today, folder, never)
     source = str(raw_products.notes["source"])
     check_learnable(settled.class_distribution, source)
     report, reviews = settled.report.to_dict(), today.reviews.to_dict()
@@ -132,8 +133,11 @@ def clean_catalogue(
         folder / NOTES,
     )
     context.log.info(
-        f"kept {report['rows_out']:,} of {report['rows_in']:,} rows, {len(settled.class_distribution):,} categories"
+        f"kept {report['rows_out']:,} of {report['rows_in']:,} rows, {len(settled.class_distribution):,} categories; "
+        f"{report['products_in_several']:,} of {report['products']:,} products are in several"
     )
+    for sentence in unmet_never_answers(settled.report.never_answers, settled.class_distribution):
+        context.log.warning(sentence)
     context.add_output_metadata(
         {
             "taxonomy_changes": counts_table(today.changes, "change"),
@@ -146,7 +150,7 @@ def clean_catalogue(
 
 
 def _cleaning_metadata(settled: Settled, current: CurrentRows) -> dict[str, Any]:
-    """Return what to show of a cleaning: what was dropped and why, and how rows lie over categories."""
+    """Return what to show of a cleaning: what was dropped and why, how rows lie over categories, and which go together."""
     counts, steps = settled.class_distribution, settled.report.to_dict()
     return {
         "replaced_by_later_files": current.replaced,
@@ -159,6 +163,22 @@ def _cleaning_metadata(settled: Settled, current: CurrentRows) -> dict[str, Any]
         "single_row_categories": sum(count == 1 for count in counts.values()),
         "class_distribution": plots.inline(plots.class_distribution(counts), "rows per category"),
         "largest_categories": counts_table(dict(list(counts.items())[:20]), "category"),
+        "never_answers": counts_table(steps["never_answers"], "category"),
+        "listed_together": records_table(
+            [
+                {
+                    "first": pair["categories"][0],
+                    "second": pair["categories"][1],
+                    "products": pair["products"],
+                    "titles": "; ".join(pair["titles"]),
+                }
+                for pair in steps["together"]
+            ],
+            {"first": "string", "second": "string", "products": "int", "titles": "string"},
+        ),
+        "mostly_elsewhere": records_table(
+            list(steps["mostly_elsewhere"]), {"category": "string", "products": "int", "elsewhere": "int"}
+        ),
     }
 
 
@@ -176,7 +196,7 @@ def _cleaning_metadata(settled: Settled, current: CurrentRows) -> dict[str, Any]
 def data_quality_report(
     context: dg.AssetExecutionContext, raw_products: StoredTable, clean_products: StoredTable
 ) -> dict[str, Any]:
-    """What a catalogue manager can mend at the source: unusable values, duplicates, conflicts, empty columns."""
+    """What a catalogue manager can mend at the source: unusable values, copies, products in several categories, empty columns."""
     raw, notes = raw_products.notes["quality"], clean_products.notes
     clean = quality_report(clean_products).to_dict()
     context.add_output_metadata(
@@ -184,7 +204,7 @@ def data_quality_report(
             "rows": raw["rows"],
             "rows_kept": clean["rows"],
             "issues": raw_products.notes["issues"]["total"],
-            "conflicting_titles": notes["cleaning"]["conflicting_titles"],
+            "products_in_several_categories": notes["cleaning"]["products_in_several"],
             "completeness": records_table(
                 [
                     {

@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from prodclf_assets.catalog.category_sets import categories_of, category_counts
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.splits import SPLITS, assign_splits, reframe_rare_labels, split_balance
 from prodclf_assets.defs.assets.common import DATA_OWNER, code_version
@@ -16,7 +17,7 @@ from prodclf_assets.errors import LabelError
 from prodclf_assets.settings import get_settings
 
 DESCRIPTIONS = {
-    "train": "Eight in ten products: what the model learns from. Labels too rare to learn count as their parent.",
+    "train": "Eight in ten products: what the model learns from.",
     "validation": "One in ten products: where probabilities are calibrated and decision thresholds chosen.",
     "test": "One in ten products: what the model is judged on, seen by nothing before.",
 }
@@ -61,7 +62,7 @@ def splits(
             table,
             output_name=name,
             metadata={
-                "categories": int(table.frame[LABEL_COLUMN].nunique()),
+                "categories": len(category_counts(table.frame)),
                 "distance_from_stratified": table.notes["distance"],
                 "expected_by_chance": table.notes["expected_distance"],
                 "reframed_labels": records_table(
@@ -74,16 +75,23 @@ def splits(
 
 @user_errors
 def _split(products: pd.DataFrame, min_rows: int) -> dict[str, NotedTable]:
-    """Return each side with its notes; labels are reframed by what the training side can teach."""
+    """Return each side with its notes; labels are reframed by what the training side can teach.
+
+    Of a small catalogue the validation or the test side may be empty.
+
+    Raises:
+        LabelError: the training side has fewer than two categories.
+    """
     side = assign_splits(products[TITLE_KEY_COLUMN])
-    empty = [name for name in SPLITS if not (side == name).any()]
-    if empty:
+    taught = categories_of(products[side == "train"])
+    if taught.nunique() < 2:
         raise LabelError(
-            f"the catalogue has {len(products):,} usable products, too few for a {empty[0]} side: add products"
+            f"of the catalogue's {len(products):,} usable rows the training side has {int((side == 'train').sum()):,}, in "
+            f"{'one category' if len(taught) else 'no category'}, and a classifier needs at least two: add products"
         )
     balance = split_balance(side, products[LABEL_COLUMN])
-    reframing = reframe_rare_labels(products.loc[side == "train", LABEL_COLUMN], min_rows)
-    reframed = products.assign(**{LABEL_COLUMN: reframing.apply(products[LABEL_COLUMN])})
+    reframing = reframe_rare_labels(taught, min_rows)
+    reframed = reframing.products(products)
     return {
         name: NotedTable(
             reframed[side == name].reset_index(drop=True),

@@ -39,7 +39,7 @@ SHOWN_COLUMNS = ("title", "listed_category", "predicted_category", "confidence",
     code_version=code_version("monitoring", "classifier"),
     automation_condition=inputs_changed(),
     ins={
-        "clean_products": dg.AssetIn(metadata={"columns": [TITLE_KEY_COLUMN, "brand", LABEL_COLUMN]}),
+        "clean_products": dg.AssetIn(metadata={"columns": [TITLE_KEY_COLUMN, LABEL_COLUMN]}),
     },
     deps=["human_labels"],
     io_manager_key="table_io",

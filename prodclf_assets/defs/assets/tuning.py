@@ -9,7 +9,8 @@ import pandas as pd
 from dagster._time import get_current_datetime
 from pydantic import Field
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.category_sets import category_counts
+from prodclf_assets.catalog.columns import LABEL_COLUMN, OTHER_CATEGORIES_COLUMN
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import DATA_OWNER, checkpoint_folder, code_version
 from prodclf_assets.defs.failures import user_errors
@@ -48,7 +49,7 @@ class SearchConfig(dg.Config):
     kinds={"json", "mlflow"},
     tags={"stage": "prepared"},
     code_version=code_version("search"),
-    ins={"train_split": dg.AssetIn(metadata={"columns": [LABEL_COLUMN]})},
+    ins={"train_split": dg.AssetIn(metadata={"columns": [LABEL_COLUMN, OTHER_CATEGORIES_COLUMN]})},
     deps=["features"],
     io_manager_key="report_io",
 )
@@ -65,7 +66,7 @@ def tuned_parameters(
     Optuna proposes, Ray Tune runs; measured by cross-validation inside the training rows. A search that is cut off goes on
     where it was.
     """
-    categories = sorted(train_split[LABEL_COLUMN].unique().tolist())
+    categories = sorted(category_counts(train_split))
     if config.trials is None:
         record = _earlier(lake.open(), categories)
     elif config.trials == 0:

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import pandas as pd
 
+from prodclf_assets.catalog.columns import TITLE_KEY_COLUMN
 from prodclf_assets.catalog.stored_table import Columns
 
 MISSING = "\0missing"
@@ -62,28 +63,46 @@ class InputGuess:
     values: int
 
 
+def in_turns(
+    first: pd.DataFrame, second: pd.DataFrame, turns: int
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Part the rows of two frames by `title_key`: each pair is all but one part, and that part; none is empty."""
+    both = pd.concat([first, second], ignore_index=True)
+    part = pd.factorize(both[TITLE_KEY_COLUMN])[0] % turns
+    return [
+        (both[part != turn], both[part == turn])
+        for turn in range(turns)
+        if 0 < (part == turn).sum() < len(both)
+    ]
+
+
 def single_input_guesses(
-    train: pd.DataFrame, held_out: pd.DataFrame, columns: Sequence[str], label: str
+    turns: Sequence[tuple[pd.DataFrame, pd.DataFrame]], columns: Sequence[str], label: str
 ) -> list[InputGuess]:
-    """Guess held-out labels by the majority label that each value of one column has in training.
+    """Guess held-out labels by the majority label that each value of one column has in other rows.
 
     Unseen and missing values are guessed too (missing counts as a value, unseen gets the overall majority), so a
     column scores high only when it gives the label away for nearly every row.
+
+    Args:
+        turns: rows to look values up in, and rows to guess.
+        columns: the columns to try.
+        label: the column of labels.
     """
-    overall = str(train[label].mode().iloc[0])
-    truth = held_out[label].astype(str).to_numpy()
+    rows = sum(len(held_out) for _, held_out in turns)
     guesses = []
     for name in columns:
-        values, asked = _as_keys(train[name]), _as_keys(held_out[name])
-        answers = asked.map(_majority(values, train[label])).fillna(overall)
-        accuracy = float((answers.to_numpy() == truth).mean()) if len(truth) else 0.0
-        guesses.append(InputGuess(name, accuracy, int(values.nunique())))
+        right = sum(_right(known, held_out, name, label) for known, held_out in turns)
+        values = int(pd.concat([_as_keys(known[name]) for known, _ in turns]).nunique()) if turns else 0
+        guesses.append(InputGuess(name, right / rows if rows else 0.0, values))
     return sorted(guesses, key=lambda guess: -guess.accuracy)
 
 
-def majority_share(train: pd.Series, held_out: pd.Series) -> float:
-    """Return the accuracy of always answering the largest category of training."""
-    return float((held_out == train.mode().iloc[0]).mean()) if len(held_out) else 0.0
+def majority_share(turns: Sequence[tuple[pd.Series, pd.Series]]) -> float:
+    """Return the accuracy of always answering the largest category of the first series of labels for the second."""
+    rows = sum(len(held_out) for _, held_out in turns)
+    right = sum(int((held_out == known.mode().iloc[0]).sum()) for known, held_out in turns)
+    return right / rows if rows else 0.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +146,13 @@ def label_changes(
         thinned=tuple(sorted(label for label, rows in left.items() if 0 < rows < CERTAIN_ROWS)),
         unexplained=tuple(sorted((come - legitimate) | lost)),
     )
+
+
+def _right(known: pd.DataFrame, held_out: pd.DataFrame, name: str, label: str) -> int:
+    """How many labels one column gives rightly."""
+    overall = str(known[label].mode().iloc[0])
+    answers = _as_keys(held_out[name]).map(_majority(_as_keys(known[name]), known[label])).fillna(overall)
+    return int((answers.to_numpy() == held_out[label].astype(str).to_numpy()).sum())
 
 
 def _as_keys(values: pd.Series) -> pd.Series:

@@ -5,7 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, PATH_SEPARATOR
+from prodclf_assets.catalog.category_sets import category_counts
+from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.catalog.splits import OTHER
 from prodclf_assets.catalog.stored_table import Columns, StoredTable
 from prodclf_assets.catalog.taxonomy import Taxonomy, load_taxonomy
@@ -66,7 +67,7 @@ def check_live_categories(
     products: Columns, live: Sequence[str] | None, taxonomy: Taxonomy
 ) -> dg.AssetCheckResult:
     """List the categories that vanished from the catalogue and those that appeared, beside the live model's."""
-    counts = {str(label): int(rows) for label, rows in products[LABEL_COLUMN].value_counts().items()}
+    counts = category_counts(products)
     if live is None:
         return dg.AssetCheckResult(
             passed=True,

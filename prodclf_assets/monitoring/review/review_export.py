@@ -8,9 +8,11 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow.parquet as pq
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS
+from prodclf_assets.catalog.category_sets import categories_of
+from prodclf_assets.catalog.columns import LABEL_COLUMN, OTHER_CATEGORIES_COLUMN, PRODUCT_COLUMNS
 from prodclf_assets.catalog.reading.mapping import load_source_config
 from prodclf_assets.catalog.reading.readers import read_source
+from prodclf_assets.catalog.stored_table import TABLE, read_table
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.review.human_labels import human_labels
@@ -68,8 +70,9 @@ def catalogue_categories(lake: Lake) -> list[str]:
     if version is None:
         return []
     with lake.opened(version) as folder:
-        column = pq.read_table(folder / "table.parquet", columns=[LABEL_COLUMN])[LABEL_COLUMN]
-    return list(column.unique().to_pylist())
+        # A catalogue cleaned before products could have several categories has no column of others.
+        names = set(pq.read_schema(folder / TABLE).names) & {LABEL_COLUMN, OTHER_CATEGORIES_COLUMN}
+        return [str(name) for name in categories_of(read_table(folder / TABLE, sorted(names))).unique()]
 
 
 def review_status(lake: Lake) -> dict[str, Any]:

@@ -12,9 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS
+from prodclf_assets.catalog.columns import (
+    CATEGORY_SEPARATOR,
+    LABEL_COLUMN,
+    OTHER_CATEGORIES_COLUMN,
+    PRODUCT_COLUMNS,
+    TITLE_KEY_COLUMN,
+)
 from prodclf_assets.catalog.identity import product_key
-from prodclf_assets.catalog.splits import OTHER
+from prodclf_assets.catalog.splits import OTHER, assign_splits
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import LabelError
 from prodclf_assets.monitoring.review.evidence import evidence_for
@@ -149,15 +155,16 @@ def suspect_table(
     """The suspects, the most suspect first.
 
     Args:
-        train: the n products that the model was asked about: products frame with `category` and `title_key`.
+        train: the n rows that the model was asked about: products frame with `category`, `other_categories` and `title_key`.
         paths: the model's labels.
         odds: of these products.
-        catalogue: `title_key`, `brand` and `category` of the clean catalogue: the shop's own, where `train` has the parent of
-            a category too rare to learn.
+        catalogue: `title_key` and `category` of the clean catalogue: the shop's own, where `train` has the parent of a
+            category too rare to learn.
         labelled: people's labels; a person has decided about these products.
 
     Returns:
-        `SUSPECT_COLUMNS`; the index is the position in `train`.
+        `SUSPECT_COLUMNS`; the index is the position in `train`. Of several rows that list a product under one category
+        only the most suspect is there, and none where the suggested category is among the product's others.
     """
     keys = product_key(train)
     open_ = np.ones(len(train), bool) if labelled is None else ~keys.isin(product_key(labelled)).to_numpy()
@@ -165,9 +172,10 @@ def suspect_table(
     if OTHER not in set(catalogue[LABEL_COLUMN]):  # then it is no category, but all that are too rare
         open_ &= suggested != OTHER
     rows = odds.order[(odds.contradicted & open_)[odds.order]]
+    rows = rows[~_repeated_or_known(train.iloc[rows], suggested[rows])]
     table = train.iloc[rows][list(PRODUCT_COLUMNS)].set_axis(rows)
     return table.assign(
-        listed_category=pd.array(_listed(train.iloc[rows], catalogue), dtype=TEXT_DTYPE),
+        listed_category=pd.array(_listed(rows, train, catalogue), dtype=TEXT_DTYPE),
         predicted_category=pd.array(suggested[rows], dtype=TEXT_DTYPE),
         confidence=odds.other_probability[rows].round(4),
         listed_probability=odds.own[rows].round(4),
@@ -175,8 +183,17 @@ def suspect_table(
     )[list(SUSPECT_COLUMNS)]
 
 
-def _listed(products: pd.DataFrame, catalogue: pd.DataFrame) -> pd.Series:
-    """The category of each product in the catalogue, which lists a product once; what it was learnt as otherwise."""
-    listed = pd.Series(catalogue[LABEL_COLUMN].array, product_key(catalogue))
-    found = product_key(products).map(listed[~listed.index.duplicated()])
-    return found.fillna(products[LABEL_COLUMN])
+def _repeated_or_known(suspects: pd.DataFrame, suggested: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
+    """Whether an earlier row lists the same product under the same category, or the product is in the suggested one too."""
+    says = pd.DataFrame({"product": product_key(suspects), "category": suspects[LABEL_COLUMN]})
+    others = suspects[OTHER_CATEGORIES_COLUMN].fillna("").str.split(CATEGORY_SEPARATOR)
+    known = [other in names for other, names in zip(suggested, others, strict=True)]
+    found: npt.NDArray[np.bool_] = says.duplicated().to_numpy() | np.array(known, np.bool_)
+    return found
+
+
+def _listed(rows: npt.NDArray[np.int64], train: pd.DataFrame, catalogue: pd.DataFrame) -> pd.Series:
+    """The category that the catalogue gives rows of `train`, which are those of its training side, in its order."""
+    own = catalogue.loc[(assign_splits(catalogue[TITLE_KEY_COLUMN]) == "train").to_numpy(), LABEL_COLUMN]
+    # Of a catalogue that was cleaned again since, the rows are others.
+    return (own if len(own) == len(train) else train[LABEL_COLUMN]).iloc[rows]

@@ -9,6 +9,7 @@ import pytest
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.sample.generator import sample_catalogue
+from prodclf_assets.catalog.schema import conform
 from prodclf_assets.catalog.splits import OTHER
 from prodclf_assets.defs.assets.splits import _split, splits
 from prodclf_assets.settings import get_settings
@@ -27,6 +28,23 @@ def test_a_category_needs_as_many_training_rows_as_configured() -> None:
     assert rows[1].min() < 12 <= rows[12].drop(OTHER, errors="ignore").min()
     assert len(rows[12]) < len(rows[1])
     assert rows[12].sum() == rows[1].sum()
+
+
+@pytest.mark.parametrize("rows", [8, 50, 300])
+def test_a_tiny_catalogue_is_split_though_a_side_may_be_empty(rows: int) -> None:
+    raw = pd.DataFrame({"product_id": map(str, range(rows)), "title": [f"thing {n}" for n in range(rows)]})
+    products = clean_products(conform(raw.assign(category=[f"C{n % 5}" for n in range(rows)]))).products
+    sides = _split(products, 1)
+    assert sum(len(side.frame) for side in sides.values()) == rows
+    assert all(list(side.frame.columns) == list(products.columns) for side in sides.values())
+    if rows == 8:
+        assert sides["test"].frame.empty
+
+
+def test_a_training_side_of_one_category_cannot_be_learnt_from() -> None:
+    raw = pd.DataFrame({"product_id": ["1", "2"], "title": ["soap", "tea"], "category": ["A", "B"]})
+    with pytest.raises(Exception, match="the training side has 1, in one category, and a classifier needs"):
+        _split(clean_products(conform(raw)).products, 1)
 
 
 def test_a_variable_says_how_many_and_the_configuration_of_a_run_outranks_it(

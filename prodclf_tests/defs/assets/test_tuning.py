@@ -32,7 +32,7 @@ RECORD = {
 @pytest.fixture
 def lake(settings: Settings, tmp_path: Path) -> Lake:
     """A lake with training products of two categories."""
-    split = pd.DataFrame({"category": ["a", "b"] * 100}, dtype="string")
+    split = pd.DataFrame({"category": ["a", "b"] * 100, "other_categories": pd.NA}, dtype="string")
     (tmp_path / "split").mkdir()
     split.to_parquet(tmp_path / "split" / "table.parquet")
     lake = open_lake(settings.lake)

@@ -3,9 +3,10 @@ import pandas as pd
 
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.sample.generator import sample_catalogue
+from prodclf_assets.catalog.schema import conform
 from prodclf_assets.defs.checks.catalog import check_completeness, check_schema, check_shrinking
 
-RAW = next(iter(sample_catalogue(rows=300)))
+RAW = conform(next(iter(sample_catalogue(rows=300))))
 RAW["product_id"] = pd.Series([f"p{row}" for row in range(len(RAW))], dtype="string")
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from prodclf_assets.catalog.schema import CleanProducts, schema_failures
+from prodclf_assets.catalog.schema import RawProducts, conform, schema_failures
 from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.review.human_labels import human_labels
 from prodclf_tests.monitoring.conftest import NOON, log_feedback
@@ -70,5 +70,6 @@ def test_blind_is_only_what_a_file_without_answers_says(
 def test_it_is_a_products_frame_that_cleaning_would_accept(lake: Lake) -> None:
     log_feedback(lake, products(("1", "mug", "Orzo"), ("2", "jug", None)), ["A", "B"], reviewer="asha")
     table = human_labels(lake).table
-    assert not schema_failures(table, CleanProducts)
+    assert not schema_failures(conform(table), RawProducts)
+    assert table[["title", "title_key", "category"]].notna().all(axis=None)
     assert table["reviewer"].tolist() == ["asha", "asha"]
