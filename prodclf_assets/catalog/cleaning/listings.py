@@ -126,9 +126,11 @@ def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
         labels = np.where(banned[labels], sets.first[product], labels)
     kept = labels >= 0
     rows, gone = np.flatnonzero(kept), np.flatnonzero(~kept)
-    others = np.full(len(labels), -1, np.int32)
-    others[rows], texts = sets.others(product[rows], labels[rows])
-    copies, found, examples = _copies(product, labels, facts.take("content"), rows, sets, lookup)
+    says = sets.position(product[rows], labels[rows])
+    of_key, texts = sets.others()
+    others, copies = np.full(len(labels), -1, np.int32), np.zeros(len(labels), np.int32)
+    others[rows], copies[rows] = of_key[says], np.bincount(says, minlength=len(sets.keys))[says]
+    counts, examples = _copies(says, len(sets.keys), facts.take("content")[rows], rows, lookup)
     return Outcome(
         kept,
         labels,
@@ -140,7 +142,7 @@ def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
         found={
             "rows_out": len(rows),
             "dropped_never_answered": len(gone),
-            **found,
+            **counts,
             "products": sets.listed,
             "products_in_several": sets.in_several,
             "together": sets.together(lambda some: _titles(some, product, lookup)),
@@ -156,21 +158,23 @@ def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
 
 def _shops_sets(
     facts: Facts,
-    product: npt.NDArray[np.int64],
+    product: npt.NDArray[np.int32],
     labels: npt.NDArray[np.int32],
     products: int,
     names: npt.NDArray[np.object_],
 ) -> ProductSets:
     """Return the categories of each product as the shop gives them."""
-    given = np.flatnonzero(labels >= 0)
-    rows = np.concatenate([given, facts.take("other_rows").astype(np.int64)])
-    categories = np.concatenate([labels[given], facts.take_categories("other")])
-    sets = ProductSets(np.empty(0, np.int64), products, names)
-    return ProductSets(np.unique(sets.key(product[rows], categories)), products, names)
+    nothing = ProductSets(np.empty(0, np.int64), products, names)
+    given = labels >= 0
+    own = nothing.key(product[given], labels[given])
+    others = nothing.key(product[facts.take("other_rows").astype(np.int64)], facts.take_categories("other"))
+    keys = np.concatenate([own, others]) if len(others) else own
+    keys.sort()
+    return ProductSets(keys[np.diff(keys, prepend=-1) != 0], products, names)
 
 
 def _with_said(
-    facts: Facts, product: npt.NDArray[np.int64], labels: npt.NDArray[np.int32], sets: ProductSets
+    facts: Facts, product: npt.NDArray[np.int32], labels: npt.NDArray[np.int32], sets: ProductSets
 ) -> tuple[ProductSets, npt.NDArray[np.int32]]:
     """Give products the category that people give: it comes first, and where the shop does not list it, it is the only one."""
     rows, said = facts.take("said_rows").astype(np.int64), facts.take_categories("said")
@@ -184,33 +188,31 @@ def _with_said(
 
 
 def _copies(
-    product: npt.NDArray[np.int64],
-    labels: npt.NDArray[np.int32],
+    says: npt.NDArray[np.int64],
+    different: int,
     content: npt.NDArray[np.uint64],
     rows: npt.NDArray[np.int64],
-    sets: ProductSets,
     lookup: Lookup,
-) -> tuple[npt.NDArray[np.int32], dict[str, int], dict[str, tuple[Any, ...]]]:
-    """Count the rows that say the same: for each row, in all, and with examples."""
-    says, different = _numbered(sets.key(product[rows], labels[rows]))
-    copies = np.zeros(len(labels), np.int32)
-    copies[rows] = np.bincount(says, minlength=different)[says]
-    equal, _ = _numbered(content[rows])
-    exact = pd.Series(equal).duplicated().to_numpy()
-    near = pd.Series(says).duplicated().to_numpy() & ~exact
-    pairs = {"exact_copies": _pairs(exact, equal, rows), "near_copies": _pairs(near, says, rows)}
+) -> tuple[dict[str, int], dict[str, tuple[Any, ...]]]:
+    """Count the rows that say the same as an earlier one, word by word or not, and give examples."""
+    exact = pd.Series(content).duplicated().to_numpy()
+    first = np.full(different, -1, np.int64)
+    # From behind, so that the first row is what stays.
+    first[says[::-1]] = np.arange(len(says))[::-1]
+    near = (first[says] != np.arange(len(says))) & ~exact
+    pairs = {"exact_copies": _pairs(exact, content, rows), "near_copies": _pairs(near, says, rows)}
     counts = {"exact_copies": int(exact.sum()), "near_copies": int(near.sum())}
-    return copies, counts, {name: _named(found, lookup) for name, found in pairs.items()}
+    return counts, {name: _named(found, lookup) for name, found in pairs.items()}
 
 
-def _numbered(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], int]:
+def _numbered(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], int]:
     """Number values in the order in which they come first, and say how many different ones there are."""
     codes, distinct = pd.factorize(values)
-    return codes.astype(np.int64), len(distinct)
+    return codes.astype(np.int32), len(distinct)
 
 
 def _pairs(
-    chosen: npt.NDArray[np.bool_], values: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+    chosen: npt.NDArray[np.bool_], values: npt.NDArray[Any], rows: npt.NDArray[np.int64]
 ) -> list[tuple[int, int]]:
     """Return the first chosen rows, each with the first row of the same value."""
     return [
@@ -225,6 +227,6 @@ def _named(pairs: Sequence[tuple[int, int]], lookup: Lookup) -> tuple[tuple[str,
     return tuple(zip(ids[::2], ids[1::2], strict=True))
 
 
-def _titles(products: npt.NDArray[np.int64], product: npt.NDArray[np.int64], lookup: Lookup) -> list[str]:
+def _titles(products: npt.NDArray[np.int32], product: npt.NDArray[np.int32], lookup: Lookup) -> list[str]:
     """Return the title of the first row of some products."""
     return lookup("title", [int(np.flatnonzero(product == one)[0]) for one in products])

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from prodclf_assets.catalog.columns import CATEGORY_SEPARATOR
 
@@ -62,25 +61,30 @@ class ProductSets:
     products: int
     names: npt.NDArray[np.object_]
 
-    def key(self, product: npt.NDArray[np.int64], category: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    def key(
+        self, product: npt.NDArray[np.integer], category: npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.int64]:
         """Return the key of each product and category."""
-        return product * max(len(self.names), 1) + category
+        keys = product.astype(np.int64)
+        keys *= max(len(self.names), 1)
+        keys += category
+        return keys
 
     @cached_property
-    def product(self) -> npt.NDArray[np.int64]:
-        """int64[keys]: the product of each key."""
-        return self.keys // max(len(self.names), 1)
+    def product(self) -> npt.NDArray[np.int32]:
+        """int32[keys]: the product of each key."""
+        return (self.keys // max(len(self.names), 1)).astype(np.int32)
 
     @cached_property
-    def category(self) -> npt.NDArray[np.int64]:
-        """int64[keys]: the category of each key."""
-        return self.keys % max(len(self.names), 1)
+    def category(self) -> npt.NDArray[np.int32]:
+        """int32[keys]: the category of each key."""
+        return (self.keys % max(len(self.names), 1)).astype(np.int32)
 
-    def instead(self, product: npt.NDArray[np.int64], category: npt.NDArray[np.integer]) -> "ProductSets":
+    def instead(self, product: npt.NDArray[np.integer], category: npt.NDArray[np.integer]) -> "ProductSets":
         """Make sure that some products are in a category: those that are not are there and nowhere else.
 
         Args:
-            product: int64[n], each once.
+            product: int[n], each once.
             category: int[n], for each.
         """
         wanted = self.key(product, category)
@@ -94,7 +98,7 @@ class ProductSets:
 
     def within(self, chosen: npt.NDArray[np.bool_]) -> int:
         """Return how many products are in one of the chosen categories: bool[c]."""
-        return len(np.unique(self.product[chosen[self.category]]))
+        return int(np.count_nonzero(np.diff(self.product[chosen[self.category]], prepend=-1)))
 
     @property
     def first(self) -> npt.NDArray[np.int32]:
@@ -107,7 +111,7 @@ class ProductSets:
     @property
     def listed(self) -> int:
         """Products that are listed anywhere."""
-        return len(np.unique(self.product))
+        return int(np.count_nonzero(np.diff(self.product, prepend=-1)))
 
     @property
     def in_several(self) -> int:
@@ -125,17 +129,17 @@ class ProductSets:
         named = {str(name): count for name, count in zip(self.names, counts.tolist(), strict=True) if count}
         return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
 
-    def others(
-        self, product: npt.NDArray[np.int64], category: npt.NDArray[np.integer]
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
-        """Return what categories products are listed under beside a given one.
+    def position(
+        self, product: npt.NDArray[np.integer], category: npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.int64]:
+        """Return where in `keys` products are in a category that is one of theirs."""
+        return np.searchsorted(self.keys, self.key(product, category))
 
-        Args:
-            product: int64[n].
-            category: int[n], one of the product's own.
+    def others(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
+        """Return what other categories the product of each key is listed under.
 
         Returns:
-            int32[n], a position in the second array, -1 where there is no other; and the others, joined as in a row.
+            int32[keys], a position in the second array, -1 where there is no other; and the others, joined as in a row.
         """
         texts = [
             CATEGORY_SEPARATOR.join(str(self.names[one]) for one in categories if one != own)
@@ -144,15 +148,12 @@ class ProductSets:
         ]
         sizes = np.array([len(categories) for categories in self._sets], np.int64)
         before = np.cumsum(sizes) - sizes
-        of_key = np.repeat(before[self._set_of] - self._starts, sizes[self._set_of])
-        of_key += np.arange(len(of_key))
-        keys, wanted = self.keys[self._several], self.key(product, category)
-        rows = np.flatnonzero(np.isin(wanted, keys))
-        found = np.full(len(wanted), -1, np.int32)
-        found[rows] = of_key[np.searchsorted(keys, wanted[rows])]
+        several = np.repeat(before[self._set_of] - self._starts, sizes[self._set_of])
+        found = np.full(len(self.keys), -1, np.int32)
+        found[self._several] = several + np.arange(len(several))
         return found, np.array(texts, object)
 
-    def together(self, titles: Callable[[npt.NDArray[np.int64]], list[str]]) -> tuple[Together, ...]:
+    def together(self, titles: Callable[[npt.NDArray[np.int32]], list[str]]) -> tuple[Together, ...]:
         """Return the commonest pairs of categories, by number of products, then by name.
 
         Args:
@@ -184,13 +185,13 @@ class ProductSets:
             MostlyElsewhere(str(self.names[one]), int(here[one]), int(elsewhere[one])) for one in ranked
         )
 
-    def _in_both(self, first: int, second: int) -> npt.NDArray[np.int64]:
+    def _in_both(self, first: int, second: int) -> npt.NDArray[np.int32]:
         """Return some products that are in two categories."""
         sets = [
             at for at, categories in enumerate(self._sets) if first in categories and second in categories
         ]
         found = np.flatnonzero(np.isin(self._set_of, sets))[:_TITLES]
-        products: npt.NDArray[np.int64] = self.product[self._several][self._starts[found]]
+        products: npt.NDArray[np.int32] = self.product[self._several][self._starts[found]]
         return products
 
     @cached_property
@@ -205,19 +206,18 @@ class ProductSets:
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
         """Of each product in several categories, the position of its first key among the keys of all such."""
-        product = self.product[self._several]
-        return np.flatnonzero(~pd.Series(product).duplicated().to_numpy())
+        return np.flatnonzero(np.diff(self.product[self._several], prepend=-1))
 
     @cached_property
-    def _coded(self) -> tuple[npt.NDArray[np.int64], list[tuple[int, ...]]]:
+    def _coded(self) -> tuple[npt.NDArray[np.int32], list[tuple[int, ...]]]:
         categories = self.category[self._several].tolist()
         bounds = [*self._starts.tolist(), len(categories)]
         codes: dict[tuple[int, ...], int] = {}
         of = [codes.setdefault(tuple(categories[start:end]), len(codes)) for start, end in pairwise(bounds)]
-        return np.array(of, np.int64), list(codes)
+        return np.array(of, np.int32), list(codes)
 
     @property
-    def _set_of(self) -> npt.NDArray[np.int64]:
+    def _set_of(self) -> npt.NDArray[np.int32]:
         """Of each product in several categories, which of `_sets` they are."""
         return self._coded[0]
 
