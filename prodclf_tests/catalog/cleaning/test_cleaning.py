@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.category_sets import categories_of
-from prodclf_assets.catalog.cleaning.cleaning import Cleaning, check_learnable, clean_products
+from prodclf_assets.catalog.cleaning.cleaning import (
+    Cleaning,
+    check_learnable,
+    clean_products,
+    unmet_never_answers,
+)
 from prodclf_assets.catalog.cleaning.product_sets import MostlyElsewhere, Together
 from prodclf_assets.catalog.identity import product_key, product_key_of
 from prodclf_assets.catalog.schema import CleanProducts, conform, schema_failures
@@ -251,6 +256,14 @@ def test_in_parts_of_any_size_it_comes_to_the_same(
     pd.testing.assert_frame_equal(pd.concat(clean, ignore_index=True), expected.products)
     assert settled.report == expected.report
     assert settled.class_distribution == dict(categories_of(expected.products).value_counts())
+
+
+def test_a_path_that_is_never_an_answer_and_that_no_product_has_is_named_with_what_may_be_meant() -> None:
+    sentences = unmet_never_answers({"Sale": 3, "Toys > Puzzels": 0, "qqq": 0}, ["Toys > Puzzles", "Tea"])
+    assert sentences == [
+        "never_answers names 'Toys > Puzzels', but no product is listed there; did you mean 'Toys > Puzzles'?",
+        "never_answers names 'qqq', but no product is listed there",
+    ]
 
 
 def test_what_cannot_be_learnt_from_stops_with_the_remedy() -> None:

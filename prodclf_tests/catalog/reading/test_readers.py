@@ -334,3 +334,23 @@ def test_any_bytes_are_read_or_refused_with_a_sentence(data: bytes, name: str) -
             table = read_source(source, require_labels=False)
             assert len(table.products) == len(table.original) > 0
             assert schema_failures(table.products, RawProducts) == ()
+
+
+def test_several_categories_of_one_cell_are_read_from_lists_and_from_texts(tmp_path: Path) -> None:
+    lines = [
+        {"title": "a", "category": [["Clothing", "T-shirts"], ["Sale"]]},
+        {"title": "b", "category": ["Sale", "Clothing > Socks"]},
+        {"title": "c", "category": "Clothing"},
+        {"title": "d", "category": None},
+    ]
+    from_json = read_source(
+        write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, lines))), require_labels=True
+    )
+    text = 'title,category\na,"Clothing > T-shirts, Sale"\nb,"Sale, Clothing > Socks"\nc,Clothing\nd,\n'
+    config = SourceConfig(several=",")
+    from_csv = read_source(write(tmp_path, "b.csv", text), config, require_labels=True)
+    for table in (from_json, from_csv):
+        assert table.products["category"].tolist() == ["Clothing > T-shirts", "Sale", "Clothing", pd.NA]
+        assert table.products["other_categories"].tolist() == ["Sale", "Clothing > Socks", pd.NA, pd.NA]
+        assert schema_failures(table.products, RawProducts) == ()
+    assert from_csv.config.several == ","

@@ -1,5 +1,6 @@
 """The catalogue assets over several runs: only changed files are read, and later files have the last word."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,24 @@ def test_a_damaged_version_is_not_used_again(
     table.write_bytes(table.read_bytes()[:-1])
     assert read(run(instance)) == (1, 1, 0)
     assert len(titles(settings)) == 20
+
+
+def test_what_the_mapping_never_answers_is_taken_away_without_reading_again(
+    instance: dg.DagsterInstance, shop: Path, settings: Settings
+) -> None:
+    (shop / "1.csv").write_text(HEADER + ROWS + "50,thing 1,Sale,no\n51,thing more,Sale > Old,no\n")
+    shown = run(instance)["clean_products"]
+    assert shown["categories"] == 4
+    (shop / "mapping.yaml").write_text("deleted: gone\nnever_answers: [Sale, Sael]\n")
+    shown = run(instance)
+    assert read(shown) == (1, 0, 0)
+    assert shown["clean_products"]["categories"] == 2
+    assert titles(settings) == {f"thing {n}" for n in range(20)}
+    report = notes(settings)["cleaning"]
+    assert report["never_answers"] == {"Sale": 2, "Sael": 0}
+    assert report["dropped_never_answered"] == 1
+
+
+def notes(settings: Settings) -> dict[str, Any]:
+    lake = open_lake(settings.lake)
+    return dict(json.loads(lake.read_bytes(lake.latest("clean_products"), "notes.json")))
