@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -25,6 +27,22 @@ def categories_of(products: pd.DataFrame) -> pd.Series:
     several = pd.Series(products[OTHER_CATEGORIES_COLUMN].array, dtype=TEXT_DTYPE).dropna()
     others = several.str.split(CATEGORY_SEPARATOR).explode().astype(TEXT_DTYPE)
     return pd.concat([own, others]).sort_index(kind="stable") if len(others) else own
+
+
+def listed_under(products: pd.DataFrame, categories: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
+    """bool[n]: whether each row's product is listed under the category given for it: its own, or one of the others.
+
+    Args:
+        products: n rows with `category`, and perhaps `other_categories`.
+        categories: texts[n]; "" is no category.
+    """
+    found: npt.NDArray[np.bool_] = products[LABEL_COLUMN].to_numpy(object, na_value="") == categories
+    if OTHER_CATEGORIES_COLUMN in products:
+        others = products[OTHER_CATEGORIES_COLUMN]
+        for row in np.flatnonzero(others.notna().to_numpy() & ~found):
+            found[row] = categories[row] in others.iloc[row].split(CATEGORY_SEPARATOR)
+    known: npt.NDArray[np.bool_] = found & (categories != "")
+    return known
 
 
 def category_counts(products: Columns) -> dict[str, int]:

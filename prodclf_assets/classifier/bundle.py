@@ -2,8 +2,8 @@
 
 The same bytes are evaluated, registered and served. Nothing in it is code: arrays are read with pickling off. The
 hashes tell damage, not malice: arrays and trees made to mislead can still bring the process down, so load what comes
-from a registry you trust. A bundle of another `format_version` is refused; it is raised whenever a reader of one
-would misread the other.
+from a registry you trust. `format_version` is raised whenever a reader of one would misread the other; older formats
+that can be read are listed in `READABLE`, and answer as they did.
 """
 
 import hashlib
@@ -37,7 +37,9 @@ from prodclf_assets.classifier.retrieval.retriever import SHARPNESS, SVM
 from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import BundleError
 
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
+READABLE: Final = (4, FORMAT_VERSION)
+"""Format 4 has neither branches nor neighbours among its scorers, and calls its metrics those of validation products."""
 MANIFEST = "manifest.json"
 _LETTER = re.compile(r"[^\W\d_]")
 _SUFFIXES = (".json", ".npy", ".txt")
@@ -53,16 +55,18 @@ class Manifest(BaseModel):
         data_hash: content hash of the rows it was trained and calibrated on.
         git_commit: of the code that trained it, where known.
         created_at: ISO 8601, UTC.
-        metrics: of the validation products it was calibrated on.
+        metrics: of answers to its training products by parts of it that had not seen them.
         thresholds: least confidence of `auto`: common, per category, per branch; least confidence and familiarity for an answer.
         training: every parameter of the training.
-        profile: how training inputs and validation answers were distributed, for drift measures.
+        profile: how training inputs and answers were distributed, for drift measures.
+        measured: version of the model of the same parameters that was measured in its place, on products that only this one
+            has learnt from; None for one that was measured itself.
         library_versions: of what computed the numbers.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    format_version: Literal[4] = FORMAT_VERSION
+    format_version: Literal[4, 5] = FORMAT_VERSION
     files: dict[str, str]
     labels: int
     data_hash: str
@@ -72,6 +76,7 @@ class Manifest(BaseModel):
     thresholds: dict[str, Any]
     training: dict[str, Any]
     profile: dict[str, Any]
+    measured: str | None = None
     library_versions: dict[str, str]
 
 
@@ -85,6 +90,7 @@ class Provenance:
     metrics: dict[str, float]
     training: dict[str, Any]
     profile: dict[str, Any]
+    measured: str | None = None
 
 
 @dataclass(frozen=True)
@@ -297,11 +303,15 @@ def read_manifest(folder: Path) -> Manifest:
             f"bundle {folder}: {MANIFEST} cannot be read ({error}); is this a model folder?"
         ) from error
     found = content.get("format_version") if isinstance(content, dict) else None
-    if found != FORMAT_VERSION:
+    if found not in READABLE:
         raise BundleError(
-            f"bundle {folder}: format version {found!r}, but this prodclf reads version {FORMAT_VERSION}; "
-            "train the model again or install the version that wrote it"
+            f"bundle {folder}: format version {found!r}, but this prodclf reads versions {READABLE[0]} to "
+            f"{FORMAT_VERSION}; train the model again or install the version that wrote it"
         )
+    if found == 4 and isinstance(content.get("metrics"), dict):
+        content["metrics"] = {
+            name.replace("validation_", "out_of_fold_"): value for name, value in content["metrics"].items()
+        }
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:

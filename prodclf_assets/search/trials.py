@@ -178,10 +178,11 @@ def measure(material: Material, parameters: Parameters, threads: int) -> Iterato
             material.learnt.take(np.flatnonzero(material.fold != fold)),
             material.learnt.take(inside),
         )
-        ranker = Ranker.fit(learnt.pairs, learnt.labels, config, threads, held=held)
+        ranker = Ranker.fit(learnt, config, threads, held=held)
         probabilities = ranker.probabilities(held.pairs, threads)
         answerable = held.right.any(axis=1)
-        losses[inside[answerable]] = -np.log(np.maximum(probabilities[held.right], 1e-12))
+        likelihood = (probabilities * held.right).sum(axis=1)[answerable]
+        losses[inside[answerable]] = -np.log(np.maximum(likelihood, 1e-12))
         right += int(held.right[np.arange(len(inside)), probabilities.argmax(axis=1)].sum())
         rows += len(inside)
         rounds.append(len(ranker.forest.first_leaf))

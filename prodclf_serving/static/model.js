@@ -13,9 +13,9 @@ function facts(model) {
     ["Trained", new Date(model.manifest.created_at).toLocaleString()],
     ["Categories", String(model.categories)],
   ];
-  if (metrics.validation_accuracy !== undefined) found.push(["Right on held-out rows", percent(metrics.validation_accuracy)]);
-  if (metrics.validation_auto_share !== undefined)
-    found.push(["Filed without a person", `${percent(metrics.validation_auto_share)}, of which right ${percent(metrics.validation_auto_precision)}`]);
+  if (metrics.out_of_fold_accuracy !== undefined) found.push(["Right on held-out rows", percent(metrics.out_of_fold_accuracy)]);
+  if (metrics.out_of_fold_auto_share !== undefined)
+    found.push(["Filed without a person", `${percent(metrics.out_of_fold_auto_share)}, of which right ${percent(metrics.out_of_fold_auto_precision)}`]);
   if (model.previous_version) found.push(["Before it", `version ${model.previous_version}`]);
   return found.flatMap(([name, value]) => [element("dt", name), element("dd", value)]);
 }

@@ -12,7 +12,7 @@ from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFold
 from prodclf_assets.classifier.ranking.ranker import RankerConfig
 from prodclf_assets.classifier.training.training import TrainingConfig, fit_features, fit_model
 
-CONFIG = TrainingConfig(ranker=RankerConfig(rounds=12, block=3, min_leaf=5), folds=3)
+CONFIG = TrainingConfig(ranker=RankerConfig(rounds=12, block=3, min_leaf=5), folds=3, folds_of_few=3)
 STAGES = 3 + 1 + 4 + 2
 """Folds, the encoder, blocks of the booster, and the re-rankers that calibrate it."""
 

@@ -1,8 +1,11 @@
 """Small products to test with."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.text_features import SparseRows
 
 
@@ -47,4 +50,17 @@ def sparse(matrix: np.ndarray) -> SparseRows:
         np.nonzero(filled)[1].astype(np.int32),
         matrix[filled].astype(np.float32),
         filled.any(axis=1).astype(np.float32),
+    )
+
+
+def label_sets(sets: list[list[int]], not_taught: Collection[tuple[int, int]] = ()) -> LabelSets:
+    """Products of these codes, the row's own first; a row is an example of all but the pairs of row and code given."""
+    own = np.array([each[0] if each else -1 for each in sets], np.int32)
+    pairs = [(row, code) for row, each in enumerate(sets) for code in each]
+    ends = np.cumsum([len(each) for each in sets], dtype=np.int64)
+    return LabelSets(
+        own,
+        np.append(np.int64(0), ends),
+        np.array([code for _, code in pairs], np.int32),
+        np.array([pair not in not_taught for pair in pairs], np.bool_),
     )

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from prodclf_assets.catalog.category_sets import categories_of
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import FORMAT_VERSION, MANIFEST, Bundle, read_manifest
 from prodclf_assets.classifier.calibration.thresholds import NEVER, Thresholds
@@ -33,6 +35,16 @@ ENCODER_ARRAYS = [
     "scorers_indptr",
     "scorers_labels",
     "scorers_weights",
+    "branch_of",
+    "branch_bias",
+    "branches_indptr",
+    "branches_labels",
+    "branches_weights",
+    "neighbours_indptr",
+    "neighbours_products",
+    "neighbours_values",
+    "neighbours_label_indptr",
+    "neighbours_labels",
 ]
 AFFINITIES = [
     f"affinity_{key}_{part}"
@@ -40,7 +52,7 @@ AFFINITIES = [
     for part in ("ids", "indptr", "labels", "counts")
 ]
 FILES = sorted(
-    ["decision.json", "encoder.json", "labels.json", "ranker.txt"]
+    ["decision.json", "encoder.json", "labels.json", "learning_curve.json", "ranker.txt"]
     + [f"{name}.npy" for name in (*ENCODER_ARRAYS, *AFFINITIES)]
 )
 
@@ -125,16 +137,27 @@ def test_the_manifest_says_what_the_model_is(trained_model: TrainedModel) -> Non
     for name, expected in manifest.files.items():
         assert hashlib.sha256((trained_model.folder / name).read_bytes()).hexdigest() == expected
     assert sorted(path.name for path in trained_model.folder.iterdir()) == sorted([*FILES, MANIFEST])
-    assert manifest.labels == len(bundle.labels) == trained_model.train["category"].nunique()
-    assert bundle.labels == sorted(set(trained_model.train["category"]))
+    learnt = pd.concat([trained_model.train, trained_model.validation])
+    assert manifest.labels == len(bundle.labels)
+    assert bundle.labels == sorted(set(categories_of(learnt)))
     assert manifest.data_hash == data_hash(trained_model.train, trained_model.validation)
     assert datetime.fromisoformat(manifest.created_at).utcoffset() is not None
-    assert manifest.metrics["validation_rows"] == len(trained_model.validation)
+    assert manifest.metrics["out_of_fold_rows"] == len(learnt)
+    assert manifest.measured is None
     assert manifest.thresholds["common"] == bundle.thresholds.common
     assert manifest.thresholds["own"] == {bundle.labels[i]: t for i, t in bundle.thresholds.own.items()}
     assert manifest.training == json.loads(json.dumps(TrainingConfig().to_dict()))
-    assert manifest.profile["rows"] == len(trained_model.train)
+    assert manifest.profile["rows"] == len(learnt)
     assert set(manifest.library_versions) == {"prodclf", "lightgbm", "numpy", "numba", "scipy"}
+
+
+def test_which_model_was_measured_in_its_place_is_kept_and_makes_it_no_other(
+    trained_bundle: Bundle, tmp_path: Path
+) -> None:
+    origin = replace(trained_bundle.provenance, measured="0123456789ab")
+    manifest = replace(trained_bundle, provenance=origin).save(tmp_path)
+    assert manifest.measured == Bundle.load(tmp_path).provenance.measured == "0123456789ab"
+    assert Bundle.load(tmp_path).version == trained_bundle.version
 
 
 def test_thresholds_of_single_categories_are_kept(trained_bundle: Bundle, tmp_path: Path) -> None:
@@ -204,11 +227,11 @@ def test_a_file_name_that_leads_out_of_the_folder_is_refused(copy: Path, where: 
         Bundle.load(copy)
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "4", None])
+@pytest.mark.parametrize("version", [0, 1, 3, 6, "4", None])
 def test_another_format_is_refused_with_what_to_do(copy: Path, version: object) -> None:
     rewrite_manifest(copy, format_version=version)
     with pytest.raises(
-        BundleError, match=r"format version .* reads version 4; train the model again or install"
+        BundleError, match=r"format version .* reads versions 4 to 5; train the model again or install"
     ):
         Bundle.load(copy)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.ranking.encoder import Pairs
 from prodclf_assets.classifier.ranking.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.ranking.pair_features import FEATURES
@@ -26,7 +27,7 @@ def learnt(products: int, k: int = 4, seed: int = 0) -> LabelledPairs:
     pairs = Pairs(candidates, ranked, features.reshape(products * k, -1), np.ones(products, np.float32))
     groups = drawn.integers(0, 2**32, products, np.uint32)
     groups[1::2] = groups[: products - 1 : 2]
-    return LabelledPairs(pairs, candidates[np.arange(products), right], groups)
+    return LabelledPairs(pairs, LabelSets.single(candidates[np.arange(products), right]), groups)
 
 
 def material(products: int = 400) -> Material:

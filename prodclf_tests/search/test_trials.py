@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.ranking.ranker import RankerConfig
 from prodclf_assets.search import trials
 from prodclf_assets.search.trials import (
@@ -17,6 +18,7 @@ from prodclf_assets.search.trials import (
     measure,
     with_parameters,
 )
+from prodclf_tests.classifier.shop import label_sets
 from prodclf_tests.search.made_up import learnt, material, measured
 
 WEAK = {**default_parameters(), "learning_rate": 0.02, "leaves": 7}
@@ -62,12 +64,28 @@ def test_products_without_the_right_candidate_count_as_wrong_and_have_no_loss() 
     made = material()
     labels = made.learnt.labels.copy()
     labels[:40] = 99
-    some = Material(replace(made.learnt, labels=labels), made.fold)
+    some = Material(replace(made.learnt, truth=LabelSets.single(labels)), made.fold)
     step = [*measure(some, WEAK, threads=1)][-1]
     assert np.isnan(step.losses[:40]).all()
     assert not np.isnan(step.losses[40:]).any()
     assert step.rows == 400
     assert step.right <= 360
+
+
+def test_the_loss_of_a_product_in_several_categories_is_that_of_any_of_them() -> None:
+    """Every second product is in all of its candidates, so that nothing can be wrong about it."""
+    made = material()
+    everywhere = [
+        [own, *set(candidates) - {own}] if row % 2 else [own]
+        for row, (own, candidates) in enumerate(
+            zip(made.learnt.labels.tolist(), made.learnt.pairs.candidates.tolist(), strict=True)
+        )
+    ]
+    several = Material(replace(made.learnt, truth=label_sets(everywhere)), made.fold)
+    step = [*measure(several, WEAK, threads=1)][-1]
+    np.testing.assert_allclose(step.losses[1::2], 0, atol=1e-6)
+    assert step.losses[::2].mean() > 0.1
+    assert 200 < step.right < 400
 
 
 def test_a_trial_is_compared_with_the_default_product_by_product() -> None:

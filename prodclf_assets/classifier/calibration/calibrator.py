@@ -1,7 +1,6 @@
 # mypy: allow-untyped-defs
 """Probabilities that mean what they say."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,10 +14,8 @@ LABEL_SPREAD = 0.4
 """Standard deviation, in log-odds, of how far a label's answers are believed to differ from the others' before they are
 seen; by cross-validation on real catalogues, where 0.35 to 0.5 are alike."""
 _EDGE = 1e-6
-Answers = tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], npt.NDArray[np.bool_]]
-"""Probabilities, candidates and hits, as for `Calibrator.fit`."""
 FEWEST_PRODUCTS = 50
-"""Validation products below which nothing can be learnt and scores are passed on as they are."""
+"""Products below which nothing can be learnt and scores are passed on as they are."""
 
 
 @dataclass(frozen=True)
@@ -55,41 +52,32 @@ class Calibrator:
             hits: bool[n, k], which candidate is the true label.
             count: how many labels there are.
         """
-        return cls.fit_each([(probabilities, candidates, hits)], count)[0]
-
-    @classmethod
-    def fit_each(cls, answers: "Sequence[Answers]", count: int) -> "list[Calibrator]":
-        """The same for several rankers that were trained alike, one better than another: each has an offset of its own.
-
-        Args:
-            answers: of each ranker, as for `fit`.
-            count: how many labels there are.
-        """
         from scipy import optimize  # answering does without it
 
-        rankers = len(answers)
-        ranker = np.repeat(np.arange(rankers), [len(hits) for _, _, hits in answers])
-        if len(ranker) < FEWEST_PRODUCTS:
-            return [cls()] * rankers
+        if len(hits) < FEWEST_PRODUCTS:
+            return cls()
         # The best candidate decides what is done with a product, so it is what all numbers are fitted to.
-        parts = [of_best(*each) for each in answers]
-        share, label, y = (np.concatenate([part[column] for part in parts]) for column in range(3))
+        share, label, hit = of_best(probabilities, candidates, hits)
+        y = hit.astype(np.float64)
         x = logit(np.clip(share, _EDGE, 1 - _EDGE))
 
         def loss(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-            slope, offsets, by_label = np.split(parameters, [1, 1 + rankers])
-            z = slope * x + offsets[ranker] + by_label[label]
+            slope, offset, by_label = parameters[0], parameters[1], parameters[2:]
+            z = slope * x + offset + by_label[label]
             wrong = expit(z) - y
             # A weak pull towards "as it is" keeps the fit finite when every product was right.
-            pull = np.concatenate([slope - 1, offsets, by_label / LABEL_SPREAD**2])
+            pull = np.concatenate([[slope - 1, offset], by_label / LABEL_SPREAD**2])
             value = np.logaddexp(0, z).sum() - (y * z).sum() + 0.5 * (pull * (parameters - start)).sum()
-            of_offsets, of_labels = np.bincount(ranker, wrong, rankers), np.bincount(label, wrong, count)
-            return float(value), np.concatenate([[(wrong * x).sum()], of_offsets, of_labels]) + pull
+            return float(value), np.concatenate(
+                [[(wrong * x).sum(), wrong.sum()], np.bincount(label, wrong, count)]
+            ) + pull
 
-        start = np.array([1.0, *[0.0] * (rankers + count)])
-        bounds = [(0.05, 10), *[(-10, 10)] * (rankers + count)]
-        slope, *found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x.tolist()
-        return [cls(slope, offset, tuple(found[rankers:])) for offset in found[:rankers]]
+        start = np.array([1.0, *[0.0] * (1 + count)])
+        bounds = [(0.05, 10), *[(-10, 10)] * (1 + count)]
+        slope, offset, *by_label = optimize.minimize(
+            loss, start, jac=True, method="L-BFGS-B", bounds=bounds
+        ).x.tolist()
+        return cls(slope, offset, tuple(by_label))
 
     def apply(
         self, probabilities: npt.NDArray[np.float64], candidates: npt.NDArray[np.int32]

@@ -1,7 +1,6 @@
 """What a model says of products that it has not learnt from: where thresholds, metrics and the watch for drift begin."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from prodclf_assets.classifier.calibration.calibrator import calibration_error, of_best
 from prodclf_assets.classifier.calibration.thresholds import AUTO, DecisionConfig, Thresholds
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
 
 
@@ -20,19 +20,19 @@ class HeldOut:
     Attributes:
         candidates: int32[n, k], label codes.
         probabilities: float64[n, k] of the candidates, calibrated.
-        truth: int32[n], the true label's code, -1 for one the model cannot answer.
+        truth: the categories of each product; an answer is right when it is any of them.
         familiarity: float32[n], see `SparseRows`.
     """
 
     candidates: npt.NDArray[np.int32]
     probabilities: npt.NDArray[np.float64]
-    truth: npt.NDArray[np.int32]
+    truth: LabelSets
     familiarity: npt.NDArray[np.float32]
 
-    @classmethod
-    def joined(cls, parts: "Sequence[HeldOut]") -> "HeldOut":
-        """The products of all parts, one part after the other."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+    @cached_property
+    def hits(self) -> npt.NDArray[np.bool_]:
+        """bool[n, k]: the candidates that are right."""
+        return self.truth.contain(self.candidates)
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32]:
@@ -46,9 +46,8 @@ class HeldOut:
 
     @cached_property
     def correct(self) -> npt.NDArray[np.bool_]:
-        """bool[n]: whether it is the true label."""
-        found: npt.NDArray[np.bool_] = self.labels == self.truth
-        return found
+        """bool[n]: whether it is one of the product's categories."""
+        return self.truth.contain(self.labels[:, None])[:, 0]
 
     def thresholds(self, tree: LabelTree, config: DecisionConfig) -> Thresholds:
         """What keeps the promise on these products."""
@@ -56,18 +55,19 @@ class HeldOut:
         return Thresholds.fit(self.labels, self.confidence, self.correct, *branches, self.familiarity, config)
 
     def branches(self, tree: LabelTree) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Summed probability of every branch above each best candidate, and whether the true label is in it."""
+        """Summed probability of every branch above each best candidate, and whether a category of the product is in it."""
         order = np.argsort(-self.probabilities, axis=1, kind="stable")
         candidates = np.take_along_axis(self.candidates, order, axis=1)
         confidence = tree.branch_probabilities(
             candidates, np.take_along_axis(self.probabilities, order, axis=1)
         )
         branches = tree.lineage[candidates[:, 0]]
-        truth = tree.lineage[self.truth]
+        codes, rows = self.truth.codes, self.truth.rows
         # A rare label is counted under its parent, which then is a label and a branch at once.
-        inside = (branches[:, :, None] == truth[:, None, :]).any(axis=2)
-        inside |= tree.as_branch[self.truth][:, None] == branches
-        correct = inside & (self.truth >= 0)[:, None]
+        inside = (branches[rows][:, :, None] == tree.lineage[codes][:, None, :]).any(axis=2)
+        inside |= tree.as_branch[codes][:, None] == branches[rows]
+        correct = np.zeros(branches.shape, np.bool_)
+        np.logical_or.at(correct, rows, inside)
         return confidence[branches >= 0], correct[branches >= 0]
 
     def metrics(self, thresholds: Thresholds) -> dict[str, float]:
@@ -80,7 +80,7 @@ class HeldOut:
         return {
             "rows": float(len(self.truth)),
             "accuracy": float(self.correct.mean()),
-            "recall_at_candidates": float((self.candidates == self.truth[:, None]).any(axis=1).mean()),
+            "recall_at_candidates": float(self.hits.any(axis=1).mean()),
             "ece": calibration_error(self.confidence, self.correct),
             "auto_share": float(auto.mean()),
             "auto_precision": float(self.correct[auto].mean()) if auto.any() else 0.0,

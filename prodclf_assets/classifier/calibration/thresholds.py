@@ -33,7 +33,7 @@ class DecisionConfig:
         least_auto: confidence that `auto` needs whatever the rest: where nearly all answers are right, a few that are
             likelier wrong than right would otherwise be filed along with them.
         abstain_below: confidence under which even a suggestion would mislead.
-        unfamiliar_share: share of validation products whose wording may count as unlike anything seen.
+        unfamiliar_share: share of the products not learnt from whose wording may count as unlike anything seen.
         unfamiliar_at_most: familiarity from which wording never counts as that: one new word is no other language.
     """
 
@@ -88,21 +88,13 @@ class Thresholds:
             config: the promise.
         """
         common = max(config.least_auto, lowest_threshold(confidence, correct, config))
-        least = config.precision - config.slack
         own: dict[int, float] = {}
-        for label in np.unique(labels[confidence >= common]).tolist():
-            mine = np.flatnonzero((labels == label) & (confidence >= common))
-            mine = mine[np.argsort(-confidence[mine], kind="stable")]
-            right = np.cumsum(correct[mine], dtype=np.int64)
-            rows = np.arange(1, len(mine) + 1)
-            if wilson_upper(right[-1:], rows[-1:], config.slack_z)[0] >= least:
-                continue
-            believed = (right + config.prior_rows * config.precision) / (rows + config.prior_rows)
-            kept = np.flatnonzero((believed >= least) & last_of_ties(confidence[mine]))
-            if not len(kept):
-                own[label] = NEVER
-            elif kept[-1] < len(mine) - 1:
-                own[label] = float(confidence[mine[kept[-1]]])
+        filed = np.flatnonzero(confidence >= common)
+        filed = filed[np.lexsort((-confidence[filed], labels[filed]))]
+        for mine in np.split(filed, np.flatnonzero(np.diff(labels[filed])) + 1) if len(filed) else []:
+            least_own = _own_threshold(confidence[mine], correct[mine], config)
+            if least_own is not None:
+                own[int(labels[mine[0]])] = least_own
         branch = max(config.least_auto, lowest_threshold(branch_confidence, branch_correct, config))
         return cls(common, own, branch, config.abstain_below, least_familiarity(familiarity, config))
 
@@ -121,8 +113,30 @@ class Thresholds:
         return np.where(lost, ABSTAIN, decision).astype(np.int8)
 
 
+def _own_threshold(
+    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], config: DecisionConfig
+) -> float | None:
+    """The threshold of a category that falls behind the promise, and not by chance; None for one that does not.
+
+    Args:
+        confidence: float64[n], of the category's answers that are filed by the common threshold, falling.
+        correct: bool[n].
+        config: the promise.
+    """
+    least = config.precision - config.slack
+    right = np.cumsum(correct, dtype=np.int64)
+    rows = np.arange(1, len(correct) + 1)
+    if wilson_upper(right[-1:], rows[-1:], config.slack_z)[0] >= least:
+        return None
+    believed = (right + config.prior_rows * config.precision) / (rows + config.prior_rows)
+    kept = np.flatnonzero((believed >= least) & last_of_ties(confidence))
+    if not len(kept):
+        return NEVER
+    return None if kept[-1] == len(correct) - 1 else float(confidence[kept[-1]])
+
+
 def least_familiarity(familiarity: npt.NDArray[np.float32], config: DecisionConfig) -> float:
-    """The familiarity that nearly all validation products reach; 0 when so few products cannot say."""
+    """The familiarity that nearly all products not learnt from reach; 0 when so few products cannot say."""
     if len(familiarity) * config.unfamiliar_share < 0.25:
         return 0.0
     return min(config.unfamiliar_at_most, float(np.quantile(familiarity, config.unfamiliar_share)))

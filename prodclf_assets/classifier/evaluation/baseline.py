@@ -8,16 +8,14 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.kernels import available_cores
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +31,7 @@ class Baseline:
     Attributes:
         vectoriser: texts to TF-IDF.
         svm: one-versus-rest linear SVM.
-        c: the penalty that was best on validation rows.
+        c: the penalty.
         rows: training rows it saw.
     """
 
@@ -51,9 +49,9 @@ class Baseline:
 
 
 def fit_baseline(
-    train: "pd.DataFrame", validation: "pd.DataFrame", penalties: Sequence[float] = PENALTIES
+    train: pd.DataFrame, validation: pd.DataFrame, penalties: Sequence[float] = PENALTIES
 ) -> Baseline:
-    """Fit one SVM per penalty and keep the one with the best accuracy on validation rows.
+    """Choose the penalty with the best accuracy on validation rows, and fit with it on training and validation rows.
 
     Args:
         train: products frame with `category`, two categories at least.
@@ -64,30 +62,36 @@ def fit_baseline(
     from sklearn.pipeline import make_union
     from sklearn.svm import LinearSVC
 
-    if len(train) > MAX_ROWS:
-        train = train.sample(MAX_ROWS, random_state=7)
-    vectoriser = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, dtype=np.float32),
+    def fitted(products: pd.DataFrame, chosen: Sequence[float]) -> list[Baseline]:
+        """One for each penalty."""
+        vectoriser = make_union(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, dtype=np.float32),
+        )
+        rows = vectoriser.fit_transform(texts(ProductBatch.from_frame(products))).astype(np.float64)
+        labels = products[LABEL_COLUMN].to_numpy(object)
+
+        def fit(c: float) -> Baseline:
+            svm = LinearSVC(C=c, max_iter=2000, random_state=7).fit(rows, labels)
+            return Baseline(vectoriser, svm, c, len(products))
+
+        with ThreadPoolExecutor(available_cores()) as pool, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a slow class that stops early is still a fair baseline
+            return list(pool.map(fit, chosen))
+
+    both = pd.concat([train, validation], ignore_index=True)
+    train, both = (
+        side.sample(MAX_ROWS, random_state=7) if len(side) > MAX_ROWS else side for side in (train, both)
     )
-    rows = vectoriser.fit_transform(texts(ProductBatch.from_frame(train))).astype(np.float64)
-    labels = train[LABEL_COLUMN].to_numpy(object)
-
-    def fit(c: float) -> Any:
-        return LinearSVC(C=c, max_iter=2000, random_state=7).fit(rows, labels)
-
-    if not len(validation):
-        middle = sorted(penalties)[len(penalties) // 2]
-        return Baseline(vectoriser, fit(middle), middle, len(train))
-    held = vectoriser.transform(texts(ProductBatch.from_frame(validation)))
-    truth = validation[LABEL_COLUMN].to_numpy(object)
-    with ThreadPoolExecutor(available_cores()) as pool, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a slow class that stops early is still a fair baseline
-        fitted = list(pool.map(fit, penalties))
-    accuracy = [float((svm.predict(held) == truth).mean()) for svm in fitted]
+    if not len(validation) or train[LABEL_COLUMN].nunique() < 2:
+        return fitted(both, [sorted(penalties)[len(penalties) // 2]])[0]
+    truth, held = validation[LABEL_COLUMN].to_numpy(object), ProductBatch.from_frame(validation)
+    accuracy = [
+        float((np.array(tried.predict(held), object) == truth).mean()) for tried in fitted(train, penalties)
+    ]
     best = int(np.argmax(accuracy))
     logger.info("baseline: C=%s, validation accuracy %.4f", penalties[best], accuracy[best])
-    return Baseline(vectoriser, fitted[best], penalties[best], len(train))
+    return fitted(both, [penalties[best]])[0]
 
 
 def texts(products: ProductBatch) -> list[str]:

@@ -7,7 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from prodclf_assets.catalog.category_sets import listed_under
+from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.classifier.calibration.calibrator import calibration_noise
 from prodclf_assets.classifier.evaluation.latency import BLOCK_ROWS, Latency
 from prodclf_assets.classifier.evaluation.report import EvaluationReport
@@ -66,7 +69,7 @@ class PromotionDecision:
 
 def decide(
     report: EvaluationReport,
-    truth: list[str],
+    test: pd.DataFrame,
     challenger: list[str],
     champion: list[str] | None,
     latencies: Sequence[Latency],
@@ -76,7 +79,7 @@ def decide(
 
     Args:
         report: its evaluation.
-        truth: the category of each test product.
+        test: products frame with `category`: test products that neither has learnt from.
         challenger: its answers to them.
         champion: the present champion's answers to the same products; None when there is none.
         latencies: of the challenger and, when there is one, of the champion, measured side by side.
@@ -95,8 +98,11 @@ def decide(
         return PromotionDecision(False, refusal, numbers)
     if champion is None:
         return PromotionDecision(True, "there is no champion yet, and the baseline is met", numbers)
-    expected = np.array(truth, object)
-    right, held = np.array(challenger, object) == expected, np.array(champion, object) == expected
+    if not len(test):
+        return PromotionDecision(
+            True, "there are no test products to compare it with the champion on", numbers
+        )
+    right, held = (listed_under(test, np.array(said, object)) for said in (challenger, champion))
     gain = right.astype(np.float64) - held
     low, high = paired_bootstrap(gain, config)
     numbers |= {
@@ -109,7 +115,7 @@ def decide(
     if high < 0:
         reason = f"it is worse than the champion by {-gain.mean():.4f} {interval}"
         return PromotionDecision(False, reason, numbers)
-    losses = _category_losses(truth, gain, config)
+    losses = _category_losses(test[LABEL_COLUMN].tolist(), gain, config)
     if losses:
         loss, category, rows = max(losses)
         numbers["largest_category_loss"] = loss

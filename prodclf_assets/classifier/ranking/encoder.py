@@ -13,6 +13,7 @@ import numpy.typing as npt
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
 from prodclf_assets.classifier.kernels import side_by_side
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
 from prodclf_assets.classifier.ranking.pair_features import (
     KEYS,
@@ -20,7 +21,9 @@ from prodclf_assets.classifier.ranking.pair_features import (
     LabelStatistics,
     ProductTraits,
 )
+from prodclf_assets.classifier.retrieval.branch_scorer import BranchScorer
 from prodclf_assets.classifier.retrieval.label_weights import LabelWeights
+from prodclf_assets.classifier.retrieval.neighbours import Neighbours
 from prodclf_assets.classifier.retrieval.retriever import Retriever, RetrieverConfig
 from prodclf_assets.classifier.text_features import HashedTexts, SparseRows, TextConfig, Vocabulary
 
@@ -132,6 +135,21 @@ class Encoder:
             loaded: npt.NDArray[np.generic] = np.load(folder / f"{name}.npy", allow_pickle=False)
             return loaded
 
+        def later_scorers() -> tuple[
+            npt.NDArray[np.float32], npt.NDArray[np.float32], BranchScorer, Neighbours
+        ]:
+            bias: npt.NDArray[np.float32] = array("svm_bias")  # type: ignore[assignment]
+            if not (folder / "branch_of.npy").exists():  # written by a version that did not know them
+                nobody = Neighbours.none(len(array("vocabulary_slots")))
+                return np.zeros_like(bias), bias, BranchScorer.none(len(bias)), nobody
+            weights = LabelWeights(*(array(f"branches_{part}") for part in SCORER_PARTS))  # type: ignore[arg-type]
+            return (
+                array("prior"),  # type: ignore[return-value]
+                bias,
+                BranchScorer(array("branch_of"), weights, array("branch_bias")),  # type: ignore[arg-type]
+                Neighbours(*(array(f"neighbours_{field.name}") for field in fields(Neighbours))),  # type: ignore[arg-type]
+            )
+
         def affinity(name: str) -> AffinityTable:
             return AffinityTable(*(array(f"{name}_{part}") for part in ("ids", "indptr", "labels", "counts")))  # type: ignore[arg-type]
 
@@ -142,7 +160,7 @@ class Encoder:
                 RetrieverConfig(**config["retriever"]),
                 LabelWeights(*(array(f"scorers_{part}") for part in SCORER_PARTS)),  # type: ignore[arg-type]
                 array("mass_bias"),  # type: ignore[arg-type]
-                array("svm_bias"),  # type: ignore[arg-type]
+                *later_scorers(),
             ),
             LabelStatistics(
                 array("label_counts"),  # type: ignore[arg-type]
@@ -157,12 +175,17 @@ class Encoder:
             "vocabulary_slots": self.vocabulary.slots,
             "vocabulary_idf": self.vocabulary.idf,
             "mass_bias": self.retriever.mass_bias,
+            "prior": self.retriever.prior,
             "svm_bias": self.retriever.svm_bias,
             "label_counts": self.statistics.counts,
             "label_middle": self.statistics.middle,
             "label_spread": self.statistics.spread,
         }
-        arrays |= {f"scorers_{part}": getattr(self.retriever.weights, part) for part in SCORER_PARTS}
+        branches = self.retriever.branches
+        arrays |= {"branch_of": branches.branch, "branch_bias": branches.bias}
+        for name, weights in (("scorers", self.retriever.weights), ("branches", branches.weights)):
+            arrays |= {f"{name}_{part}": getattr(weights, part) for part in SCORER_PARTS}
+        arrays |= {f"neighbours_{name}": array for name, array in vars(self.retriever.neighbours).items()}
         for key, affinity in zip(KEYS, self.statistics.affinities, strict=True):
             parts = ("ids", "indptr", "labels", "counts")
             arrays |= {f"affinity_{key}_{part}": getattr(affinity, part) for part in parts}
@@ -173,7 +196,7 @@ def fit_encoder(
     products: ProductBatch,
     groups: npt.NDArray[np.uint32],
     tree: LabelTree,
-    labels: npt.NDArray[np.int32],
+    truth: LabelSets,
     text: TextConfig,
     retriever: RetrieverConfig,
     folds: int,
@@ -189,7 +212,7 @@ def fit_encoder(
         products: the training products.
         groups: uint32[n], a key per product; equal keys share a fold.
         tree: the labels.
-        labels: int32[n], the label of each product; nothing is learnt from one with -1.
+        truth: the labels of each product; nothing is learnt from one without any.
         text: what counts as a feature.
         retriever: how the retrievers are fitted.
         folds: how many parts the products are dealt into, two at least.
@@ -200,20 +223,20 @@ def fit_encoder(
     traits, texts = ProductTraits.of(products), HashedTexts.of(products, text, threads)
 
     def fit(members: npt.NDArray[np.bool_], threads: int) -> Encoder:
-        chosen = np.flatnonzero(members & (labels >= 0))
-        own, known = texts.take(chosen), labels[chosen]
+        chosen = np.flatnonzero(members & (truth.sizes > 0))
+        own, known = texts.take(chosen), truth.take(chosen)
         vocabulary = Vocabulary.fit(own)
         rows = vocabulary.weigh(own, threads)
         names = vocabulary.transform(_titles(tree.names), threads)
         return Encoder(
             tree,
             vocabulary,
-            Retriever.fit(rows, known, names, len(vocabulary), retriever, threads),
+            Retriever.fit(rows, known, names, tree.parent, len(vocabulary), retriever, threads),
             LabelStatistics.fit(traits.take(chosen), known, len(tree)),
         )
 
     def whole(threads: int) -> Encoder:
-        return checkpoints.stage("encoder", Encoder, lambda: fit(np.full(len(labels), True), threads))
+        return checkpoints.stage("encoder", Encoder, lambda: fit(np.full(len(truth), True), threads))
 
     def out_of_fold(part: int, threads: int) -> Pairs:
         def encode() -> Pairs:
@@ -226,7 +249,7 @@ def fit_encoder(
     fold = groups % np.uint32(folds)
     members = {part: np.flatnonzero(fold == part) for part in np.unique(fold).tolist()}
     jobs: list[Callable[[int], Encoder | Pairs]] = [whole, *(partial(out_of_fold, part) for part in members)]
-    done = side_by_side(jobs, len(labels), threads)
+    done = side_by_side(jobs, len(truth), threads)
     encoder, *parts = cast("tuple[Encoder, *tuple[Pairs, ...]]", tuple(done))
     in_order = np.argsort(np.concatenate(list(members.values())), kind="stable")
     return encoder, Pairs.joined(parts).take(in_order)

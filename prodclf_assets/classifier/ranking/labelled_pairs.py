@@ -3,12 +3,14 @@
 import hashlib
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from prodclf_assets.classifier.label_sets import LabelSets, joined
 from prodclf_assets.classifier.ranking.encoder import Pairs
 from prodclf_assets.classifier.ranking.pair_features import FEATURES
 
@@ -24,34 +26,50 @@ class LabelledPairs:
 
     Attributes:
         pairs: the products' candidates and features.
-        labels: int32[n], the true label's code, -1 for one the model cannot answer.
+        truth: their categories.
         groups: uint32[n], of the products' titles, see `groups_of`.
     """
 
     pairs: Pairs
-    labels: npt.NDArray[np.int32]
+    truth: LabelSets
     groups: npt.NDArray[np.uint32]
 
+    def __len__(self) -> int:
+        return len(self.groups)
+
     @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """int32[n]: the category of the row itself, -1 for one the model cannot answer."""
+        return self.truth.own
+
+    @cached_property
     def hits(self) -> npt.NDArray[np.bool_]:
-        """bool[n, k]: the candidate that is the true label, if there is one, ranked or not."""
-        found: npt.NDArray[np.bool_] = self.pairs.candidates == self.labels[:, None]
-        return found
+        """bool[n, k]: the candidates that are right, ranked or not."""
+        return self.truth.contain(self.pairs.candidates)
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """bool[n, k]: the ranked candidate that is the true label, if there is one."""
+        """bool[n, k]: the ranked candidates that are right."""
         found: npt.NDArray[np.bool_] = self.hits & self.pairs.has_features
         return found
 
     @property
     def answerable(self) -> int:
-        """How many products have their true label among the ranked candidates."""
-        return int(self.right.sum())
+        """How many products have a right label among the ranked candidates."""
+        return int(self.right.any(axis=1).sum())
 
     def take(self, rows: npt.NDArray[np.int64]) -> "LabelledPairs":
         """Some of the products, by position."""
-        return LabelledPairs(self.pairs.take(rows), self.labels[rows], self.groups[rows])
+        return LabelledPairs(self.pairs.take(rows), self.truth.take(rows), self.groups[rows])
+
+    @classmethod
+    def joined(cls, parts: "list[LabelledPairs]") -> "LabelledPairs":
+        """The products of all parts, one part after the other."""
+        return cls(
+            Pairs.joined([part.pairs for part in parts]),
+            joined([part.truth for part in parts]),
+            np.concatenate([part.groups for part in parts]),
+        )
 
     def folds(self, count: int) -> npt.NDArray[np.uint32]:
         """uint32[n]: the fold of each product, of `count`; not of the retrievers' folds, which other bits decide."""
@@ -62,8 +80,9 @@ class LabelledPairs:
     def digest(self) -> str:
         """SHA-256 (hex) of everything in it."""
         digest = hashlib.sha256(str(self.pairs.candidates.shape).encode())
-        pairs = self.pairs
-        for array in (pairs.candidates, pairs.features, pairs.familiarity, self.labels, self.groups):
+        pairs, truth = self.pairs, self.truth
+        arrays = (pairs.candidates, pairs.features, pairs.familiarity, *vars(truth).values())
+        for array in (*arrays, self.groups):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
@@ -80,6 +99,8 @@ class LabelledPairs:
             "candidate": self.pairs.candidates.ravel(),
             "ranked": self.pairs.has_features.ravel(),
             "label": np.repeat(self.labels, k),
+            "labels": _once_a_product(self.truth, k, self.truth.codes),
+            "taught": _once_a_product(self.truth, k, self.truth.taught),
             "group": np.repeat(self.groups, k),
             "familiarity": np.repeat(self.pairs.familiarity, k),
         }
@@ -99,8 +120,23 @@ class LabelledPairs:
         for i, name in enumerate(FEATURES):
             features[:, i] = table.column(name).to_numpy()[ranked]
         candidates = table.column("candidate").to_numpy().reshape(-1, k)
-        labels, groups, familiarity = (
+        own, groups, familiarity = (
             table.column(name).to_numpy()[::k].copy() for name in ("label", "group", "familiarity")
         )
         counts = ranked.reshape(-1, k).sum(axis=1).astype(np.int32)
-        return cls(Pairs(candidates, counts, features, familiarity), labels, groups)
+        sets, taught = (table.column(name).combine_chunks() for name in ("labels", "taught"))
+        truth = LabelSets(
+            own,
+            sets.offsets.to_numpy()[::k].astype(np.int64),
+            sets.values.to_numpy(),
+            taught.values.to_numpy(zero_copy_only=False),
+        )
+        return cls(Pairs(candidates, counts, features, familiarity), truth, groups)
+
+
+def _once_a_product(truth: LabelSets, k: int, values: npt.NDArray[Any]) -> Any:
+    """What belongs to `truth.codes`, as Arrow lists, in the first of each product's k rows; the others have empty lists."""
+    import pyarrow as pa
+
+    ends = np.repeat(truth.indptr[1:], k).astype(np.int32)
+    return pa.ListArray.from_arrays(np.append(np.int32(0), ends), values)

@@ -15,15 +15,18 @@ import numpy.typing as npt
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.kernels import kernel, map_blocks
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
+from prodclf_assets.classifier.retrieval.neighbours import VIEWS
 from prodclf_assets.classifier.retrieval.retriever import SHARPNESS, Candidates
 
 KEYS = ("brand", "seller", "first_word", "last_word", "hint", "brand_price")
 NUMBERS = ("price", "list_price", "rating", "reviews_count")
 SHAPE = ("discount", "words", "characters", "digit_share", "described")
-_RANKED = ("naive_bayes", "complement", "centroid", "svm")
+_RANKED = ("naive_bayes", "complement", "centroid", "svm", "branch")
 FEATURES = (
     *(f"{scorer}_{view}" for scorer in _RANKED for view in ("score", "gap", "share", "rank", "margin")),
+    *VIEWS,
     "name_score",
     "name_gap",
     *(f"{branch}_{scorer}_share" for branch in ("parent", "root") for scorer in ("naive_bayes", "svm")),
@@ -94,7 +97,7 @@ class AffinityTable:
 
     @classmethod
     def fit(cls, ids: npt.NDArray[np.uint32], labels: npt.NDArray[np.int32]) -> "AffinityTable":
-        """Count the labels of each id; products without one (0) are left out."""
+        """Count the labels (int32[n]) of each id (uint32[n]); those without one (0) are left out."""
         present = ids != 0
         pairs, counts = np.unique(
             (ids[present].astype(np.uint64) << np.uint64(32)) | labels[present].astype(np.uint64),
@@ -126,8 +129,9 @@ class LabelStatistics:
     affinities: tuple[AffinityTable, ...]
 
     @classmethod
-    def fit(cls, traits: ProductTraits, labels: npt.NDArray[np.int32], count: int) -> "LabelStatistics":
-        """Gather the statistics of `count` labels."""
+    def fit(cls, traits: ProductTraits, truth: LabelSets, count: int) -> "LabelStatistics":
+        """Gather the statistics of `count` labels; a product counts for those that it is an example of."""
+        traits, labels = traits.take(truth.rows[truth.taught]), truth.codes[truth.taught]
         quartiles = np.stack([_quartiles(column, labels, count) for column in traits.numbers.T], axis=2)
         return cls(
             np.bincount(labels, minlength=count).astype(np.float32),
@@ -231,7 +235,7 @@ def _pair_features(
 ):  # fmt: skip
     n, k = candidates.shape
     out = np.empty((ranked.sum(), width), np.float32)
-    share = np.empty((4, k), np.float32)
+    share = np.empty((5, k), np.float32)
     total_count = np.float32(0)
     for label in range(len(counts)):
         total_count += counts[label]
@@ -242,8 +246,8 @@ def _pair_features(
         looked_at = ranked[row]
         for key in range(len(found)):
             found[key] = _position(ids, tables[key], tables[key + 1], keys[row, key])
-        for view in range(4):
-            scorer = view if view < 3 else 4
+        for view in range(5):
+            scorer = view if view < 3 else view + 1
             first = second = np.float32(-np.inf)
             for place in range(k):
                 value = scores[row, place, scorer]
@@ -276,18 +280,20 @@ def _pair_features(
         for place in range(looked_at):
             at = out[base + place]
             label = candidates[row, place]
-            at[20] = scores[row, place, 3]
-            at[21] = scores[row, place, 3] - best_name
-            at[22:26] = 0
+            for view in range(3):
+                at[25 + view] = scores[row, place, 6 + view]
+            at[28] = scores[row, place, 3]
+            at[29] = scores[row, place, 3] - best_name
+            at[30:34] = 0
             for other in range(k):
                 if parent[candidates[row, other]] == parent[label]:
-                    at[22] += share[0, other]
-                    at[23] += share[3, other]
+                    at[30] += share[0, other]
+                    at[31] += share[3, other]
                 if root[candidates[row, other]] == root[label]:
-                    at[24] += share[0, other]
-                    at[25] += share[3, other]
-            at[26] = np.log(1 + counts[label])
-            column = 27
+                    at[32] += share[0, other]
+                    at[33] += share[3, other]
+            at[34] = np.log(1 + counts[label])
+            column = 35
             prior = max(counts[label], np.float32(0.5)) / total_count
             for key in range(len(found)):
                 seen, together = np.float32(0), np.float32(0)

@@ -2,7 +2,7 @@
 
 One booster serves all labels and learns from products, so what is rebalanced is how much each product counts, or how
 often it is seen. The retrievers need none of it: their scores hold no prior of a label. Rebalanced probabilities lean
-towards rare labels; they are calibrated on validation products, whose shares are those of the catalogue.
+towards rare labels; they are calibrated on answers to all products, whose shares are those of the catalogue.
 """
 
 from typing import Any

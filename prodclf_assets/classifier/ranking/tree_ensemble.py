@@ -10,6 +10,7 @@ leaves in the order of the trees, and thresholds rounded down to the float32 tha
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +84,11 @@ class Forest:
     def features(self) -> int:
         """How many columns a row has."""
         return len(self.columns) - 1
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns; fewer or more than there are columns in a text that does not fit together."""
+        return tuple(_field(self.text.partition("\nTree=0\n")[0], "feature_names").split())
 
     def sums(self, rows: npt.NDArray[np.float32], threads: int = 1) -> npt.NDArray[np.float64]:
         """float64[n]: the summed leaves of each row.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.retrieval.label_weights import LabelWeights
 from prodclf_assets.classifier.text_features import SparseRows
 
@@ -25,7 +26,7 @@ NAIVE_BAYES, COMPLEMENT, CENTROID, NAME = range(4)
 
 def fit_one_pass(
     rows: SparseRows,
-    labels: npt.NDArray[np.int32],
+    truth: LabelSets,
     names: SparseRows,
     features: int,
     *,
@@ -36,7 +37,7 @@ def fit_one_pass(
 
     Args:
         rows: features of the training products.
-        labels: int32[n], the label of each product.
+        truth: the labels of each product; it counts for those that it is an example of.
         names: features of each label's name; its length is the number of labels.
         features: how many features there are.
         alpha, complement_alpha: additive smoothing of the two naive Bayes scorers.
@@ -49,7 +50,7 @@ def fit_one_pass(
 
     count = len(names)
     membership = sparse.csr_matrix(
-        (np.ones(len(labels), np.float32), labels, np.arange(len(labels) + 1)), shape=(len(labels), count)
+        (truth.taught.astype(np.float32), truth.codes, truth.indptr), shape=(len(truth), count)
     )
     sums = (_matrix(rows, features).T @ membership).tocsr()
     name = _matrix(names, features).T.tocsr()

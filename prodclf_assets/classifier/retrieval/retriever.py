@@ -3,7 +3,8 @@
 
 The one-pass scorers choose the candidates, looking only at features that few labels share: the rest are most of the work
 and tell labels apart least. Among the candidates all features count and the SVM has its say. Naive Bayes and SVM together
-put them in order, and say how many of them the ranker has to see.
+put them in order, and say how many of them the ranker has to see. An SVM over branches and the nearest neighbours then say
+what they think of the candidates.
 """
 
 from dataclasses import dataclass
@@ -13,15 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.classifier.kernels import kernel, map_blocks
+from prodclf_assets.classifier.label_sets import LabelSets
+from prodclf_assets.classifier.retrieval.branch_scorer import BranchScorer
 from prodclf_assets.classifier.retrieval.label_weights import Bitmaps, LabelWeights, add_long, add_short
 from prodclf_assets.classifier.retrieval.linear_scorers import CENTROID, ONE_PASS, fit_one_pass
+from prodclf_assets.classifier.retrieval.neighbours import VIEWS, Neighbours
 from prodclf_assets.classifier.retrieval.svm import fit_svm
 from prodclf_assets.classifier.text_features import SparseRows
 
-SCORES = (*ONE_PASS, "svm")
+SCORES = (*ONE_PASS, "svm", "branch", *VIEWS)
 SVM = len(ONE_PASS)
-SHARPNESS = np.array([1 / 3, 3.0, 20.0, 20.0, 3.0], np.float32)
+BRANCH = SVM + 1
+SHARPNESS = np.array([1 / 3, 3.0, 20.0, 20.0, 3.0, 3.0], np.float32)
 """What a scorer's values are multiplied by before a softmax: their scales differ, and mixing them needs a common one."""
+PRIOR = 1.5
+"""Of the logarithm of a label's products in naive Bayes, where it chooses candidates: of thousands of labels most are rare,
+and together they would crowd a common one out."""
 POOLED = np.array([0.15, 2.25], np.float32)
 """Weights of naive Bayes and SVM in the log-probability of a candidate, as a conditional logit fitted to held-out products
 of real catalogues has them; the other scorers' weights were within noise of 0."""
@@ -40,6 +48,7 @@ class RetrieverConfig:
             learns too little.
         svm_passes: most passes of coordinate descent per label.
         svm_cut: weights smaller than this are dropped (Babbar & Schoelkopf 2017); accuracy does not notice.
+        branch_c: the penalty of errors of the SVM over branches.
     """
 
     naive_bayes_alpha: float = 0.02
@@ -50,6 +59,7 @@ class RetrieverConfig:
     svm_c: float = 0.5
     svm_passes: int = 7
     svm_cut: float = 0.02
+    branch_c: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,26 +79,33 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Retriever:
-    """The five scorers, fitted.
+    """The scorers, fitted.
 
     Attributes:
         config: how they were fitted.
-        weights: those of `SCORES`.
+        weights: those of the one-pass scorers and the SVM.
         mass_bias: float32[labels, 2]; what a product's summed features are multiplied by in the naive Bayes scorers.
+        prior: float32[labels], what naive Bayes adds for how common a label is when it chooses candidates.
         svm_bias: float32[labels].
+        branches: the SVM over branches.
+        neighbours: the training products, to look for those most alike.
     """
 
     config: RetrieverConfig
     weights: LabelWeights
     mass_bias: npt.NDArray[np.float32]
+    prior: npt.NDArray[np.float32]
     svm_bias: npt.NDArray[np.float32]
+    branches: BranchScorer
+    neighbours: Neighbours
 
     @classmethod
     def fit(
         cls,
         rows: SparseRows,
-        labels: npt.NDArray[np.int32],
+        truth: LabelSets,
         names: SparseRows,
+        parent: npt.NDArray[np.int32],
         features: int,
         config: RetrieverConfig,
         threads: int = 1,
@@ -97,16 +114,19 @@ class Retriever:
 
         Args:
             rows: features of the training products.
-            labels: int32[n], the label of each product.
+            truth: the labels of each product.
             names: features of each label's name; its length is the number of labels.
+            parent: int32[labels], a number from 0 on shared by the labels of one branch.
             features: how many features there are.
             config: how to fit.
             threads: how many may run at once.
         """
         one_pass, mass_bias = fit_one_pass(
-            rows, labels, names, features,
+            rows, truth, names, features,
             alpha=config.naive_bayes_alpha, complement_alpha=config.complement_alpha,
         )  # fmt: skip
+        counts = np.bincount(truth.codes[truth.taught], minlength=len(names))
+        prior = (PRIOR * np.log(counts + 0.5)).astype(np.float32)
         size = min(config.candidates, len(names))
         if size == len(names):
             shortlists = np.tile(np.arange(size, dtype=np.int32), (len(rows), 1))
@@ -114,16 +134,18 @@ class Retriever:
             found = map_blocks(
                 lambda a, b: _shortlists(
                     rows.indptr[a : b + 1], rows.ids, rows.values, one_pass.indptr, one_pass.labels,
-                    one_pass.weights, mass_bias, SHARPNESS, config.telling, size,
+                    one_pass.weights, mass_bias, prior, SHARPNESS, config.telling, size,
                 ),
                 len(rows), threads,
             )  # fmt: skip
             shortlists = np.concatenate([np.empty((0, size), np.int32), *found])
         svm, svm_bias = fit_svm(
-            rows, labels, shortlists, len(names), features, threads,
+            rows, truth, shortlists, len(names), features, threads,
             c=config.svm_c, passes=config.svm_passes, cut=config.svm_cut,
         )  # fmt: skip
-        return cls(config, one_pass.beside(svm), mass_bias, svm_bias)
+        branches = BranchScorer.fit(rows, truth, shortlists, parent, features, threads, config.branch_c)
+        neighbours = Neighbours.fit(rows, truth, features)
+        return cls(config, one_pass.beside(svm), mass_bias, prior, svm_bias, branches, neighbours)
 
     def retrieve(self, rows: SparseRows, threads: int = 1) -> Candidates:
         """The likeliest labels of each row, with the scores of all scorers."""
@@ -133,14 +155,19 @@ class Retriever:
             found: tuple[npt.NDArray[np.generic], ...] = _retrieve(
                 rows.indptr[start : stop + 1], rows.ids, rows.values,
                 self.weights.indptr, self.weights.labels, self.weights.weights, *self._bitmaps,
-                self.mass_bias, self.svm_bias,
+                self.mass_bias, self.prior, self.svm_bias,
                 SHARPNESS, POOLED, self.config.telling, size, self.config.least_share,
             )  # fmt: skip
             return found
 
         # At least one block, since it has the shapes and dtypes of the answer.
         parts = map_blocks(work, len(rows), threads) or [work(0, 0)]
-        return Candidates(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        labels, linear, ranked = (np.concatenate(part) for part in zip(*parts, strict=True))
+        scores = np.empty((*labels.shape, len(SCORES)), np.float32)
+        scores[:, :, :BRANCH] = linear
+        scores[:, :, BRANCH] = self.branches.scores(rows, labels, threads)
+        scores[:, :, BRANCH + 1 :] = self.neighbours.views(rows, labels, threads)
+        return Candidates(labels, scores, ranked)
 
     @cached_property
     def _bitmaps(self) -> Bitmaps:
@@ -148,7 +175,7 @@ class Retriever:
 
 
 @kernel
-def _mix(scores, labels, mass, mass_bias, sharpness, mixed, powers, bits):
+def _mix(scores, labels, mass, mass_bias, prior, sharpness, mixed, powers, bits):
     """Sum of the softmaxes of naive Bayes, complement naive Bayes and centroid, over some labels, into `mixed`.
 
     Exponentials of many labels are much of what grows with their number, so they are computed as the processor computes
@@ -158,6 +185,7 @@ def _mix(scores, labels, mass, mass_bias, sharpness, mixed, powers, bits):
         scores: float32[all labels, scorers].
         labels: int32[some].
         mass, mass_bias: of the naive Bayes scorers.
+        prior: of each label; naive Bayes alone knows how common it is.
         sharpness: of each scorer.
         mixed, powers, bits: float32, float32 and int32[some], overwritten.
     """
@@ -169,6 +197,8 @@ def _mix(scores, labels, mass, mass_bias, sharpness, mixed, powers, bits):
             score = scores[labels[i], scorer]
             if scorer < 2:
                 score += mass * mass_bias[labels[i], scorer]
+            if scorer == 0:
+                score += prior[labels[i]]
             powers[i] = score
             if score > largest:
                 largest = score
@@ -254,7 +284,7 @@ def _alike(scores, least, labels):
 
 @kernel
 def _shortlist(
-    ids, values, start, stop, by_feature, labels, weights, mass_bias, sharpness, telling, scores, room, out
+    ids, values, start, stop, by_feature, labels, weights, mass_bias, prior, sharpness, telling, scores, room, out
 ):  # fmt: skip
     """The likeliest labels of one row by the one-pass scorers into `out`, the likeliest first; returns the limit used."""
     scores[:] = 0
@@ -264,7 +294,7 @@ def _shortlist(
         mass = add_short(ids, values, start, stop, telling, by_feature, labels, weights, scores)
     compared, mixed, powers, bits = room
     few = _alike(scores, len(out), compared)
-    _mix(scores, compared[:few], mass, mass_bias, sharpness, mixed[:few], powers[:few], bits[:few])
+    _mix(scores, compared[:few], mass, mass_bias, prior, sharpness, mixed[:few], powers[:few], bits[:few])
     _best(mixed[:few], len(out), out)
     for place in range(len(out)):
         out[place] = compared[out[place]]
@@ -272,7 +302,7 @@ def _shortlist(
 
 
 @kernel
-def _shortlists(indptr, ids, values, by_feature, labels, weights, mass_bias, sharpness, telling, size):
+def _shortlists(indptr, ids, values, by_feature, labels, weights, mass_bias, prior, sharpness, telling, size):
     """int32[n, size]: the shortlist of each row."""
     n = len(indptr) - 1
     out = np.empty((n, size), np.int32)
@@ -280,7 +310,7 @@ def _shortlists(indptr, ids, values, by_feature, labels, weights, mass_bias, sha
     room = _room(len(mass_bias))
     for row in range(n):
         _shortlist(
-            ids, values, indptr[row], indptr[row + 1], by_feature, labels, weights, mass_bias, sharpness,
+            ids, values, indptr[row], indptr[row + 1], by_feature, labels, weights, mass_bias, prior, sharpness,
             telling, scores, room, out[row],
         )  # fmt: skip
     return out
@@ -288,7 +318,7 @@ def _shortlists(indptr, ids, values, by_feature, labels, weights, mass_bias, sha
 
 @kernel
 def _retrieve(
-    indptr, ids, values, by_feature, labels, weights, bitmap_of, words, before, mass_bias, svm_bias,
+    indptr, ids, values, by_feature, labels, weights, bitmap_of, words, before, mass_bias, prior, svm_bias,
     sharpness, pooled, telling, size, least_share,
 ):  # fmt: skip
     """Labels, scores and number to rank of the candidates of each row."""
@@ -311,7 +341,7 @@ def _retrieve(
     for row in range(n):
         start, stop = indptr[row], indptr[row + 1]
         counted = _shortlist(
-            ids, values, start, stop, by_feature, labels, weights, mass_bias, sharpness, telling,
+            ids, values, start, stop, by_feature, labels, weights, mass_bias, prior, sharpness, telling,
             scores, room, short,
         )  # fmt: skip
         add_long(

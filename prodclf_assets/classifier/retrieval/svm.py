@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.classifier.kernels import fetch, kernel, map_blocks, unsigned
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.retrieval.label_weights import LabelWeights
 from prodclf_assets.classifier.text_features import SparseRows
 
 
 def fit_svm(
     rows: SparseRows,
-    labels: npt.NDArray[np.int32],
+    truth: LabelSets,
     shortlists: npt.NDArray[np.int32],
     count: int,
     features: int,
@@ -29,7 +30,7 @@ def fit_svm(
 
     Args:
         rows: features of the training products.
-        labels: int32[n], the label of each product.
+        truth: the labels of each product; it is no example against any of them.
         shortlists: int32[n, size], the labels each product is to be told from.
         count: how many labels there are.
         features: how many features there are.
@@ -41,12 +42,12 @@ def fit_svm(
     Returns:
         the weights, float32[nnz, 1] by feature, and the bias, float32[labels].
     """
-    n = len(labels)
-    member_label = np.concatenate([shortlists.ravel(), labels]).astype(np.int64)
-    member_row = np.concatenate([np.repeat(np.arange(n), shortlists.shape[1]), np.arange(n)])
-    pairs = np.sort(member_label * n + member_row)
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+    n = len(truth)
+    right = (truth.codes * np.int64(n) + truth.rows)[truth.taught]
+    against = shortlists * np.int64(n) + np.arange(n)[:, None]
+    pairs, first = np.unique(np.concatenate([right, against[~truth.contain(shortlists)]]), return_index=True)
     member_label, member_row = pairs // n, pairs % n
+    signs = np.where(first < len(right), np.float32(1), np.float32(-1))
     starts = np.searchsorted(member_label, np.arange(count + 1))
     square = np.add.reduceat(np.append(rows.values**2, np.float32(0)), rows.indptr[:-1])
     square[np.diff(rows.indptr) == 0] = 0
@@ -57,11 +58,10 @@ def fit_svm(
         ids, values, bias = [], [], []
         weights = np.empty(features + 1, np.float32)
         for label in range(first, last):
-            members = member_row[starts[label] : starts[label + 1]]
-            sign = np.where(labels[members] == label, 1, -1).astype(np.float32)
+            own = slice(starts[label], starts[label + 1])
             weights[:] = 0
             _descend(
-                members, sign, rows.indptr, rows.ids, rows.values, square, weights,
+                member_row[own], signs[own], rows.indptr, rows.ids, rows.values, square, weights,
                 np.float32(c), passes, np.float32(0.1), label,
             )  # fmt: skip
             kept = np.flatnonzero(np.abs(weights[:-1]) > cut).astype(np.int32)

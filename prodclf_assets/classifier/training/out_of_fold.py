@@ -25,7 +25,7 @@ def belong_together(train: pd.DataFrame, tree: LabelTree, pairs: LabelledPairs) 
     """
     if not np.array_equal(pairs.labels, tree.encode(train[LABEL_COLUMN].tolist())):
         raise LabelError(
-            f"the features ({len(pairs.labels):,} products) were made from another version of train_split "
+            f"the features ({len(pairs):,} products) were made from another version of train_split "
             f"({len(train):,} products); materialise features again"
         )
 
@@ -35,7 +35,6 @@ def out_of_fold_rankers(
     config: RankerConfig,
     folds: int,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
-    held: LabelledPairs | None = None,
 ) -> list[Callable[[int], Ranker]]:
     """What fits, with so many threads, the re-ranker that has not seen fold 0, 1 and so on of `pairs.folds(folds)`.
 
@@ -44,20 +43,23 @@ def out_of_fold_rankers(
         config: of the re-ranker.
         folds: parts that the products are dealt into, two at least.
         checkpoints: where each is kept as soon as it is there.
-        held: products that tell when each is best, as for `Ranker.fit`.
     """
     fold = pairs.folds(folds)
 
     def fit(part: int, threads: int) -> Ranker:
-        outside = np.flatnonzero(fold != part)
-
         def make() -> Ranker:
-            learnt = pairs.pairs.take(outside)
-            return Ranker.fit(learnt, pairs.labels[outside], config, threads, held=held)
+            learnt, held = (pairs.take(np.flatnonzero(side)) for side in (fold != part, fold == part))
+            return Ranker.fit(learnt, config, threads, held=held)
 
         return checkpoints.stage(f"ranker_{part + 1}_of_{folds}", Ranker, make)
 
     return [partial(fit, part) for part in range(folds)]
+
+
+def mean_curve(rankers: Sequence[Ranker]) -> dict[int, float]:
+    """The mean of the rankers' learning curves, by number of trees; empty when they were measured on too few products."""
+    shared = set.intersection(*(set(ranker.curve) for ranker in rankers))
+    return {trees: float(np.mean([ranker.curve[trees] for ranker in rankers])) for trees in sorted(shared)}
 
 
 def out_of_fold_scores(
@@ -96,8 +98,7 @@ def out_of_fold_probabilities(
     fold = pairs.folds(folds)
     rankers = side_by_side(out_of_fold_rankers(pairs, config, folds), len(fold), threads)
     raw = out_of_fold_scores(pairs, rankers, threads)
-    candidates = pairs.pairs.candidates
-    hits = pairs.hits
+    candidates, hits = pairs.pairs.candidates, pairs.hits
     count = int(candidates.max(initial=-1)) + 1
     calibrated = np.empty_like(raw)
     for part in range(folds):

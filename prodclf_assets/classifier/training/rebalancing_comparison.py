@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from prodclf_assets.catalog.category_sets import categories_of, listed_under
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.splits import Reframing, reframe_rare_labels
 from prodclf_assets.classifier.calibration.calibrator import calibration_error
@@ -73,18 +75,18 @@ def compare_treatments(
     Raises:
         LabelError: `pairs` were made from other products than `train`.
     """
-    belong_together(train, LabelTree.of(train[LABEL_COLUMN].tolist()), pairs)
-    asked = _Asked(train, reframe_rare_labels(train[LABEL_COLUMN], RARE_ROWS), threads)
+    tree = LabelTree.of(categories_of(pd.concat([train, validation])).tolist())
+    belong_together(train, tree, pairs)
+    asked = _Asked(train, reframe_rare_labels(categories_of(train), RARE_ROWS), threads)
     compared = []
     for method in REBALANCINGS:
-        compared.append(asked.treated(method, pairs, replace(config.ranker, rebalancing=method), config))
+        ranker = replace(config.ranker, rebalancing=method)
+        compared.append(asked.treated(method, tree, pairs, ranker, config))
         tell(str(compared[-1]))
-    fewer = [
-        side.assign(**{LABEL_COLUMN: asked.reframing.apply(side[LABEL_COLUMN])})
-        for side in (train, validation)
-    ]
-    reframed = fit_features(fewer[0], fewer[1], config, threads).train
-    compared.append(asked.treated(REFRAMING, reframed, replace(config.ranker, rebalancing="none"), config))
+    fewer = [asked.reframing.products(side) for side in (train, validation)]
+    reframed = fit_features(fewer[0], fewer[1], config, threads)
+    ranker = replace(config.ranker, rebalancing="none")
+    compared.append(asked.treated(REFRAMING, reframed.encoder.tree, reframed.train, ranker, config))
     tell(str(compared[-1]))
     return compared
 
@@ -98,36 +100,48 @@ class _Asked:
     threads: int
 
     def treated(
-        self, method: str, pairs: LabelledPairs, ranker: RankerConfig, config: TrainingConfig
+        self,
+        method: str,
+        tree: LabelTree,
+        pairs: LabelledPairs,
+        ranker: RankerConfig,
+        config: TrainingConfig,
     ) -> Treatment:
-        """Answer them, and measure."""
-        truth = self.train[LABEL_COLUMN].to_numpy(object)
-        merged = self._merged(truth)
-        own = merged if method == REFRAMING else truth
+        """Answer them, and measure; the candidates are labels of the tree."""
         probabilities = out_of_fold_probabilities(pairs, ranker, self.threads)
         best = probabilities.argmax(axis=1)
-        rows = np.arange(len(truth))
-        paths = np.array(LabelTree.of(own.tolist()).paths, object)
-        answers = paths[pairs.pairs.candidates[rows, best]]
-        merged_answers = self._merged(answers)
+        rows = np.arange(len(best))
+        answers = np.array(tree.paths, object)[pairs.pairs.candidates[rows, best]]
+        accuracy, macro_f1 = _measured(self.train, answers)
+        merged_accuracy, merged_macro_f1 = _measured(self.merged, self._renamed(answers))
         return Treatment(
             method,
             method == config.ranker.rebalancing,
-            float((answers == truth).mean()),
-            _macro_f1(truth, answers),
-            float((merged_answers == merged).mean()),
-            _macro_f1(merged, merged_answers),
-            calibration_error(probabilities[rows, best], answers == own),
+            accuracy,
+            macro_f1,
+            merged_accuracy,
+            merged_macro_f1,
+            calibration_error(probabilities[rows, best], pairs.hits[rows, best]),
         )
 
-    def _merged(self, labels: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    @cached_property
+    def merged(self) -> pd.DataFrame:
+        """The products with rare labels counted under their parent."""
+        return self.reframing.products(self.train)
+
+    def _renamed(self, labels: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
         """The labels with rare ones under their parent."""
         merged: npt.NDArray[np.object_] = self.reframing.apply(pd.Series(labels)).to_numpy(object)
         return merged
 
 
-def _macro_f1(truth: npt.NDArray[np.object_], answers: npt.NDArray[np.object_]) -> float:
-    """Mean F1 over the categories that are true somewhere."""
+def _measured(products: pd.DataFrame, answers: npt.NDArray[np.object_]) -> tuple[float, float]:
+    """Accuracy and mean F1 over the categories that are true somewhere; any category of a product is right."""
     from sklearn.metrics import f1_score
 
-    return float(f1_score(truth, answers, labels=sorted(set(truth)), average="macro", zero_division=0))
+    right = listed_under(products, answers)
+    truth = np.where(right, answers, products[LABEL_COLUMN].to_numpy(object))
+    labels = sorted(set(truth))
+    return float(right.mean()), float(
+        f1_score(truth, answers, labels=labels, average="macro", zero_division=0)
+    )

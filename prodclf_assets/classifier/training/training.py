@@ -1,7 +1,7 @@
 """Training, in two steps that are kept apart so that the second can be run again without the first.
 
 `fit_features` fits the retrievers and writes down what the re-ranker will learn from; `fit_model` trains the re-ranker
-and calibrates it on products that it has not seen.
+and calibrates it on answers to products that were not learnt from.
 """
 
 import hashlib
@@ -10,21 +10,24 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
+from prodclf_assets.catalog.category_sets import categories_of
+from prodclf_assets.catalog.columns import TITLE_KEY_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle, Provenance
 from prodclf_assets.classifier.calibration.calibrator import FEWEST_PRODUCTS, Calibrator
 from prodclf_assets.classifier.calibration.held_out import HeldOut
 from prodclf_assets.classifier.calibration.thresholds import DecisionConfig
-from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFolder
+from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFolder, Checkpoints
 from prodclf_assets.classifier.kernels import available_cores, side_by_side
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
 from prodclf_assets.classifier.profile import profile_of
 from prodclf_assets.classifier.ranking.encoder import Encoder, fit_encoder
@@ -33,16 +36,21 @@ from prodclf_assets.classifier.ranking.ranker import Ranker, RankerConfig
 from prodclf_assets.classifier.ranking.rebalancing import imbalance_ratio
 from prodclf_assets.classifier.retrieval.retriever import RetrieverConfig
 from prodclf_assets.classifier.text_features import TextConfig
-from prodclf_assets.classifier.training.out_of_fold import out_of_fold_rankers, out_of_fold_scores
+from prodclf_assets.classifier.training.out_of_fold import (
+    mean_curve,
+    out_of_fold_rankers,
+    out_of_fold_scores,
+)
 from prodclf_assets.errors import LabelError
 
 logger = logging.getLogger(__name__)
 
 TRAIN_PAIRS = "train_pairs.parquet"
 CALIBRATION_FOLDS = 2
-"""Parts of the training products that are answered by re-rankers of their own; three or four tell hardly more."""
-ENOUGH_PRODUCTS = 5_000
-"""Validation products that calibrate and set thresholds by themselves: 95% is then known to 0.4 points."""
+"""Parts of the products that are answered by re-rankers of their own; three tell hardly more."""
+FEW_PRODUCTS = 5_000
+FEWEST_TO_LEARN = 20
+"""Products below which a re-ranker learns nothing that would tell how sure an answer is."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,7 @@ class TrainingConfig:
         ranker: how the booster is trained.
         decision: the promise that `auto` keeps.
         folds: parts of the training products; each is scored by retrievers that have not seen it.
+        folds_of_few: the same where products are fewer than `FEW_PRODUCTS`: there a fifth of them is missed.
     """
 
     text: TextConfig = field(default_factory=TextConfig)
@@ -62,12 +71,22 @@ class TrainingConfig:
     ranker: RankerConfig = field(default_factory=RankerConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
     folds: int = 5
+    folds_of_few: int = 10
 
     def __post_init__(self) -> None:
-        if self.folds < 2:
+        if min(self.folds, self.folds_of_few) < 2:
             raise ValueError(
-                f"folds must be 2 or more, not {self.folds}: no fold would be left to learn from"
+                f"folds must be 2 or more, not {min(self.folds, self.folds_of_few)}: no fold would be left to learn from"
             )
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Self:
+        """The parameters that a model was trained with, those of the re-ranker at least."""
+        return cls(ranker=RankerConfig(**bundle.provenance.training["ranker"]))
+
+    def folds_for(self, products: int) -> int:
+        """How many parts so many products are dealt into."""
+        return self.folds if products >= FEW_PRODUCTS else self.folds_of_few
 
     def to_dict(self) -> dict[str, Any]:
         """All parameters, nested, JSON-able."""
@@ -93,6 +112,11 @@ class FeatureSet:
     profile: dict[str, Any]
     data_hash: str
     config: dict[str, Any]
+
+    @cached_property
+    def known(self) -> LabelledPairs:
+        """Pairs of all products."""
+        return LabelledPairs.joined([self.train, self.validation])
 
     def save(self, folder: Path) -> None:
         """Write into a folder: Parquet for the pairs, arrays and JSON for the rest."""
@@ -126,14 +150,13 @@ def fit_features(
     threads: int | None = None,
     checkpoints: CheckpointFolder | None = None,
 ) -> FeatureSet:
-    """Fit the retrievers, and compute what the re-ranker learns from and what it is calibrated on.
+    """Fit the retrievers, and compute what the re-ranker learns from.
 
-    The retrievers learn from both sides: every pair comes from retrievers that have not seen its product, so products
-    that only calibrate would be wasted on them.
+    All is learnt from both sides: every pair comes from retrievers that have not seen its product.
 
     Args:
         train: products frame with `category` and `title_key`.
-        validation: the same; may be empty. Categories that `train` does not have cannot be answered.
+        validation: the same; may be empty.
         config: the parameters.
         threads: how many may run at once; all cores of this process when None.
         checkpoints: where what is done is kept, so that a killed process loses no more than a fold; nowhere when None.
@@ -142,17 +165,17 @@ def fit_features(
         LabelError: the training products have fewer than two categories.
     """
     threads = threads or available_cores()
-    categories = train[LABEL_COLUMN].tolist()
-    tree = LabelTree.of(categories)
+    both = pd.concat([train, validation], ignore_index=True)
+    tree = LabelTree.of(categories_of(both).tolist())
     if len(tree) < 2:
         only = tree.paths[0] if len(tree) else "none"
         raise LabelError(
             f"the training rows have fewer than two categories ({only}); "
             "add products of another category or lower the depth of the label path"
         )
-    both = pd.concat([train, validation], ignore_index=True)
-    labels = tree.encode(both[LABEL_COLUMN].tolist())
-    logger.info("features: %d products, %d labels, %d folds", len(both), len(tree), config.folds)
+    truth = LabelSets.of(both, tree)
+    folds = config.folds_for(len(both))
+    logger.info("features: %d products, %d labels, %d folds", len(both), len(tree), folds)
     digest = data_hash(train, validation)
     kept = NO_CHECKPOINTS
     if checkpoints:
@@ -162,19 +185,19 @@ def fit_features(
         ProductBatch.from_frame(both),
         groups,
         tree,
-        labels,
+        truth,
         config.text,
         config.retriever,
-        config.folds,
+        folds,
         threads,
         kept,
     )
-    known = LabelledPairs(pairs, labels, groups)
+    known = LabelledPairs(pairs, truth, groups)
     return FeatureSet(
         encoder,
         known.take(np.arange(len(train))),
         known.take(np.arange(len(train), len(both))),
-        profile_of(ProductBatch.from_frame(train)),
+        profile_of(ProductBatch.from_frame(both)),
         digest,
         config.to_dict(),
     )
@@ -187,12 +210,13 @@ def fit_model(
     git_commit: str | None = None,
     threads: int | None = None,
     checkpoints: CheckpointFolder | None = None,
+    measured: Bundle | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Bundle:
-    """Train the re-ranker on the training pairs; calibrate it and set thresholds on what was not learnt from.
+    """Train the re-ranker on all pairs; calibrate it and set thresholds on answers to products that were not learnt from.
 
-    That is the validation pairs, and while these are few, the training pairs as well: each is answered by one of two more
-    re-rankers, which has not learnt from it. A thousand products alone say 95% of what is 93%, or is 97%.
+    Every product is answered by one of a few more re-rankers, which has not learnt from it, over scores of retrievers
+    that have not, either (cross-fitting, Chernozhukov et al. 2018). So no product is kept from learning to be measured.
 
     Args:
         features: what `fit_features` gave.
@@ -201,33 +225,24 @@ def fit_model(
         threads: how many may run at once; all cores of this process when None.
         checkpoints: where what is done is kept, so that a killed process loses no more than a block of trees; nowhere
             when None.
+        measured: a saved model of the same parameters that has not learnt from all of these products, and was measured on
+            those it has not; the manifest names it. None for a model that is measured itself.
         now: the clock.
     """
     threads = threads or available_cores()
     kept = NO_CHECKPOINTS
+    tree, known = features.encoder.tree, features.known
     if checkpoints:
-        kept = checkpoints.open("model", {"pairs": features.train.digest, "config": config.to_dict()})
-    tree, train, held = features.encoder.tree, features.train, features.validation
-
-    def fit(threads: int) -> Ranker:
-        return Ranker.fit(train.pairs, train.labels, config.ranker, threads, kept, held)
-
-    # Half the trees with twice the step: what they tell is how sure an answer is, and they tell it in half the time.
-    faster = replace(
-        config.ranker, rounds=max(1, config.ranker.rounds // 2), learning_rate=2 * config.ranker.learning_rate
-    )
-    more = _too_few(train, held)
-    jobs = [fit, *(out_of_fold_rankers(train, faster, CALIBRATION_FOLDS, kept, held) if more else [])]
-    ranker, *others = side_by_side(jobs, len(train.labels), threads)
-    scored = [(held, ranker.probabilities(held.pairs, threads))]
-    if more:
-        scored.append((train, out_of_fold_scores(train, others, threads)))
-    calibrator, answered = _calibrated(scored, len(tree))
-    thresholds = HeldOut.joined(answered).thresholds(tree, config.decision)
-    validated = answered[0]  # by the re-ranker that will answer
+        kept = checkpoints.open("model", {"pairs": known.digest, "config": config.to_dict()})
+    curve, held = _cross_fitted(known, config.ranker, threads, kept)
+    rounds = min(curve, key=curve.__getitem__) if curve else config.ranker.rounds
+    ranker = Ranker.fit(known, replace(config.ranker, rounds=rounds), threads, kept)
+    calibrator = Calibrator.fit(held.probabilities, held.candidates, held.hits, len(tree))
+    answered = replace(held, probabilities=calibrator.apply(held.probabilities, held.candidates))
+    thresholds = answered.thresholds(tree, config.decision)
     metrics = {
-        "imbalance_ratio": imbalance_ratio(train.labels),
-        **{f"validation_{name}": value for name, value in validated.metrics(thresholds).items()},
+        "imbalance_ratio": imbalance_ratio(known.labels),
+        **{f"out_of_fold_{name}": value for name, value in answered.metrics(thresholds).items()},
     }
     logger.info("model: %s", {name: round(value, 4) for name, value in metrics.items()})
     provenance = Provenance(
@@ -236,9 +251,36 @@ def fit_model(
         created_at=now().isoformat(timespec="seconds"),
         metrics=metrics,
         training=config.to_dict(),
-        profile={**features.profile, **validated.distribution(len(tree))},
+        profile={**features.profile, **answered.distribution(len(tree))},
+        measured=None if measured is None else measured.version,
     )
-    return Bundle(features.encoder, ranker, calibrator, thresholds, provenance, threads)
+    return Bundle(features.encoder, replace(ranker, curve=curve), calibrator, thresholds, provenance, threads)
+
+
+def _cross_fitted(
+    known: LabelledPairs, config: RankerConfig, threads: int, kept: Checkpoints
+) -> tuple[dict[int, float], HeldOut]:
+    """How the loss falls with the number of trees, and the re-rankers' probabilities of all products, out of fold.
+
+    With half the trees and twice the step: what they tell is how sure an answer is, and they tell it in half the time.
+    Without products enough to learn from and to measure on, nothing can be told, and nothing is promised.
+    """
+    fold = known.folds(CALIBRATION_FOLDS)
+    of_fold = np.bincount(fold[known.right.any(axis=1)], minlength=CALIBRATION_FOLDS)
+    if of_fold.sum() < FEWEST_PRODUCTS or (of_fold.sum() - of_fold).min() < FEWEST_TO_LEARN:
+        known = known.take(np.empty(0, np.int64))
+        return {}, _held_out(known, np.empty(known.pairs.candidates.shape))
+    faster = replace(config, rounds=max(1, config.rounds // 2), learning_rate=2 * config.learning_rate)
+    jobs = out_of_fold_rankers(known, faster, CALIBRATION_FOLDS, kept)
+    rankers = side_by_side(jobs, len(known), threads)
+    curve = {2 * trees: loss for trees, loss in mean_curve(rankers).items()}
+    return curve, _held_out(known, out_of_fold_scores(known, rankers, threads))
+
+
+def _held_out(products: LabelledPairs, probabilities: npt.NDArray[np.float64]) -> HeldOut:
+    """What re-rankers say of products' candidates, float64[n, k]."""
+    pairs = products.pairs
+    return HeldOut(pairs.candidates, probabilities, products.truth, pairs.familiarity)
 
 
 def features_inputs(digest: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,41 +304,3 @@ def data_hash(*frames: pd.DataFrame) -> str:
                 texts = values.astype("string").astype(object)
                 digest.update(json.dumps(texts.where(texts.notna(), None).tolist()).encode())
     return digest.hexdigest()
-
-
-def _calibrated(
-    scored: list[tuple[LabelledPairs, npt.NDArray[np.float64]]], count: int
-) -> tuple[Calibrator, list[HeldOut]]:
-    """The calibrator of the first of the sides, and all sides calibrated.
-
-    The re-rankers that score the others have learnt from fewer products, so each side has an offset of its own.
-
-    Args:
-        scored: the products of each side, and float64[n, k], what a re-ranker says of them.
-        count: how many labels there are.
-    """
-    calibrators = Calibrator.fit_each(
-        [(raw, side.pairs.candidates, side.hits) for side, raw in scored], count
-    )
-    answered = [
-        HeldOut(
-            side.pairs.candidates,
-            calibrator.apply(raw, side.pairs.candidates),
-            side.labels,
-            side.pairs.familiarity,
-        )
-        for calibrator, (side, raw) in zip(calibrators, scored, strict=True)
-    ]
-    return calibrators[0], answered
-
-
-def _too_few(train: LabelledPairs, held: LabelledPairs) -> bool:
-    """Whether validation products cannot calibrate by themselves, and training products can help.
-
-    With none to speak of nobody can tell how good the re-ranker is, and nothing is promised.
-    """
-    of_fold = np.bincount(
-        train.folds(CALIBRATION_FOLDS)[train.right.any(axis=1)], minlength=CALIBRATION_FOLDS
-    )
-    learnt_from = (of_fold.sum() - of_fold).min()
-    return FEWEST_PRODUCTS <= len(held.labels) < ENOUGH_PRODUCTS and bool(learnt_from >= FEWEST_PRODUCTS)

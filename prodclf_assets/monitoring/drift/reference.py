@@ -106,7 +106,7 @@ class Reference:
 def reference_of(bundle: "Bundle") -> Reference:
     """The reference that a bundle carries with it."""
     origin = bundle.provenance
-    return Reference.of(origin.profile, bundle.labels, int(origin.metrics["validation_rows"]))
+    return Reference.of(origin.profile, bundle.labels, int(origin.metrics["out_of_fold_rows"]))
 
 
 def top_of(path: str) -> str:

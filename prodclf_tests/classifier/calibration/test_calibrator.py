@@ -172,22 +172,3 @@ def test_calibration_noise_shrinks_with_rows_and_matches_a_direct_simulation() -
         errors.append(np.average(gaps, weights=(30, 30, 60)))
     assert few == pytest.approx(np.quantile(errors, 0.95), rel=0.15)
     assert calibration_noise(confidence, np.array([0, 0, 0])) == 0.0
-
-
-def test_rankers_of_unlike_quality_are_calibrated_apart_on_what_they_share() -> None:
-    """Both say .8; the first is right in 90% of all cases and the second in 60%, and label 1 is the worse one in both."""
-    rows = 4_000
-    shares = np.tile([0.8, 0.2], (rows, 1))
-    candidates = np.tile(np.array([[0, 2]], np.int32), (rows, 1))
-    candidates[rows // 2 :, 0] = 1
-    drawn = np.random.default_rng(5).random(rows)
-    chances = np.repeat([0.03, -0.03], rows // 2)
-    answers = [
-        (shares, candidates, np.stack([drawn < chance + chances, np.zeros(rows, bool)], axis=1))
-        for chance in (0.9, 0.6)
-    ]
-    better, worse = Calibrator.fit_each(answers, 3)
-    assert (better.slope, better.by_label) == (worse.slope, worse.by_label)
-    assert better.by_label[0] > 0 > better.by_label[1]
-    for calibrator, chance in ((better, 0.9), (worse, 0.6)):
-        assert calibrator.apply(shares, candidates)[:, 0].mean() == pytest.approx(chance, abs=0.02)

@@ -5,21 +5,31 @@ import pytest
 
 from prodclf_assets.classifier.calibration.held_out import HeldOut
 from prodclf_assets.classifier.calibration.thresholds import NEVER, DecisionConfig, Thresholds
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
+from prodclf_tests.classifier.shop import label_sets
 
 # A rare label is counted under its parent, so `A` is a category and the branch above `A > x`.
 TREE = LabelTree.of(["A", "A > x", "B > y"])
 NOTHING = HeldOut(
-    np.empty((0, 0), np.int32), np.empty((0, 0)), np.empty(0, np.int32), np.empty(0, np.float32)
+    np.empty((0, 0), np.int32),
+    np.empty((0, 0)),
+    LabelSets.single(np.empty(0, np.int32)),
+    np.empty(0, np.float32),
 )
 
 
 def held(truth: list[int], probabilities: tuple[float, ...] = (0.5, 0.3, 0.2)) -> HeldOut:
+    """Products of one category each; -1 is one that the model does not know."""
+    return held_sets([[code] if code >= 0 else [] for code in truth], probabilities)
+
+
+def held_sets(truth: list[list[int]], probabilities: tuple[float, ...] = (0.5, 0.3, 0.2)) -> HeldOut:
     rows = len(truth)
     return HeldOut(
         np.tile(np.array([1, 0, 2], np.int32), (rows, 1)),
         np.tile(probabilities, (rows, 1)),
-        np.array(truth, np.int32),
+        label_sets(truth),
         np.linspace(0, 1, rows, dtype=np.float32),
     )
 
@@ -58,10 +68,23 @@ def test_the_distribution_is_of_answers_not_of_the_truth() -> None:
     assert told["familiarity_deciles"] == pytest.approx(np.linspace(0, 1, 11))
 
 
-def test_parts_are_joined_in_order() -> None:
-    joined = HeldOut.joined([held([0, 1]), held([2], (0.1, 0.8, 0.1))])
-    assert joined.truth.tolist() == [0, 1, 2]
-    assert joined.labels.tolist() == [1, 1, 0]
+def test_an_answer_is_right_when_it_is_any_category_of_the_product() -> None:
+    found = held_sets([[0, 1], [1, 0], [0, 2], []], (0.7, 0.2, 0.1))
+    assert found.labels.tolist() == [1, 1, 1, 1]
+    assert found.correct.tolist() == [True, True, False, False]
+    assert found.hits.tolist() == [[True, True, False], [True, True, False], [False, True, True], [False] * 3]
+    metrics = found.metrics(Thresholds(common=0.6))
+    assert (metrics["accuracy"], metrics["recall_at_candidates"], metrics["auto_precision"]) == (
+        0.5,
+        0.75,
+        0.5,
+    )
+
+
+def test_a_branch_is_right_when_any_category_of_the_product_is_in_it() -> None:
+    confidence, correct = held_sets([[2, 1], [2, 0], [2], []]).branches(TREE)
+    np.testing.assert_allclose(confidence, 0.8)
+    assert correct.tolist() == [True, True, False, False]
 
 
 def test_no_product_promises_nothing() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from prodclf_assets.classifier.evaluation.latency import BLOCK_ROWS, Latency
@@ -20,6 +21,15 @@ from prodclf_assets.classifier.evaluation.report import EvaluationReport
 TRUTH = ["a"] * 100 + ["b"] * 100 + ["rare"] * 10
 WRONG = "wrong"
 QUICK = [Latency(0.001, 0.02), Latency(0.001, 0.02)]
+
+
+def shop(truth: list[str], others: list[str | None] | None = None) -> pd.DataFrame:
+    """Test products of these categories, and of others."""
+    columns = {"category": truth, "other_categories": others or [None] * len(truth)}
+    return pd.DataFrame(columns, dtype="string")
+
+
+TEST = shop(TRUTH)
 
 
 def report(**changes: Any) -> EvaluationReport:
@@ -52,11 +62,11 @@ def answers(**errors: int) -> list[str]:
 
 
 def judged(challenger: list[str], champion: list[str] | None, **config: Any) -> PromotionDecision:
-    return decide(report(), TRUTH, challenger, champion, QUICK, GateConfig(**config))
+    return decide(report(), TEST, challenger, champion, QUICK, GateConfig(**config))
 
 
 def test_below_the_linear_baseline_it_is_refused() -> None:
-    decision = decide(report(accuracy=0.8, model_better=4, baseline_better=21), TRUTH, TRUTH, None, QUICK[:1])
+    decision = decide(report(accuracy=0.8, model_better=4, baseline_better=21), TEST, TRUTH, None, QUICK[:1])
     assert not decision.promote
     assert decision.reason == "accuracy 0.8000 is below the linear baseline's 0.8800 beyond chance"
     latency = {"challenger_ms_1": 1.0, f"challenger_ms_{BLOCK_ROWS}": 20.0}
@@ -67,17 +77,17 @@ def test_below_the_linear_baseline_it_is_refused() -> None:
 
 def test_chance_below_the_baseline_is_forgiven() -> None:
     assert decide(
-        report(accuracy=0.85, model_better=8, baseline_better=14), TRUTH, TRUTH, None, QUICK[:1]
+        report(accuracy=0.85, model_better=8, baseline_better=14), TEST, TRUTH, None, QUICK[:1]
     ).promote
 
 
 def test_badly_calibrated_it_is_refused() -> None:
     allowed = allowed_calibration_error(report().reliability)
     assert allowed > CALIBRATION_LIMIT
-    decision = decide(report(ece=allowed + 0.001), TRUTH, TRUTH, None, QUICK[:1])
+    decision = decide(report(ece=allowed + 0.001), TEST, TRUTH, None, QUICK[:1])
     assert not decision.promote
     assert decision.reason.startswith("calibration error ")
-    assert decide(report(ece=allowed), TRUTH, TRUTH, None, QUICK[:1]).promote
+    assert decide(report(ece=allowed), TEST, TRUTH, None, QUICK[:1]).promote
 
 
 @pytest.mark.parametrize(
@@ -98,7 +108,7 @@ def test_only_what_is_several_times_as_slow_and_noticed_is_too_slow(
     latencies = [challenger] if champion is None else [challenger, champion]
     assert too_slow(latencies, GateConfig()) == reason
     answers_of_champion = None if champion is None else TRUTH
-    decision = decide(report(), TRUTH, TRUTH, answers_of_champion, latencies)
+    decision = decide(report(), TEST, TRUTH, answers_of_champion, latencies)
     assert decision.promote == (reason is None)
     assert decision.reason == reason or reason is None
     assert decision.numbers["challenger_ms_1"] == 1000 * challenger.one
@@ -132,12 +142,12 @@ def test_a_loss_that_may_be_chance_is_no_reason() -> None:
 def test_a_category_sacrificed_for_the_average_is_named_the_worst_one_first() -> None:
     truth = TRUTH + ["c"] * 100
     champion = [*answers(), *[WRONG] * 50, *["c"] * 50]
-    decision = decide(report(), truth, [*answers(a=12, b=15), *["c"] * 100], champion, QUICK)
+    decision = decide(report(), shop(truth), [*answers(a=12, b=15), *["c"] * 100], champion, QUICK)
     assert decision.numbers["difference_low"] > 0
     assert not decision.promote
     assert decision.reason == "category 'b' loses 0.150 of its recall (100 rows)"
     assert decision.numbers["largest_category_loss"] == pytest.approx(0.15)
-    assert decide(report(), truth, [*answers(a=9, b=10), *["c"] * 100], champion, QUICK).promote
+    assert decide(report(), shop(truth), [*answers(a=9, b=10), *["c"] * 100], champion, QUICK).promote
 
 
 def test_a_category_with_few_products_decides_nothing() -> None:
@@ -145,6 +155,28 @@ def test_a_category_with_few_products_decides_nothing() -> None:
     assert sacrificed.promote
     assert not judged(answers(rare=6), answers(a=6), category_rows=10).promote
     assert "largest_category_loss" not in judged(answers(), answers(), category_rows=1000).numbers
+
+
+def test_an_answer_is_right_when_the_product_is_listed_there() -> None:
+    """A champion that answers rows' own categories is no better than a challenger that answers others of theirs."""
+    test = shop(TRUTH, ["sale\nshelf"] * 100 + [None] * 110)
+    elsewhere = ["shelf"] * 100 + TRUTH[100:]
+    decision = decide(report(), test, elsewhere, TRUTH, QUICK)
+    assert decision.promote
+    assert decision.numbers["difference"] == 0
+    assert not decide(report(), TEST, elsewhere, TRUTH, QUICK).promote
+    # A name that is only part of one, or none at all, is no category of the product.
+    for wrong in ("s", "sale\nshelf", ""):
+        assert not decide(report(), test, [wrong] * 100 + TRUTH[100:], TRUTH, QUICK).promote
+
+
+def test_without_test_products_nothing_is_held_against_it() -> None:
+    decision = decide(report(), TEST.iloc[:0], [], [], QUICK)
+    assert decision.promote
+    assert decision.reason == "there are no test products to compare it with the champion on"
+    assert "difference" not in decision.numbers
+    worse = report(accuracy=0.8, model_better=4, baseline_better=21)
+    assert not decide(worse, TEST.iloc[:0], [], [], QUICK).promote, "the baseline is to be met all the same"
 
 
 def test_better_than_the_champion_it_is_promoted() -> None:

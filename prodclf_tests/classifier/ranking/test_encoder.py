@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
 from prodclf_assets.classifier.ranking.encoder import Encoder, Pairs, fit_encoder
 from prodclf_assets.classifier.ranking.labelled_pairs import groups_of
 from prodclf_assets.classifier.ranking.pair_features import FEATURES, KEYS
+from prodclf_assets.classifier.retrieval.neighbours import VIEWS
 from prodclf_assets.classifier.retrieval.retriever import RetrieverConfig
 from prodclf_assets.classifier.text_features import TextConfig
 from prodclf_tests.classifier.shop import products
@@ -20,15 +22,16 @@ LABELS = ["Ämter > Öl", "Käse", "日本茶"]
 N = 60
 TRUTH = [LABELS[i % 3] for i in range(N)]
 TREE = LabelTree.of(TRUTH)
+TEXT = TextConfig(low=40, high=40)
 
 
 def encoded(
     batch: ProductBatch, groups: list[str], truth: list[str] = TRUTH, folds: int = 4, threads: int = 1
 ) -> tuple[Encoder, Pairs]:
     tree = LabelTree.of(truth)
-    text = TextConfig(low=40, high=40)
     keys = groups_of(groups)
-    return fit_encoder(batch, keys, tree, tree.encode(truth), text, RetrieverConfig(), folds, threads)
+    sets = LabelSets.single(tree.encode(truth))
+    return fit_encoder(batch, keys, tree, sets, TEXT, RetrieverConfig(), folds, threads)
 
 
 def column(pairs: Pairs, name: str) -> np.ndarray:
@@ -57,7 +60,7 @@ def test_out_of_fold_nothing_of_a_products_own_group_speaks_for_it() -> None:
     encoder, pairs = encoded(PAIRED, GROUPS)
     in_sample = encoder.encode(PAIRED)
     of_own_label = in_sample.candidates == TREE.encode(TRUTH)[:, None]
-    for name in ("centroid_score", *(f"{key}_count" for key in KEYS)):
+    for name in ("centroid_score", *VIEWS, *(f"{key}_count" for key in KEYS)):
         assert (column(pairs, name) == 0).all(), name
         assert (column(in_sample, name)[of_own_label] > 0).all(), name
     for key in KEYS:
@@ -92,6 +95,18 @@ def test_a_label_of_one_product_is_unknown_out_of_fold() -> None:
     lone = pairs.candidates[-1] == code
     assert column(pairs, "prior")[-1][lone] == 0
     assert column(encoder.encode(PAIRED), "prior")[0][encoder.encode(PAIRED).candidates[0] == code] > 0
+
+
+def test_a_product_without_a_known_label_teaches_nothing_and_is_encoded_all_the_same() -> None:
+    tree, keys = LabelTree.of(TRUTH), groups_of([letters(i) for i in range(N)])
+    unknown = LabelSets.single(np.where(np.arange(N) % 5 == 0, -1, tree.encode(TRUTH)).astype(np.int32))
+    encoder, pairs = fit_encoder(PAIRED, keys, tree, unknown, TEXT, RetrieverConfig(), 4, 1)
+    assert len(pairs.candidates) == N
+    known = np.flatnonzero(unknown.sizes)
+    alone, _ = fit_encoder(
+        PAIRED.take(known), keys[known], tree, unknown.take(known), TEXT, RetrieverConfig(), 4, 1
+    )
+    np.testing.assert_array_equal(encoder.encode(PAIRED).features, alone.encode(PAIRED).features)
 
 
 def test_every_product_gets_distinct_candidates() -> None:

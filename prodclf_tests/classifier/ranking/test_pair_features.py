@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
 from prodclf_assets.classifier.ranking.pair_features import (
     AFFINITY_PRIOR,
@@ -22,8 +23,9 @@ from prodclf_assets.classifier.ranking.pair_features import (
     _position,
     _quartiles,
 )
+from prodclf_assets.classifier.retrieval.neighbours import VIEWS
 from prodclf_assets.classifier.retrieval.retriever import SCORES, SHARPNESS, Candidates
-from prodclf_tests.classifier.shop import products
+from prodclf_tests.classifier.shop import label_sets, products
 
 TREE = LabelTree.of(["Food > Fruit", "Food > Tea", "Home > Kitchen > Pans", "Home > Kitchen > Pots", "Toys"])
 TRAIN = products(
@@ -76,7 +78,7 @@ CANDIDATES.scores[2] = 0.0  # nothing known of the product: every score ties
 
 
 def table(candidates: Candidates = CANDIDATES, new: ProductBatch = NEW, threads: int = 1) -> np.ndarray:
-    statistics = LabelStatistics.fit(ProductTraits.of(TRAIN), TRUTH, len(TREE))
+    statistics = LabelStatistics.fit(ProductTraits.of(TRAIN), LabelSets.single(TRUTH), len(TREE))
     return statistics.features(candidates, ProductTraits.of(new), TREE, threads)
 
 
@@ -117,7 +119,7 @@ def expected(row: int, place: int) -> dict[str, float]:
     labels = CANDIDATES.labels[row].tolist()
     label = labels[place]
     values: dict[str, float] = {}
-    for name in ("naive_bayes", "complement", "centroid", "svm"):
+    for name in ("naive_bayes", "complement", "centroid", "svm", "branch"):
         scores = CANDIDATES.scores[row, :, SCORES.index(name)]
         own, ordered = scores[place], sorted(scores, reverse=True)
         values |= {
@@ -127,6 +129,7 @@ def expected(row: int, place: int) -> dict[str, float]:
             f"{name}_rank": sum(scores > own),
             f"{name}_margin": ordered[0] - ordered[1],
         }
+    values |= {view: CANDIDATES.scores[row, place, SCORES.index(view)] for view in VIEWS}
     names = CANDIDATES.scores[row, :, SCORES.index("name")]
     values |= {"name_score": names[place], "name_gap": names[place] - max(names)}
     paths = [TREE.paths[other].split(" > ") for other in labels]
@@ -170,6 +173,19 @@ def test_every_column_is_what_its_name_says(row: int, place: int) -> None:
     found = FOUND[row * 4 + place]
     for name, value in zip(FEATURES, found, strict=True):
         np.testing.assert_allclose(value, wanted[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_a_product_in_several_categories_counts_for_each_that_it_is_an_example_of() -> None:
+    sets = [[0], [1, 3], [2], [2, 4], [3], [4], [0]]
+    truth = label_sets(sets, not_taught=[(3, 4)])
+    once_each = [(row, code) for row, each in enumerate(sets) for code in each if (row, code) != (3, 4)]
+    rows = np.array([row for row, _ in once_each])
+    codes = LabelSets.single(np.array([code for _, code in once_each], np.int32))
+    one = LabelStatistics.fit(ProductTraits.of(TRAIN), truth, len(TREE))
+    other = LabelStatistics.fit(ProductTraits.of(TRAIN).take(rows), codes, len(TREE))
+    assert one.counts.tolist() == [2, 1, 2, 2, 1]
+    found, wanted = (each.features(CANDIDATES, ProductTraits.of(NEW), TREE) for each in (one, other))
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_names_are_distinct_and_as_many_as_columns() -> None:
@@ -256,7 +272,7 @@ def test_candidates_that_are_not_ranked_have_no_row_but_are_what_others_are_comp
 
 def test_labels_that_have_lost_every_product_give_finite_features() -> None:
     """Out of fold nothing may be left to count: no share, no price range, and no division by it."""
-    nothing = LabelStatistics.fit(ProductTraits.of(TRAIN.take([])), TRUTH[:0], len(TREE))
+    nothing = LabelStatistics.fit(ProductTraits.of(TRAIN.take([])), LabelSets.single(TRUTH[:0]), len(TREE))
     found = nothing.features(CANDIDATES, ProductTraits.of(NEW), TREE)
     counted = [FEATURES.index(f"{key}_{view}") for key in KEYS for view in ("affinity", "count")]
     assert np.isfinite(found[:, counted]).all()

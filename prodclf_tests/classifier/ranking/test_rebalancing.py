@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prodclf_assets.classifier.ranking.ranker import Ranker
 from prodclf_assets.classifier.ranking.rebalancing import imbalance_ratio, rebalance
 from prodclf_assets.settings import REBALANCINGS, Rebalancing
-from prodclf_tests.classifier.ranking.test_ranker import CONFIG, LABELS, PAIRS
+from prodclf_tests.classifier.ranking.test_ranker import CONFIG, LABELS, PAIRS, labelled
 
 ROOTS = 6**0.5 + 2**0.5 + 1
 LABELS_OF_ANY_SIZE = st.lists(st.integers(0, 6), min_size=1, max_size=60).map(lambda x: np.array(x, np.int32))
@@ -64,7 +64,9 @@ def test_a_rare_label_gets_more_say() -> None:
     pairs.features.reshape(len(LABELS), 4, -1)[:, :, 0] = np.arange(4)
     odds = {}
     for method in ("none", "class_weights", "oversampling"):
-        ranker = Ranker.fit(pairs, right.astype(np.int32), replace(CONFIG, rounds=60, rebalancing=method), 1)
+        ranker = Ranker.fit(
+            labelled(pairs, right.astype(np.int32)), replace(CONFIG, rounds=60, rebalancing=method), 1
+        )
         probabilities = ranker.probabilities(pairs, 1)[0]
         odds[method] = probabilities[1] / probabilities[0]
     assert odds["none"] == pytest.approx(1 / 9, abs=0.06)

@@ -1,4 +1,4 @@
-"""The five scorers against dense NumPy and scikit-learn; candidates sorted, distinct and the same on any threads."""
+"""The linear scorers against dense NumPy and scikit-learn; candidates sorted, distinct and the same on any threads."""
 
 from dataclasses import replace
 
@@ -10,9 +10,12 @@ from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.svm import LinearSVC
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
 from prodclf_assets.classifier.retrieval.linear_scorers import CENTROID, COMPLEMENT, NAIVE_BAYES, NAME
+from prodclf_assets.classifier.retrieval.neighbours import VIEWS
 from prodclf_assets.classifier.retrieval.retriever import (
+    BRANCH,
     POOLED,
     SCORES,
     SHARPNESS,
@@ -22,7 +25,7 @@ from prodclf_assets.classifier.retrieval.retriever import (
     RetrieverConfig,
 )
 from prodclf_assets.classifier.text_features import HashedTexts, SparseRows, TextConfig, Vocabulary
-from prodclf_tests.classifier.shop import products, sparse
+from prodclf_tests.classifier.shop import label_sets, products, sparse
 from prodclf_tests.trained import TrainedModel
 
 ROWS, FEATURES, LABELS = 60, 40, 7
@@ -44,8 +47,21 @@ NAMES = random_matrix(LABELS, 3)
 UNSEEN = random_matrix(25, 4)
 
 
+def fit(
+    rows: SparseRows,
+    labels: np.ndarray,
+    names: SparseRows,
+    features: int,
+    config: RetrieverConfig,
+    threads: int = 1,
+) -> Retriever:
+    """Fit on products of one label each; the labels stand in branches of two."""
+    parent = np.arange(len(names), dtype=np.int32) // 2
+    return Retriever.fit(rows, LabelSets.single(labels), names, parent, features, config, threads)
+
+
 def fitted(config: RetrieverConfig = EVERY_LABEL, threads: int = 1) -> Retriever:
-    return Retriever.fit(sparse(X), Y, sparse(NAMES), FEATURES, config, threads)
+    return fit(sparse(X), Y, sparse(NAMES), FEATURES, config, threads)
 
 
 def by_label(found: Candidates) -> np.ndarray:
@@ -84,7 +100,7 @@ def test_a_feature_that_comes_up_twice_in_a_row_counts_twice() -> None:
     rows = SparseRows(np.array([0, 2, 3]), np.array([1, 1, 0], np.int32), np.ones(3, np.float32), known)
     added = SparseRows(np.array([0, 1, 2]), np.array([1, 0], np.int32), np.array([2, 1], np.float32), known)
     labels = np.array([0, 1], np.int32)
-    left, right = (Retriever.fit(r, labels, r, 2, RetrieverConfig()).retrieve(r) for r in (rows, added))
+    left, right = (fit(r, labels, r, 2, RetrieverConfig()).retrieve(r) for r in (rows, added))
     np.testing.assert_array_equal(left.labels, right.labels)
     np.testing.assert_allclose(left.scores[:, :, :4], right.scores[:, :, :4], rtol=1e-5)
 
@@ -94,7 +110,7 @@ def test_huge_classes_do_not_drown_small_ones() -> None:
     rows = np.array([[2e7, 0.0], [1.0, 1.0], [0.0, 1.0]], np.float32)
     labels = np.array([0, 1, 2], np.int32)
     found = by_label(
-        Retriever.fit(sparse(rows), labels, sparse(rows), 2, RetrieverConfig()).retrieve(sparse(np.eye(2)))
+        fit(sparse(rows), labels, sparse(rows), 2, RetrieverConfig()).retrieve(sparse(np.eye(2)))
     )[:, :, COMPLEMENT]
     model = ComplementNB(alpha=0.3).fit(rows.astype(np.float64), labels)
     np.testing.assert_allclose(centred(found), centred(model.feature_log_prob_.T), rtol=1e-4)
@@ -119,7 +135,7 @@ def texts(trained_model: TrainedModel) -> tuple[SparseRows, np.ndarray, SparseRo
 def test_the_svm_answers_as_that_of_scikit_learn(texts) -> None:
     rows, labels, names, held, features = texts
     everything = RetrieverConfig(candidates=len(names))
-    found = Retriever.fit(rows, labels, names, features, everything).retrieve(held)
+    found = fit(rows, labels, names, features, everything).retrieve(held)
     answers = by_label(found)[:, :, SVM].argmax(axis=1)
 
     def matrix(part: SparseRows) -> scipy_sparse.csr_matrix:
@@ -137,6 +153,53 @@ def test_the_svm_solves_what_it_says() -> None:
     found = by_label(fitted(config).retrieve(sparse(UNSEEN)))[:, :, SVM]
     np.testing.assert_allclose(found, model.decision_function(UNSEEN), atol=0.1)
     assert np.corrcoef(found.ravel(), model.decision_function(UNSEEN).ravel())[0, 1] > 0.999
+
+
+def test_a_product_in_several_categories_counts_for_each_that_it_is_an_example_of() -> None:
+    """As if it were there once for each; of row 0 the second category is another row's, so that it counts for one."""
+    sets = [
+        [int(label)] + ([(int(label) + 1) % LABELS] if row % 4 == 0 else []) for row, label in enumerate(Y)
+    ]
+    other = (0, sets[0][1])
+    once_each = [(row, label) for row, each in enumerate(sets) for label in each if (row, label) != other]
+    parent = np.arange(LABELS, dtype=np.int32) // 2
+    one = Retriever.fit(sparse(X), label_sets(sets, [other]), sparse(NAMES), parent, FEATURES, EVERY_LABEL)
+    rows = sparse(X[[row for row, _ in once_each]])
+    again = fit(
+        rows, np.array([label for _, label in once_each], np.int32), sparse(NAMES), FEATURES, EVERY_LABEL
+    )
+    found, wanted = (by_label(each.retrieve(sparse(UNSEEN))) for each in (one, again))
+    for scorer in (NAIVE_BAYES, COMPLEMENT, CENTROID, NAME):
+        np.testing.assert_allclose(found[:, :, scorer], wanted[:, :, scorer], atol=1e-4)
+
+
+def test_to_the_svm_a_product_is_no_example_against_any_of_its_categories() -> None:
+    sets = [
+        [int(label)] + ([(int(label) + 1) % LABELS] if row % 4 == 0 else []) for row, label in enumerate(Y)
+    ]
+    other = (0, sets[0][1])
+    config = replace(EVERY_LABEL, svm_passes=2000, svm_cut=0.0)
+    parent = np.arange(LABELS, dtype=np.int32) // 2
+    fitted_on = Retriever.fit(sparse(X), label_sets(sets, [other]), sparse(NAMES), parent, FEATURES, config)
+    found = by_label(fitted_on.retrieve(sparse(UNSEEN)))[:, :, SVM]
+    for label in range(LABELS):
+        told = np.array([(row, label) != other for row in range(ROWS)])
+        model = LinearSVC(C=config.svm_c, random_state=0, tol=1e-8, max_iter=100_000, dual=True)
+        model.fit(X[told], np.array([label in each for each in sets])[told])
+        np.testing.assert_allclose(found[:, label], model.decision_function(UNSEEN), atol=0.1)
+
+
+def test_branch_and_neighbours_have_their_say_in_columns_of_their_own() -> None:
+    retriever = fitted()
+    found = retriever.retrieve(sparse(UNSEEN))
+    np.testing.assert_array_equal(
+        found.scores[:, :, BRANCH], retriever.branches.scores(sparse(UNSEEN), found.labels, 1)
+    )
+    np.testing.assert_array_equal(
+        found.scores[:, :, BRANCH + 1 :], retriever.neighbours.views(sparse(UNSEEN), found.labels, 1)
+    )
+    assert SCORES[BRANCH:] == ("branch", *VIEWS)
+    assert (np.abs(found.scores[:, :, BRANCH:]).max(axis=(0, 1)) > 0.1).all()
 
 
 def shares(scores: np.ndarray, scorer: int) -> np.ndarray:
@@ -176,14 +239,12 @@ def test_features_that_many_labels_share_choose_no_candidates_but_count_in_the_s
     def retrieved(telling: int) -> Candidates:
         # The SVM says nothing, so that a feature's labels are those that have it.
         config = RetrieverConfig(telling=telling, candidates=1, svm_cut=9.0)
-        return Retriever.fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, config).retrieve(
-            sparse(asked)
-        )
+        return fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, config).retrieve(sparse(asked))
 
     assert retrieved(LABELS - 1).labels.tolist() == [[3]]
     everything = replace(EVERY_LABEL, svm_cut=9.0)
     every = by_label(
-        Retriever.fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, everything).retrieve(sparse(asked))
+        fit(sparse(rows), labels, sparse(NAMES * 0), FEATURES, everything).retrieve(sparse(asked))
     )
     # The SVM's bias comes from telling the candidates apart, which are others here.
     np.testing.assert_allclose(retrieved(LABELS - 1).scores[0, 0, :SVM], every[0, 3, :SVM], rtol=1e-5)
@@ -199,7 +260,7 @@ def test_long_lists_of_labels_are_read_as_short_ones(count: int) -> None:
     labels = (np.arange(3 * count) % count).astype(np.int32)
     names = np.zeros((count, 12))
     config = RetrieverConfig(telling=3, candidates=9, svm_passes=2)
-    retriever = Retriever.fit(sparse(rows), labels, sparse(names), 12, config)
+    retriever = fit(sparse(rows), labels, sparse(names), 12, config)
     found = retriever.retrieve(sparse(rows[:20]))
     svm = scipy_sparse.csr_matrix(
         (retriever.weights.weights[:, SVM], retriever.weights.labels, retriever.weights.indptr),
@@ -232,7 +293,7 @@ def test_candidates_are_distinct_and_have_their_shapes() -> None:
 
 def test_fewer_labels_than_asked_for() -> None:
     labels = (X[:, 0] > X[:, 1]).astype(np.int32)
-    retriever = Retriever.fit(sparse(X), labels, sparse(NAMES[:2]), FEATURES, RetrieverConfig())
+    retriever = fit(sparse(X), labels, sparse(NAMES[:2]), FEATURES, RetrieverConfig())
     found = retriever.retrieve(sparse(X))
     assert found.labels.shape == (ROWS, 2)
     assert (found.labels[:, 0] == labels).mean() > 0.9
@@ -244,14 +305,17 @@ def test_threads_blocks_and_repeats_change_nothing() -> None:
     codes = (np.arange(50 * ROWS) % labels).astype(np.int32)
     names = sparse(random_matrix(labels, 5))
     one, two, three = (
-        Retriever.fit(rows, codes, names, FEATURES, RetrieverConfig(svm_passes=3), threads)
-        for threads in (1, 3, 1)
+        fit(rows, codes, names, FEATURES, RetrieverConfig(svm_passes=3), threads) for threads in (1, 3, 1)
     )
     for other in (two, three):
         np.testing.assert_array_equal(one.mass_bias, other.mass_bias)
         np.testing.assert_array_equal(one.svm_bias, other.svm_bias)
         for part in ("indptr", "labels", "weights"):
             np.testing.assert_array_equal(getattr(one.weights, part), getattr(other.weights, part))
+            np.testing.assert_array_equal(
+                getattr(one.branches.weights, part), getattr(other.branches.weights, part)
+            )
+        np.testing.assert_array_equal(one.branches.bias, other.branches.bias)
     left, right = one.retrieve(rows, threads=1), one.retrieve(rows, threads=3)
     alone = one.retrieve(sparse(np.tile(X, (50, 1))[17:18]))
     np.testing.assert_array_equal(left.labels, right.labels)
@@ -262,7 +326,7 @@ def test_threads_blocks_and_repeats_change_nothing() -> None:
 def test_labels_of_a_single_product_are_learnt() -> None:
     rows = np.eye(LABELS, FEATURES, dtype=np.float32)
     labels = np.arange(LABELS, dtype=np.int32)
-    found = Retriever.fit(sparse(rows), labels, sparse(NAMES), FEATURES, EVERY_LABEL).retrieve(sparse(rows))
+    found = fit(sparse(rows), labels, sparse(NAMES), FEATURES, EVERY_LABEL).retrieve(sparse(rows))
     assert found.labels[:, 0].tolist() == labels.tolist()
 
 
@@ -272,7 +336,7 @@ def test_a_label_without_products_can_still_be_named() -> None:
     names = np.zeros_like(NAMES)
     names[3, FEATURES - 1] = 1
     found = by_label(
-        Retriever.fit(sparse(X[has]), Y[has], sparse(names), FEATURES, EVERY_LABEL).retrieve(
+        fit(sparse(X[has]), Y[has], sparse(names), FEATURES, EVERY_LABEL).retrieve(
             sparse(np.eye(FEATURES)[-1:])
         )
     )
@@ -301,7 +365,7 @@ def test_nothing_to_learn_from_gives_scores_that_say_nothing(rows: int) -> None:
     features = 0 if rows else FEATURES
     empty = sparse(np.zeros((rows, features)))
     labels = np.zeros(rows, np.int32)
-    retriever = Retriever.fit(empty, labels, sparse(np.zeros((LABELS, features))), features, EVERY_LABEL)
+    retriever = fit(empty, labels, sparse(np.zeros((LABELS, features))), features, EVERY_LABEL)
     found = retriever.retrieve(sparse(np.zeros((2, features))))
     assert np.isfinite(found.scores).all()
     assert sorted(found.labels[0].tolist()) == list(range(LABELS))

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prodclf_assets.catalog.category_sets import listed_under
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.calibration.calibrator import FEWEST_PRODUCTS
+from prodclf_assets.classifier.bundle import Bundle, read_manifest
+from prodclf_assets.classifier.calibration.calibrator import FEWEST_PRODUCTS, Calibrator
 from prodclf_assets.classifier.calibration.thresholds import AUTO, NEVER
+from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.ranking.ranker import RankerConfig
-from prodclf_assets.classifier.training import training
 from prodclf_assets.classifier.training.training import (
-    ENOUGH_PRODUCTS,
     FeatureSet,
     TrainingConfig,
     data_hash,
@@ -26,9 +26,9 @@ from prodclf_assets.classifier.training.training import (
     fit_model,
 )
 from prodclf_assets.errors import LabelError
-from prodclf_tests.trained import TrainedModel
+from prodclf_tests.trained import TrainedModel, out_of_fold_answers
 
-QUICK = TrainingConfig(ranker=RankerConfig(rounds=4, min_leaf=5), folds=2)
+QUICK = TrainingConfig(ranker=RankerConfig(rounds=4, min_leaf=5), folds=2, folds_of_few=2)
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
@@ -87,7 +87,8 @@ def test_saved_and_loaded_features_give_the_same_bundle(features: FeatureSet, tm
     loaded = FeatureSet.load(tmp_path / "features")
     for name in ("train", "validation"):
         left, right = getattr(features, name), getattr(loaded, name)
-        np.testing.assert_array_equal(left.labels, right.labels)
+        for part in ("own", "indptr", "codes", "taught"):
+            np.testing.assert_array_equal(getattr(left.truth, part), getattr(right.truth, part))
         np.testing.assert_array_equal(left.groups, right.groups)
         np.testing.assert_array_equal(left.pairs.candidates, right.pairs.candidates)
         np.testing.assert_array_equal(left.pairs.features, right.pairs.features)
@@ -110,53 +111,125 @@ def test_the_manifest_says_when_and_from_what(features: FeatureSet, tmp_path: Pa
     assert sum(manifest.profile["confidence_tenths"]) == pytest.approx(1, abs=1e-4)
 
 
-def test_metrics_are_of_answers_to_products_that_nothing_had_seen(trained_model: TrainedModel) -> None:
-    """The retrievers have learnt from validation products in the end; the metrics must not."""
-    held, bundle = trained_model.features.validation, trained_model.bundle
-    raw = bundle.ranker.probabilities(held.pairs, threads=1)
-    probabilities = bundle.calibrator.apply(raw, held.pairs.candidates)
-    rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
-    answers, confidence = held.pairs.candidates[rows, best], probabilities[rows, best]
-    correct = answers == held.labels
-    auto = bundle.thresholds.decide(answers, confidence, held.pairs.familiarity) == AUTO
-    metrics = bundle.manifest.metrics
-    assert metrics["validation_rows"] == len(trained_model.validation)
-    assert metrics["validation_accuracy"] == pytest.approx(correct.mean())
-    assert metrics["validation_auto_share"] == pytest.approx(auto.mean())
-    assert metrics["validation_auto_precision"] == pytest.approx(correct[auto].mean() if auto.any() else 0)
-    recall = (held.pairs.candidates == held.labels[:, None]).any(axis=1).mean()
-    assert metrics["validation_recall_at_candidates"] == pytest.approx(recall)
-
-    def accuracy(frame: pd.DataFrame) -> float:
-        answered = bundle.predict(ProductBatch.from_frame(frame)).category
-        return float((np.array(answered, object) == frame["category"].to_numpy(object)).mean())
-
-    assert metrics["validation_accuracy"] < accuracy(trained_model.validation)
-    assert metrics["validation_accuracy"] == pytest.approx(accuracy(trained_model.test), abs=0.1)
-
-
-def test_few_validation_products_are_helped_by_training_products_that_other_rankers_answer(
-    trained_model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+def test_metrics_are_of_answers_to_products_by_parts_that_had_not_seen_them(
+    trained_model: TrainedModel,
 ) -> None:
-    """The one that will answer is the same either way, and more is known of each category."""
-    features, helped = trained_model.features, trained_model.bundle
-    assert FEWEST_PRODUCTS <= len(features.validation.labels) < ENOUGH_PRODUCTS
-    of_one_title = replace(features.train, groups=np.zeros_like(features.train.groups))
-    alone = fit_model(replace(features, train=of_one_title), TrainingConfig(), threads=1)
-    assert alone.ranker.forest.text == helped.ranker.forest.text
-    assert np.abs(helped.calibrator.by_label).sum() > np.abs(alone.calibrator.by_label).sum() > 0
-    monkeypatch.setattr(training, "ENOUGH_PRODUCTS", len(features.validation.labels))
-    assert fit_model(features, TrainingConfig(), threads=1).calibrator == alone.calibrator
+    """The model has learnt from all of them in the end; the metrics must not."""
+    known, bundle = trained_model.features.known, trained_model.bundle
+    raw = out_of_fold_answers(known, TrainingConfig().ranker)
+    candidates = known.pairs.candidates
+    wanted = Calibrator.fit(raw, candidates, known.hits, len(bundle.labels))
+    assert bundle.calibrator.by_label == pytest.approx(wanted.by_label)
+    probabilities = wanted.apply(raw, candidates)
+    rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
+    answers, confidence = candidates[rows, best], probabilities[rows, best]
+    listed = LabelSets.of(pd.concat([trained_model.train, trained_model.validation]), bundle.encoder.tree)
+    correct = listed.contain(answers[:, None])[:, 0]
+    auto = bundle.thresholds.decide(answers, confidence, known.pairs.familiarity) == AUTO
+    metrics = bundle.manifest.metrics
+    assert metrics["out_of_fold_rows"] == len(trained_model.train) + len(trained_model.validation)
+    assert metrics["out_of_fold_accuracy"] == pytest.approx(correct.mean())
+    assert metrics["out_of_fold_auto_share"] == pytest.approx(auto.mean())
+    assert metrics["out_of_fold_auto_precision"] == pytest.approx(correct[auto].mean())
+    recall = listed.contain(candidates).any(axis=1).mean()
+    assert metrics["out_of_fold_recall_at_candidates"] == pytest.approx(recall)
+
+    def accuracy(products: pd.DataFrame) -> float:
+        answered = bundle.predict(ProductBatch.from_frame(products)).category
+        return float(listed_under(products, np.array(answered, object)).mean())
+
+    assert metrics["out_of_fold_accuracy"] < accuracy(trained_model.train) - 0.02
+    assert metrics["out_of_fold_accuracy"] == pytest.approx(accuracy(trained_model.test), abs=0.06)
+
+
+def test_what_auto_promises_holds_on_products_that_nothing_has_seen(trained_model: TrainedModel) -> None:
+    found = trained_model.bundle.predict(ProductBatch.from_frame(trained_model.test))
+    right = listed_under(trained_model.test, np.array(found.category, object))
+    auto = np.array(found.decision) == "auto"
+    assert auto.mean() > 0.4
+    assert right[auto].mean() > 0.9
+
+
+def test_both_sides_are_learnt_from_alike(
+    shop: tuple[pd.DataFrame, pd.DataFrame], features: FeatureSet
+) -> None:
+    """Where the line between them is drawn decides which pairs are whose, and nothing else."""
+    both = pd.concat(shop, ignore_index=True)
+    other = fit_features(both.iloc[:50], both.iloc[50:], QUICK, threads=1)
+    assert (len(other.train), len(features.train)) == (50, len(shop[0]))
+    np.testing.assert_array_equal(other.known.pairs.features, features.known.pairs.features)
+    models = [fit_model(each, QUICK, threads=1) for each in (features, other)]
+    assert models[0].ranker.forest.text == models[1].ranker.forest.text
+    assert models[0].calibrator == models[1].calibrator
+    assert models[0].thresholds == models[1].thresholds
+
+
+def test_the_booster_has_as_many_trees_as_served_best_out_of_fold(trained_model: TrainedModel) -> None:
+    """Those that measure have half the trees and twice the step."""
+    curve, forest = trained_model.bundle.ranker.curve, trained_model.bundle.ranker.forest
+    assert len(forest.first_leaf) == min(curve, key=lambda trees: curve[trees])
+    assert max(curve) <= TrainingConfig().ranker.rounds
+    assert all(trees % (2 * TrainingConfig().ranker.block) == 0 for trees in curve)
+
+
+def test_of_a_final_model_the_measured_one_is_named(
+    shop: tuple[pd.DataFrame, pd.DataFrame], features: FeatureSet, tmp_path: Path
+) -> None:
+    measured = fit_model(features, QUICK, threads=1)
+    measured.save(tmp_path / "measured")
+    final = fit_model(features, QUICK, threads=1, measured=measured)
+    manifest = final.save(tmp_path / "final")
+    assert manifest.measured == measured.version == final.version, "of the same rows it is the same model"
+    assert read_manifest(tmp_path / "measured").measured is None
+
+
+@pytest.mark.parametrize(("products", "folds"), [(0, 10), (4_999, 10), (5_000, 5), (10**6, 5)])
+def test_few_products_are_dealt_into_more_parts(products: int, folds: int) -> None:
+    """So that each is scored by what has learnt from nine tenths of them."""
+    assert TrainingConfig().folds_for(products) == folds
+
+
+def test_a_product_in_two_categories_is_learnt_under_both(tmp_path: Path) -> None:
+    """Every soup pot is both cooking and sale: the answer may be either, and neither counts as wrong."""
+    drawn = np.random.default_rng(1)
+    words = [f"w{chr(97 + i // 20)}{chr(97 + i % 20)}" for i in range(60)]
+    kinds = drawn.integers(0, 3, 240)
+    titles = [f"{('soup pot', 'doll', 'novel')[kind]} {' '.join(drawn.choice(words, 2))}" for kind in kinds]
+    home = [("Cooking", "Toys", "Books")[kind] for kind in kinds]
+    sale = kinds == 0
+    own = [("Sale" if number % 2 else name) if sale[number] else name for number, name in enumerate(home)]
+    other = [
+        ({"Sale": "Cooking", "Cooking": "Sale"}[name]) if sale[i] else None for i, name in enumerate(own)
+    ]
+    shop = frame(titles, own).assign(other_categories=pd.array(other, "string"))
+    bundle = fit_model(fit_features(shop.iloc[:200], shop.iloc[200:], QUICK, threads=1), QUICK, threads=1)
+    metrics = bundle.provenance.metrics
+    assert metrics["out_of_fold_accuracy"] > 0.97
+    assert metrics["out_of_fold_auto_precision"] > 0.97
+    found = bundle.predict(ProductBatch.from_frame(frame(["soup pot wxx"], ["x"])), top_k=2)
+    assert {bundle.labels[code] for code in found.top_labels[0]} == {"Sale", "Cooking"}
+    plain = shop.drop(columns="other_categories")
+    single = fit_model(fit_features(plain.iloc[:200], plain.iloc[200:], QUICK, threads=1), QUICK, threads=1)
+    assert single.provenance.metrics["out_of_fold_accuracy"] < 0.9, "by the row's own alone, half are wrong"
+    assert (
+        found.confidence[0]
+        > single.predict(ProductBatch.from_frame(frame(["soup pot wxx"], ["x"]))).confidence[0]
+    )
 
 
 def test_pairs_of_training_products_are_out_of_fold(trained_model: TrainedModel) -> None:
     """In sample the linear SVM is nearly always right; out of fold it must be about as wrong as on new products."""
+    assert len(trained_model.features.validation) == len(trained_model.validation)
     held = ProductBatch.from_frame(trained_model.train)
     in_sample = trained_model.bundle.encoder.encode(held)
     features = trained_model.features
     right_in_sample = (in_sample.candidates[:, 0] == features.train.labels).mean()
     right_out_of_fold = (features.train.pairs.candidates[:, 0] == features.train.labels).mean()
-    right_on_new = (features.validation.pairs.candidates[:, 0] == features.validation.labels).mean()
+    new = trained_model.bundle.encoder.encode(ProductBatch.from_frame(trained_model.test))
+    truth = trained_model.bundle.encoder.tree.encode(trained_model.test["category"].tolist())
+    right_on_new = (new.candidates[:, 0] == truth).mean()
+    validation = features.validation
+    assert abs((validation.pairs.candidates[:, 0] == validation.labels).mean() - right_on_new) < 0.1
     assert right_in_sample > 0.95
     assert abs(right_out_of_fold - right_on_new) < 0.1
     assert right_out_of_fold < right_in_sample - 0.05
@@ -167,38 +240,56 @@ def test_one_category_is_refused_by_name() -> None:
     with pytest.raises(LabelError, match=r"fewer than two categories \(Kitchen\); add products of another"):
         fit_features(one, one, QUICK, threads=1)
     with pytest.raises(LabelError, match=r"\(none\)"):
-        fit_features(one.iloc[:0], one, QUICK, threads=1)
+        fit_features(one.iloc[:0], one.iloc[:0], QUICK, threads=1)
 
 
 @pytest.mark.parametrize("folds", [-1, 0, 1])
 def test_fewer_folds_than_two_are_refused(folds: int) -> None:
     with pytest.raises(ValueError, match="folds must be 2 or more"):
         TrainingConfig(folds=folds)
+    with pytest.raises(ValueError, match="folds must be 2 or more"):
+        TrainingConfig(folds_of_few=folds)
 
 
-def test_without_validation_products_nothing_is_filed_alone(shop, tmp_path: Path) -> None:
+def test_a_validation_side_is_not_needed(shop, tmp_path: Path) -> None:
     train, validation = shop
     features = fit_features(train, validation.iloc[:0], QUICK, threads=1)
     features.save(tmp_path / "features")
     bundle = fit_model(FeatureSet.load(tmp_path / "features"), QUICK, threads=1)
-    assert (bundle.calibrator.slope, bundle.calibrator.offset) == (1, 0)
-    assert bundle.thresholds.common == bundle.thresholds.branch == NEVER
-    held = {name: value for name, value in bundle.provenance.metrics.items() if "validation" in name}
-    assert set(held.values()) == {0.0}
+    assert bundle.provenance.metrics["out_of_fold_rows"] == len(train)
+    assert bundle.calibrator != Calibrator()
     bundle.save(tmp_path / "bundle")
     found = Bundle.load(tmp_path / "bundle").predict(ProductBatch.from_frame(validation))
-    assert "auto" not in found.decision
     assert (np.array(found.category, object) == validation["category"].to_numpy(object)).mean() > 0.3
 
 
-def test_a_validation_category_that_training_has_not_is_an_error_not_a_crash(shop) -> None:
+def test_with_too_few_products_to_tell_nothing_is_filed_alone(shop) -> None:
+    train = shop[0].head(FEWEST_PRODUCTS - 1)
+    bundle = fit_model(fit_features(train, train.iloc[:0], QUICK, threads=1), QUICK, threads=1)
+    assert bundle.calibrator == Calibrator()
+    assert bundle.thresholds.common == bundle.thresholds.branch == NEVER
+    assert {value for name, value in bundle.provenance.metrics.items() if "out_of_fold" in name} == {0.0}
+    assert bundle.ranker.curve == {}
+    assert "auto" not in bundle.predict(ProductBatch.from_frame(train)).decision
+
+
+def test_products_of_one_title_alone_cannot_tell_either(features: FeatureSet) -> None:
+    """They all are in one fold, so that nothing would be left to learn from."""
+    train, validation = (
+        replace(side, groups=np.zeros_like(side.groups)) for side in (features.train, features.validation)
+    )
+    bundle = fit_model(replace(features, train=train, validation=validation), QUICK, threads=1)
+    assert bundle.thresholds.common == NEVER
+    assert bundle.provenance.metrics["out_of_fold_rows"] == 0
+
+
+def test_a_category_that_only_validation_products_have_is_learnt(shop) -> None:
     train, validation = shop
     strange = validation.assign(category=["Nowhere"] * len(validation)).astype({"category": "string"})
     features = fit_features(train, strange, QUICK, threads=1)
-    assert (features.validation.labels == -1).all()
-    bundle = fit_model(features, QUICK, threads=1)
-    assert bundle.provenance.metrics["validation_accuracy"] == 0
-    assert bundle.thresholds.common == NEVER
+    nowhere = features.encoder.tree.paths.index("Nowhere")
+    assert (features.validation.labels == nowhere).all()
+    assert features.encoder.statistics.counts[nowhere] == len(validation)
 
 
 def test_a_shop_of_three_products_is_trained_on(tmp_path: Path) -> None:

@@ -1,27 +1,31 @@
 import numpy as np
+import pandas as pd
 import pytest
 
+from prodclf_assets.classifier.training.training import TrainingConfig
 from prodclf_assets.monitoring.drift.measure import CAUSES, measure
 from prodclf_assets.monitoring.drift.reference import Reference, reference_of, top_of
 from prodclf_assets.monitoring.drift.window import DriftWindow
-from prodclf_tests.trained import TrainedModel
+from prodclf_tests.trained import TrainedModel, out_of_fold_answers
 
 
 def test_a_bundle_carries_its_reference(trained_model: TrainedModel) -> None:
     reference = reference_of(trained_model.bundle)
-    assert reference.rows == len(trained_model.train)
-    assert reference.missing["brand"] == pytest.approx(trained_model.train["brand"].isna().mean())
-    assert reference.numbers["price"].median == pytest.approx(trained_model.train["price"].median(), rel=0.01)
-    assert reference.numbers["price"].rows == trained_model.train["price"].notna().sum()
+    learnt = pd.concat([trained_model.train, trained_model.validation])
+    assert reference.rows == len(learnt)
+    assert reference.missing["brand"] == pytest.approx(learnt["brand"].isna().mean())
+    assert reference.numbers["price"].median == pytest.approx(learnt["price"].median(), rel=0.01)
+    assert reference.numbers["price"].rows == learnt["price"].notna().sum()
     assert reference.categories is not None
-    assert reference.categories.rows == len(trained_model.validation)
+    assert reference.categories.rows == len(learnt)
     assert reference.tops is not None
     assert set(reference.tops.shares) <= {top_of(label).casefold() for label in trained_model.bundle.labels}
     assert sum(reference.tops.shares.values()) == pytest.approx(1, abs=1e-4)
     assert reference.confidence is not None
-    bundle, held_out = trained_model.bundle, trained_model.features.validation.pairs
-    raw = bundle.ranker.probabilities(held_out, threads=1)
-    confidence = bundle.calibrator.apply(raw, held_out.candidates).max(axis=1)
+    # Of answers by parts of the model that had not seen the products: by itself it would be surer.
+    bundle, known = trained_model.bundle, trained_model.features.known
+    probabilities = out_of_fold_answers(known, TrainingConfig().ranker)
+    confidence = bundle.calibrator.apply(probabilities, known.pairs.candidates).max(axis=1)
     np.testing.assert_allclose(
         reference.confidence.below, [(confidence < i / 10).mean() for i in range(1, 10)], atol=1e-5
     )

@@ -11,7 +11,7 @@ import pytest
 from pptx import Presentation
 
 from prodclf_assets.classifier.evaluation.baseline import fit_baseline
-from prodclf_assets.classifier.evaluation.report import evaluate
+from prodclf_assets.classifier.evaluation.report import Answered, evaluate
 from prodclf_assets.lake import LogEntry
 from prodclf_assets.monitoring.stakeholders.figures import (
     MOST_LISTED,
@@ -47,7 +47,8 @@ def log(count: int) -> list[LogEntry]:
 @pytest.fixture(scope="module")
 def evaluation(trained_model: Any) -> dict[str, Any]:
     baseline = fit_baseline(trained_model.train, trained_model.validation)
-    return evaluate(trained_model.bundle, baseline, trained_model.test).to_dict()
+    answered = Answered.by(trained_model.bundle, baseline, trained_model.test)
+    return evaluate(trained_model.bundle, answered).to_dict()
 
 
 @pytest.fixture(scope="module")
