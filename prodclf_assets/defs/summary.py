@@ -90,6 +90,7 @@ def _results(shown: Metadata) -> list[str]:
             f" on {report['test_rows']:,} held-out rows, {report['labels']:,} categories",
             f"  linear SVM   accuracy {report['baseline_accuracy']:.1%}, macro-F1 {report['baseline_macro_f1']:.1%}"
             " on the same rows",
+            f"  promise      {report['promise']}",
         ]
     decision = shown.get("promotion_decision")
     if decision:

@@ -14,6 +14,7 @@ from prodclf_assets.registry.versions import (
     BUNDLE_HASH,
     CHALLENGER,
     CHAMPION,
+    MEASURED_HASH,
     NUMBERS,
     PROMOTED,
     REFUSED,
@@ -39,6 +40,7 @@ class Registry(RegistryReader):
         self,
         bundle_dir: Path,
         *,
+        measured_dir: Path | None = None,
         run_id: str | None = None,
         params: Mapping[str, object] | None = None,
         metrics: Mapping[str, float] | None = None,
@@ -53,6 +55,7 @@ class Registry(RegistryReader):
 
         Args:
             bundle_dir: the bundle's folder.
+            measured_dir: that of the model that was measured in its place, kept beside it; None when it was measured itself.
             run_id: the MLflow run to log to; a new one, ended here, when None.
             params: settings of the training.
             metrics: its measurements.
@@ -67,6 +70,10 @@ class Registry(RegistryReader):
                 if known.run_id == run_id and known.bundle_hash == hashes[BUNDLE_HASH]:
                     return known
         marks = {**hashes, **{key: str(value) for key, value in (tags or {}).items()}}
+        bundles = {"bundle": bundle_dir}
+        if measured_dir is not None:
+            bundles["measured"] = measured_dir
+            marks[MEASURED_HASH] = hashes_of(measured_dir)[BUNDLE_HASH]
         experiment_id, client = self.ensure_experiment(), self._connection.client
         with (
             self._connection.explained(f"register {self.model_name!r}"),
@@ -74,7 +81,7 @@ class Registry(RegistryReader):
         ):
             log_facts(client, run, params=params or {}, tags=marks, artifacts=artifacts or {})
             model = log_model(
-                client, run, bundle_dir, tags=marks, metrics=metrics or {}, input_example=input_example
+                client, run, bundles, tags=marks, metrics=metrics or {}, input_example=input_example
             )
             return self._register(run, model, marks, description)
 

@@ -58,21 +58,29 @@ def as_example(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 @contextmanager
-def model_folder(bundle_dir: Path, mlflow_model: Any, input_example: "pd.DataFrame | None") -> Iterator[Path]:
+def model_folder(
+    bundles: Mapping[str, Path], mlflow_model: Any, input_example: "pd.DataFrame | None"
+) -> Iterator[Path]:
     """Give a folder that holds the MLflow model of a bundle, until the block ends.
 
     The package's own source goes along, so that the model loads where prodclf is not installed.
+
+    Args:
+        bundles: `bundle`, which answers, and perhaps `measured`, which was measured in its place.
+        mlflow_model: what MLflow describes the model by.
+        input_example: a few products.
     """
     import mlflow.pyfunc
 
     with tempfile.TemporaryDirectory(prefix="prodclf-model-") as scratch:
         # MLflow names its copy after the folder it is given, and `fetch` must find it again.
-        bundle = Path(scratch) / "bundle"
-        shutil.copytree(bundle_dir, bundle)
+        copies = {name: Path(scratch) / name for name in bundles}
+        for name, folder in bundles.items():
+            shutil.copytree(folder, copies[name])
         mlflow.pyfunc.save_model(
             path=Path(scratch) / "model",
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"bundle": str(bundle)},
+            artifacts={name: str(copy) for name, copy in copies.items()},
             code_paths=[str(PACKAGE)],
             signature=model_signature(),
             input_example=None if input_example is None else as_example(input_example),

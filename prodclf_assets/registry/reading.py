@@ -8,8 +8,10 @@ from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import Connection
 from prodclf_assets.registry.download import BUNDLE
 from prodclf_assets.registry.fetched import fetched
-from prodclf_assets.registry.versions import RegisteredVersion, from_mlflow
+from prodclf_assets.registry.versions import MEASURED_HASH, RegisteredVersion, from_mlflow
 
+MEASURED = "artifacts/measured"
+"""Where a registered model keeps the bundle that was measured in its place."""
 # Versions asked for in one request; the most that MLflow's stores allow is 200,000.
 PAGE = 1000
 
@@ -87,6 +89,19 @@ class RegistryReader:
         with self._connection.explained(f"fetch version {version.version} of {version.name!r}"):
             return fetched(version, into, lambda aside: self._download(version, aside))
 
+    def fetch_measured(self, version: RegisteredVersion, into: Path) -> Path:
+        """Return the bundle that was measured in a version's place, in a folder below `into`; its own when that was.
+
+        Raises:
+            RegistryError: the bundle cannot be downloaded.
+        """
+        if MEASURED_HASH not in version.tags:
+            return self.fetch(version, into)
+        with self._connection.explained(
+            f"fetch what was measured of version {version.version} of {version.name!r}"
+        ):
+            return self._download(version, into, MEASURED)
+
     def _search(self) -> Iterator[Any]:
         """Yield what MLflow knows of every version, page by page."""
         named, token = f"name = '{self.model_name}'", None
@@ -141,13 +156,13 @@ class RegistryReader:
             return {}
         return {alias: int(version) for alias, version in model.aliases.items()}
 
-    def _download(self, version: RegisteredVersion, aside: Path) -> Path:
+    def _download(self, version: RegisteredVersion, aside: Path, part: str = BUNDLE) -> Path:
         from mlflow.artifacts import download_artifacts
 
         source = self._connection.client.get_model_version_download_uri(version.name, str(version.version))
         return Path(
             download_artifacts(
-                artifact_uri=f"{source}/{BUNDLE}",
+                artifact_uri=f"{source}/{part}",
                 dst_path=str(aside),
                 tracking_uri=self.tracking_uri,
                 registry_uri=self.tracking_uri,

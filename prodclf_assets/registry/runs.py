@@ -85,13 +85,13 @@ def log_nested(
 def log_model(
     client: "MlflowClient",
     run_id: str,
-    bundle_dir: Path,
+    bundles: Mapping[str, Path],
     *,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
     input_example: "pd.DataFrame | None",
 ) -> "LoggedModel":
-    """Store a bundle as a logged model of a run, with its measurements on both.
+    """Store bundles, as `model_folder` takes them, as a logged model of a run, with the measurements on both.
 
     The client's own calls, and not `mlflow.pyfunc.log_model`, because that one works on whatever run and store
     happen to be active in the process.
@@ -116,7 +116,7 @@ def log_model(
             model_uuid=logged.model_id,
             model_id=logged.model_id,
         )
-        with model_folder(bundle_dir, described, input_example) as folder:
+        with model_folder(bundles, described, input_example) as folder:
             client.log_model_artifacts(logged.model_id, str(folder))
         status = "READY"
     finally:

@@ -14,6 +14,8 @@ from prodclf_assets.lake import entries_of, hash_of
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 BUNDLE_HASH = "prodclf.bundle_hash"
+MEASURED_HASH = "prodclf.measured_hash"
+"""That of the model that was measured in the version's place, where it was another."""
 FILES_HASH = "prodclf.files_hash"
 ROLLED_BACK = "prodclf.rolled_back"
 MANIFEST = "manifest.json"

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +21,22 @@ from prodclf_assets.defs.resources import LakeResource
 # As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_assets.classifier.evaluation.report import Answered
 else:
     Bundle = Any
 
 SHOWN = (
     "model_version",
+    "measured_by",
+    "promise",
     "labels",
+    "several_rows",
     "unknown_label_rows",
     "accuracy",
     "macro_f1",
+    "single_accuracy",
+    "single_macro_f1",
+    "single_auto_precision",
     "top_5_accuracy",
     "baseline_accuracy",
     "baseline_macro_f1",
@@ -82,11 +88,11 @@ def evaluation_report(
     mlflow_run: MlflowRun,
 ) -> dict[str, Any]:
     """How good the model is on products it has not seen, beside a tuned linear SVM trained on the same rows."""
-    from prodclf_assets.classifier.evaluation.baseline import fit_baseline
     from prodclf_assets.classifier.evaluation.report import evaluate
     from prodclf_assets.classifier.training.training import data_hash
 
-    report = evaluate(model, fit_baseline(train_split, validation_split), test_split).to_dict()
+    answered, measured_by = _answered(context, model, train_split, validation_split, test_split)
+    report = evaluate(model, answered, measured_by).to_dict()
     if config.compare_rebalancing:
         report["rebalancing"] = _treatments(context, lake, model, train_split, validation_split)
     drawn = draw(report)
@@ -121,6 +127,30 @@ def evaluation_report(
     return report
 
 
+def _answered(
+    context: dg.AssetExecutionContext,
+    model: Bundle,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    test: pd.DataFrame,
+) -> "tuple[Answered, str]":
+    """What the model says of the test products; where these are too few to tell anything, of all products in turn."""
+    from prodclf_assets.classifier.evaluation.baseline import fit_baseline
+    from prodclf_assets.classifier.evaluation.cross_fitting import FEWEST_TEST_ROWS, FOLDS, cross_fitted
+    from prodclf_assets.classifier.evaluation.report import TEST_SPLIT, Answered
+    from prodclf_assets.classifier.kernels import available_cores
+    from prodclf_assets.classifier.training.training import TrainingConfig
+
+    if len(test) >= FEWEST_TEST_ROWS:
+        return Answered.by(model, fit_baseline(train, validation), test), TEST_SPLIT
+    config = TrainingConfig.of(model)
+    answered = cross_fitted((train, validation, test), config, available_cores(), context.log.info)
+    return (
+        answered,
+        f"cross-fitting: all products, each by a model that learnt from the other {FOLDS - 1} of {FOLDS} parts",
+    )
+
+
 def _treatments(
     context: dg.AssetExecutionContext,
     store: LakeResource,
@@ -130,7 +160,6 @@ def _treatments(
 ) -> list[dict[str, Any]]:
     """Compare ways of treating rare categories, on the features that the model learnt from."""
     from prodclf_assets.classifier.kernels import available_cores
-    from prodclf_assets.classifier.ranking.ranker import RankerConfig
     from prodclf_assets.classifier.training.rebalancing_comparison import compare_treatments
     from prodclf_assets.classifier.training.training import FeatureSet, TrainingConfig
 
@@ -139,9 +168,8 @@ def _treatments(
     version = resolve_version(lake, dg.AssetKey("features"), context.instance, context.run)
     with lake.opened(version) as folder:
         features = FeatureSet.load(folder)
-    training = replace(TrainingConfig(), ranker=RankerConfig(**model.provenance.training["ranker"]))
     compared = compare_treatments(
-        train, validation, features.train, training, available_cores(), context.log.info
+        train, validation, features.train, TrainingConfig.of(model), available_cores(), context.log.info
     )
     return [treatment.to_dict() for treatment in compared]
 

@@ -123,6 +123,54 @@ def model(
     return bundle
 
 
+@dg.asset(
+    group_name="classifier",
+    owners=[DATA_OWNER, CATALOGUE_OWNER],
+    kinds={"lightgbm"},
+    tags={"stage": "model"},
+    code_version=code_version("classifier"),
+    freshness_policy=MODEL_FRESHNESS,
+    io_manager_key="bundle_io",
+    deps=["evaluation_report"],
+)
+@user_errors
+def final_model(
+    context: dg.AssetExecutionContext,
+    model: Bundle,
+    train_split: pd.DataFrame,
+    validation_split: pd.DataFrame,
+    test_split: pd.DataFrame,
+) -> Bundle:
+    """The model that goes live: made as `model` was, from the products that `model` was measured on as well.
+
+    Its promise rests on answers to products by parts of it that had not seen them, and on what was measured of `model`.
+    """
+    from prodclf_assets.classifier.training.training import (
+        TrainingConfig,
+        features_inputs,
+        fit_features,
+        fit_model,
+    )
+
+    checkpoints = checkpoint_folder()
+    training = TrainingConfig.of(model)
+    everything = pd.concat([train_split, validation_split, test_split], ignore_index=True)
+    features = fit_features(everything, everything.iloc[:0], training, checkpoints=checkpoints)
+    bundle = fit_model(features, training, git_commit=git_commit(), checkpoints=checkpoints, measured=model)
+    checkpoints.forget("features", features_inputs(features.data_hash, features.config))
+    context.log.info(f"trained on {len(everything):,} products, {len(bundle.labels):,} categories")
+    context.add_output_metadata(
+        {
+            "products": len(everything),
+            "categories": len(bundle.labels),
+            "measured_model": model.version,
+            "data_hash": bundle.provenance.data_hash,
+            **bundle.provenance.metrics,
+        }
+    )
+    return bundle
+
+
 def _learning_curve(losses: Mapping[int, float]) -> dict[str, Any]:
     """The curve as metadata, where there were held-out products to draw it from."""
     return {"learning_curve": plots.inline(plots.learning_curve(losses), "learning curve")} if losses else {}

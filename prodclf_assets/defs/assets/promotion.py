@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
@@ -35,10 +34,20 @@ else:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that stands for promotion: its bundle, the version it has in the lake, and its evaluation."""
+    """A model that stands for promotion.
 
-    bundle: "Bundle"
+    Attributes:
+        final: what goes live.
+        measured: what was measured in its place; it has not seen the test products.
+        stored: the version that `final` has in the lake.
+        stored_measured: the version that `measured` has.
+        report: the evaluation.
+    """
+
+    final: "Bundle"
+    measured: "Bundle"
     stored: Version
+    stored_measured: Version
     report: Mapping[str, Any]
 
 
@@ -54,6 +63,7 @@ class Candidate:
 def promotion_decision(
     context: dg.AssetExecutionContext,
     model: Bundle,
+    final_model: Bundle,
     evaluation_report: dict[str, Any],
     test_split: pd.DataFrame,
     raw_products: StoredTable,
@@ -66,9 +76,17 @@ def promotion_decision(
             f"evaluation_report measures model {evaluation_report['model_version']}, but the model is "
             f"{model.version}: materialise evaluation_report and promotion_decision together"
         )
+    if final_model.manifest.measured != model.version:
+        raise ProdclfError(
+            f"final_model goes with model {final_model.manifest.measured}, but the model is {model.version}: "
+            "materialise final_model and promotion_decision together"
+        )
     opened, registry = lake.open(), open_registry(get_settings())
-    stored = resolve_version(opened, dg.AssetKey("model"), context.instance, context.run)
-    candidate = Candidate(model, stored, evaluation_report)
+    stored, stored_measured = (
+        resolve_version(opened, dg.AssetKey(key), context.instance, context.run)
+        for key in ("final_model", "model")
+    )
+    candidate = Candidate(final_model, model, stored, stored_measured, evaluation_report)
     source = str(raw_products.notes["source"])
     version, is_new = _registered(candidate, registry, opened, mlflow_run, test_split, source)
     decision = _judge(candidate, version, registry, test_split)
@@ -82,7 +100,8 @@ def promotion_decision(
     shown = {
         "decision": f"{outcome} (version {version.version})",
         "reason": decision.reason,
-        "model_version": model.version,
+        "model_version": final_model.version,
+        "measured_version": model.version,
         "registered_model": version.name,
         "registered_version": version.version,
         "registered_now": is_new,
@@ -104,8 +123,12 @@ def _registered(
 
     Training the same rows again gives the same model; it then is the version it was before.
     """
-    manifest = candidate.bundle.manifest
-    with lake.opened(candidate.stored) as folder, tempfile.TemporaryDirectory(prefix="prodclf-") as scratch:
+    manifest = candidate.final.manifest
+    with (
+        lake.opened(candidate.stored) as folder,
+        lake.opened(candidate.stored_measured) as measured,
+        tempfile.TemporaryDirectory(prefix="prodclf-") as scratch,
+    ):
         identity = hashes_of(folder)[BUNDLE_HASH]
         for known in registry.list_versions():
             if known.bundle_hash == identity:
@@ -115,11 +138,13 @@ def _registered(
         card_file.write_text(card, encoding="utf-8")
         version = registry.log_and_register(
             folder,
+            measured_dir=measured,
             run_id=mlflow_run.open(),
             params=flat(manifest.training),
             metrics=_measurements(candidate.report),
             tags={
-                "model_version": candidate.bundle.version,
+                "model_version": candidate.final.version,
+                "measured_version": candidate.measured.version,
                 "data_hash": manifest.data_hash,
                 "git_commit": manifest.git_commit or "unknown",
                 "source": source,
@@ -136,7 +161,10 @@ def _registered(
 def _judge(
     candidate: Candidate, version: RegisteredVersion, registry: Registry, test: pd.DataFrame
 ) -> "PromotionDecision":
-    """Decide by the gate, except where the registry already has the answer."""
+    """Decide by the gate, except where the registry already has the answer.
+
+    Both models are compared as they were measured: what goes live of either has learnt from the test products.
+    """
     from prodclf_assets.classifier.evaluation.latency import measure_latencies
     from prodclf_assets.classifier.evaluation.promotion_gate import PromotionDecision, decide
     from prodclf_assets.classifier.evaluation.report import EvaluationReport
@@ -151,11 +179,11 @@ def _judge(
     products = ProductBatch.from_frame(test)
     with tempfile.TemporaryDirectory(prefix="prodclf-champion-") as scratch:
         champion, unreadable = _load_champion(registry, Path(scratch))
-        models = [candidate.bundle] if champion is None else [candidate.bundle, champion]
+        models = [candidate.measured] if champion is None else [candidate.measured, champion]
         answers = [list(model.predict(products).category) for model in models]
         decision = decide(
             EvaluationReport(**candidate.report),
-            test[LABEL_COLUMN].tolist(),
+            test,
             answers[0],
             answers[1] if champion is not None else None,
             measure_latencies(models, products),
@@ -164,13 +192,13 @@ def _judge(
 
 
 def _load_champion(registry: Registry, scratch: Path) -> tuple["Bundle | None", str]:
-    """Return the present champion, or None when there is none, or none that can answer and why."""
+    """Return the present champion as it was measured, or None when there is none, or none that can answer and why."""
     from prodclf_assets.classifier.bundle import Bundle as Loaded
 
     champion = next((item for item in registry.list_versions() if CHAMPION in item.aliases), None)
     if champion is None:
         return None, ""
-    folder = registry.fetch(champion, scratch)
+    folder = registry.fetch_measured(champion, scratch)
     try:
         return Loaded.load(folder), ""
     except BundleError as error:

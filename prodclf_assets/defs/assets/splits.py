@@ -18,8 +18,8 @@ from prodclf_assets.settings import get_settings
 
 DESCRIPTIONS = {
     "train": "Eight in ten products: what the model learns from.",
-    "validation": "One in ten products: where probabilities are calibrated and decision thresholds chosen.",
-    "test": "One in ten products: what the model is judged on, seen by nothing before.",
+    "validation": "One in ten products, learnt from like the others: where the linear SVM beside the model is tuned.",
+    "test": "One in ten products: what the model is judged on before one that has learnt from these, too, goes live.",
 }
 
 

@@ -1,6 +1,7 @@
 """Checks of a trained model: whether it is worth registering at all, and whether it became the champion."""
 
 from collections.abc import Mapping
+from math import sqrt
 from typing import Any
 
 import dagster as dg
@@ -22,11 +23,37 @@ def calibration(evaluation_report: dict[str, Any]) -> dg.AssetCheckResult:
     return check_calibration(evaluation_report)
 
 
+@dg.asset_check(asset="final_model", blocking=True, additional_ins={"model": dg.AssetIn("model")})
+@user_errors
+def as_good_as_measured(final_model: Any, model: Any) -> dg.AssetCheckResult:
+    """Out of fold, the model that goes live is not worse than the one that was measured, beyond what chance allows."""
+    return check_parity(final_model.provenance.metrics, model.provenance.metrics)
+
+
 @dg.asset_check(asset="promotion_decision")
 @user_errors
 def became_champion(promotion_decision: dict[str, Any]) -> dg.AssetCheckResult:
     """The new model passed the gate and is the champion; a warning, since the one before goes on answering."""
     return check_promotion(promotion_decision)
+
+
+def check_parity(final: Mapping[str, float], measured: Mapping[str, float]) -> dg.AssetCheckResult:
+    """Compare what two models of the same parameters say, out of fold, of the products that they learnt from."""
+    ours, theirs = final["out_of_fold_accuracy"], measured["out_of_fold_accuracy"]
+    rows = max(1.0, measured["out_of_fold_rows"])
+    chance = 3 * sqrt(theirs * (1 - theirs) / rows) + 1 / rows
+    passed = ours >= theirs - chance
+    return dg.AssetCheckResult(
+        passed=passed,
+        description=f"right out of fold: {ours:.4f} of {final['out_of_fold_rows']:,.0f} products; the model that was measured: "
+        f"{theirs:.4f} of {rows:,.0f}"
+        + (
+            ""
+            if passed
+            else f"; chance explains {chance:.4f}: materialise features, model and final_model anew"
+        ),
+        metadata={"final": ours, "measured": theirs, "chance": chance},
+    )
 
 
 def check_promotion(decision: Mapping[str, Any]) -> dg.AssetCheckResult:
@@ -94,6 +121,6 @@ def check_calibration(report: Mapping[str, Any]) -> dg.AssetCheckResult:
         passed=passed,
         description=f"calibration error {report['ece']:.4f}, allowed {allowed:.4f} ({CALIBRATION_LIMIT} and "
         f"{noise:.4f} for chance on {report['rows']:,} rows)"
-        + ("" if passed else "; the validation side may be too small or unlike the test side"),
+        + ("" if passed else "; the test side may be unlike what was learnt from"),
         metadata={"ece": report["ece"], "limit": CALIBRATION_LIMIT, "chance": noise, "rows": report["rows"]},
     )
