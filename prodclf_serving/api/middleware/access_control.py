@@ -1,5 +1,6 @@
 """Who may ask: API keys, and web pages of other origins."""
 
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -10,13 +11,10 @@ from prodclf_serving.api.middleware.api_keys import ApiKeys
 from prodclf_serving.api.request_context import headers_of, note, request_id_of
 from prodclf_serving.problems import ProblemError
 
-OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/redoc", "/openapi.json"})
-"""What needs no key: the pages themselves and what a load balancer asks; `/assets/` too."""
-
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Guard:
+class AccessControl:
     """ASGI middleware that refuses requests before their body is read.
 
     A browser sends `Origin` with every POST of a page. One from elsewhere is refused unless it was allowed: without
@@ -26,12 +24,16 @@ class Guard:
         app: the application.
         keys: accepted API keys; None asks for none.
         origins: origins whose pages may use the service beside its own; `*` for all.
+        open_paths: what needs no key; `/assets/…` never does.
     """
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys | None, origins: frozenset[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: ApiKeys | None, origins: frozenset[str], open_paths: Collection[str]
+    ) -> None:
         self._app = app
         self._keys = keys
         self._origins = origins
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -53,7 +55,7 @@ class Guard:
                 f"pages of {origin[:100]!r} may not use this service; PRODCLF_SERVE_CORS_ORIGINS lists those that may",
             )
         path: str = scope["path"]
-        if self._keys is None or path in OPEN_PATHS or path.startswith("/assets/"):
+        if self._keys is None or path in self._open_paths or path.startswith("/assets/"):
             return None
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
         fingerprint = self._keys.fingerprint(key.strip()) if scheme.lower() == b"bearer" else None

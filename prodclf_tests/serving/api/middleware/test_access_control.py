@@ -8,7 +8,6 @@ import pytest
 
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
-from prodclf_serving.api.middleware.access_control import OPEN_PATHS
 from prodclf_serving.api.schemas import Problem
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
@@ -17,6 +16,7 @@ from prodclf_tests.serving.conftest import Send, sender
 KEY = "0123456789abcdef-shop"
 TEA = {"title": "Green tea 100 bags"}
 OTHER = "https://shop.example"
+OPEN_PATHS = {"/", "/health", "/ready", "/docs", "/redoc", "/openapi.json"}
 
 
 @pytest.fixture

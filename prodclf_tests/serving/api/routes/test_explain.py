@@ -51,6 +51,7 @@ def test_explaining_counts_as_no_prediction(send):
     ("request_", "status"),
     [
         ({"json": {"title": " "}}, 422),
+        ({"json": {}}, 422),
         ({"json": [RICE]}, 422),
         ({"content": b"{"}, 400),
         ({"content": b"title\nx\n", "headers": {"content-type": "text/csv"}}, 415),

@@ -57,7 +57,7 @@ def test_a_correction_is_in_the_lake_when_it_is_acknowledged(send, lake, label):
         "reviewer": "asha",
         "request_id": "r-7",
         "predicted_category": "Toys > Blocks",
-        "model_version": 3,
+        "model_version": "3",
     }
     answer = send("POST", "/feedback", json=body, headers={"x-request-id": "mine"})
     assert answer.status_code == 201
@@ -116,6 +116,7 @@ def test_a_category_that_the_model_does_not_have_is_refused_with_the_nearest(sen
         ({"category": True}, "category"),
         ({"reviewer": {"name": "asha"}}, "reviewer"),
         ({"request_id": "x" * 501}, "request_id"),
+        ({"model_version": 3}, "model_version"),
     ],
 )
 def test_what_is_no_correction_is_refused_by_field(send, lake, label, change, field):
