@@ -65,7 +65,7 @@ class Service:
             long_threads=max(1, min(_MOST_LONG_THREADS, available_cores() // serving.replicas)),
             max_pending_requests=serving.max_pending_requests,
             max_pending_rows=serving.max_pending_rows,
-            rescue=self._rescue_call,
+            fallback=self._fallback_call,
             budget_seconds=serving.predict_seconds,
         )
         self._complained = float("-inf")
@@ -182,7 +182,7 @@ class Service:
         self.metrics.call(len(records))
         return answer_records(model, records, self.config.serving.top_k)
 
-    def _rescue_call(
+    def _fallback_call(
         self, model: LoadedModel, records: Sequence[Record], error: Exception | None
     ) -> list[Answer]:
         reason = self.without_ranker(error)

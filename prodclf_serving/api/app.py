@@ -22,7 +22,7 @@ from prodclf_serving.api.routes.operations import health_routes, model_routes
 from prodclf_serving.api.routes.pages import page_routes
 from prodclf_serving.api.routes.predict import PredictionFastLane, predict_routes
 from prodclf_serving.api.schemas import FEEDBACK_EXAMPLE
-from prodclf_serving.metrics.replicas import Others
+from prodclf_serving.metrics.replicas import ReplicaMetrics
 from prodclf_serving.problems import (
     PROBLEM_MEDIA_TYPE,
     ItemError,
@@ -40,7 +40,9 @@ _BY_KEY: dict[str, Any] = {
 }
 
 
-def build_app(service: Service, *, echo_request_id: bool = True, replicas: Others | None = None) -> FastAPI:
+def build_app(
+    service: Service, *, echo_request_id: bool = True, replicas: ReplicaMetrics | None = None
+) -> FastAPI:
     """The application that answers with a service; starting and stopping the service is the caller's.
 
     Args:

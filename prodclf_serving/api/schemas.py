@@ -169,7 +169,7 @@ class ExplainedPrediction(Prediction):
 
 
 class FeedbackStored(BaseModel):
-    """A correction is in the lake."""
+    """The feedback is in the lake."""
 
     status: Literal["stored"]
     category: str = Field(description="As it was stored.")

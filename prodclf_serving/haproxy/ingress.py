@@ -1,4 +1,4 @@
-"""Ray Serve's HAProxy ingress, made fit to face a network: loopback side doors, limits at the edge, problem+json errors.
+"""Ray Serve's HAProxy ingress, made fit to face a network: side ports on loopback, limits at the edge, problem+json errors.
 
 Ray writes the HAProxy configuration itself and starts the program on it; what it offers to change is less than is
 needed. So it is given a launcher in place of the program, which edits that configuration and then becomes HAProxy.
@@ -25,7 +25,7 @@ for argument in "$@"; do
   previous=$argument
 done
 [ -n "$config" ] && sed -i -f '{edits}' "$config"
-# While a stand-in answers, one that knows of no replica yet would turn its requests away: it waits beside the door.
+# While a stand-in answers, one that knows of no replica yet would turn its requests away: it waits on a socket of its own.
 if [ -e '{stand_in}' ] && ! grep -q '{knows_replicas}' "$config"; then
   sed -i '/^frontend http_frontend$/,/^    bind /s|^    bind .*|    bind {beside}|' "$config"
 fi
@@ -59,7 +59,7 @@ s/^  bind \*:\([0-9]*\)$/  bind 127.0.0.1:\1/
     errorfile 502 {folder}/503.http\
     errorfile 503 {folder}/503.http\
     errorfile 504 {folder}/503.http
-# Ray would have the replicas listen where the service does; they stay on loopback, and only this door opens wider.
+# Ray would have the replicas listen where the service does; they stay on loopback, and only this one opens wider.
 # A body that is declared too long never reaches a replica, and every request has an id. Ray need not watch each client
 # for a disconnect, which would make it read bodies without bound: the service does where it matters, for batches.
 /^frontend http_frontend$/,/^    bind /{{

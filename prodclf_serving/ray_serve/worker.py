@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prodclf_serving.ray_serve.lean_imports import without
+from prodclf_serving.ray_serve.imports import without
 
 
-def let_the_spare_proxy_wait() -> None:
+def delay_fallback_proxy() -> None:
     """Have a controller in this process start Ray's own proxy once HAProxy's manager is healthy."""
     from ray.serve._private.proxy_state import ProxyStateManager
 
@@ -30,7 +30,7 @@ def let_the_spare_proxy_wait() -> None:
 if __name__ == "__main__":
     with without("pandas"):
         import ray.serve
-    let_the_spare_proxy_wait()
+    delay_fallback_proxy()
 
     program = Path(ray.__file__).parent / "_private" / "workers" / "default_worker.py"
     sys.argv[0] = str(program)

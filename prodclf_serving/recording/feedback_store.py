@@ -1,4 +1,4 @@
-"""What people say about answers: stored in the lake before it is acknowledged."""
+"""Feedback: stored in the lake before it is acknowledged."""
 
 import asyncio
 import logging
@@ -17,12 +17,12 @@ _MAX_PENDING = 256
 
 
 class FeedbackStore:
-    """Appends corrections to the lake; those that come while one write runs are the next write.
+    """Appends feedback to the lake; what comes while one write runs is the next write.
 
     Args:
         open_log: opens the log in the lake; called again at each write until it succeeds.
         writer: name of this process among all that write.
-        on_stored: called with an outcome and a number of corrections, for metrics.
+        on_stored: called with an outcome and a number of rows, for metrics.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class FeedbackStore:
         )
 
     async def store(self, row: dict[str, Any]) -> None:
-        """Store one correction; it is durable when this returns.
+        """Store the feedback on one product; it is durable when this returns.
 
         Args:
             row: values by column of the feedback log, `time` and `category` among them.
@@ -87,7 +87,7 @@ def _not_stored() -> ProblemError:
     return ProblemError(
         503,
         "not-stored",
-        "the correction could not be stored, the lake does not take it; send it again",
+        "the feedback could not be stored, the lake does not take it; send it again",
         {},
         {"Retry-After": "10"},
     )

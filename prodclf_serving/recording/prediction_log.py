@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("prodclf.serving")
 
-Outcome = Literal["written", "dropped"]
+WriteResult = Literal["written", "dropped"]
 
 _FLUSH_BYTES = 8 * 1024 * 1024
 _STOP_SECONDS = 8.0
@@ -48,7 +48,7 @@ class PredictionLog:
         share: float,
         seconds: float,
         max_bytes: int,
-        on_rows: Callable[[Outcome, int], None] = lambda outcome, rows: None,
+        on_rows: Callable[[WriteResult, int], None] = lambda outcome, rows: None,
         on_flush: Callable[[bool], None] = lambda succeeded: None,
     ) -> None:
         self._open_log = open_log
@@ -168,13 +168,13 @@ class PredictionLog:
             else:
                 self._finish_oldest("written")
 
-    def _finish_oldest(self, outcome: Outcome) -> None:
+    def _finish_oldest(self, outcome: WriteResult) -> None:
         _, table = self._backlog.popleft()
         self._backlog_bytes -= table.nbytes
         with self._lock:
             self._done(outcome, len(table))
 
-    def _done(self, outcome: Outcome, rows: int) -> None:
+    def _done(self, outcome: WriteResult, rows: int) -> None:
         """Count rows that wait no longer; the caller holds the lock."""
         self.waiting -= rows
         self._on_rows(outcome, rows)

@@ -8,7 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_serving.api.middleware.api_keys import ApiKeys
-from prodclf_serving.api.request_context import headers_of, note, request_id_of
+from prodclf_serving.api.request_context import add_log_facts, headers_of, request_id_of
 from prodclf_serving.problems import ProblemError
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -18,7 +18,7 @@ class AccessControl:
     """ASGI middleware that refuses requests before their body is read.
 
     A browser sends `Origin` with every POST of a page. One from elsewhere is refused unless it was allowed: without
-    that, any page that a person visits could send corrections to a service on the same machine.
+    that, any page that a person visits could send feedback to a service on the same machine.
 
     Args:
         app: the application.
@@ -68,7 +68,7 @@ class AccessControl:
                 {},
                 {"WWW-Authenticate": 'Bearer realm="prodclf"'},
             )
-        note(scope, key=fingerprint)
+        add_log_facts(scope, key=fingerprint)
         return None
 
     def _welcome(self, origin: str, headers: dict[bytes, bytes]) -> bool:

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prodclf_serving.api.middleware.security_headers import SECURITY_HEADERS
-from prodclf_serving.api.request_context import ECHO, begin, headers_of, notes_of, request_id_of
+from prodclf_serving.api.request_context import ECHO, begin, headers_of, log_facts_of, request_id_of
 from prodclf_serving.problems import internal_fault
 from prodclf_serving.service import Service
 
@@ -49,7 +49,7 @@ class AccessLog:
         begin(scope, request_id)
         status = 0
 
-        async def send_observed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -61,14 +61,14 @@ class AccessLog:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_observed)
+            await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = _CLIENT_GONE  # nobody is there to be told
         except Exception:
             logger.exception("request %s failed", request_id)
             if status == 0:
                 response = internal_fault().to_response(instance=scope["path"], request_id=request_id)
-                await response(scope, receive, send_observed)
+                await response(scope, receive, send_with_headers)
         finally:
             self._record(scope, status or _CLIENT_GONE, time.perf_counter() - started)
 
@@ -84,7 +84,7 @@ class AccessLog:
                     "status": status,
                     "ms": round(seconds * 1000, 3),
                     "replica": self._service.replica,
-                    **notes_of(scope),
+                    **log_facts_of(scope),
                 }
             )
 

@@ -10,7 +10,7 @@ from prodclf_assets.classifier.explanation.leave_one_out import MOST_WORDS, Expl
 from prodclf_assets.classifier.explanation.leave_one_out import explain as explain_batch
 from prodclf_assets.classifier.explanation.reasons import reasons
 from prodclf_serving.api.openapi.document import body_examples, body_problems
-from prodclf_serving.api.request_context import note
+from prodclf_serving.api.request_context import add_log_facts
 from prodclf_serving.api.response_body import prediction
 from prodclf_serving.api.routes.product_route import ProductRoute, RequestId
 from prodclf_serving.api.schemas import PRODUCT_EXAMPLE, ExplainedPrediction, Product
@@ -62,7 +62,7 @@ def explain_routes(service: Service) -> APIRouter:
             answer, found = await service.batcher.between(explained)
         if answer.error is not None:
             raise invalid_items([ItemError(0, answer.error.field, answer.error.message)])
-        note(request.scope, decision=answer.decision, model_version=model.version)
+        add_log_facts(request.scope, decision=answer.decision, model_version=model.version)
         sent = prediction(model, record, answer, request_id) | _explanation(model, found)
         return ExplainedPrediction.model_validate(sent)
 

@@ -9,7 +9,7 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS
 from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, product_id_of
 from prodclf_serving.api.openapi.document import body_examples, body_problems, problem, unavailable
-from prodclf_serving.api.request_context import note
+from prodclf_serving.api.request_context import add_log_facts
 from prodclf_serving.api.routes.product_route import ProductRoute, RequestId
 from prodclf_serving.api.schemas import FEEDBACK_EXAMPLE, Feedback, FeedbackStored, FieldNote, Product
 from prodclf_serving.inference.loaded_model import LoadedModel
@@ -66,7 +66,7 @@ def feedback_routes(service: Service) -> APIRouter:
                 "source": "http",
             }
         )
-        note(request.scope, category=given.category, model_version=model.version)
+        add_log_facts(request.scope, category=given.category, model_version=model.version)
         notes = [FieldNote(field=issue.field, detail=issue.message) for issue in issues]
         return FeedbackStored(
             status="stored", category=given.category, issues=notes or None, request_id=request_id

@@ -12,7 +12,7 @@ from prodclf_serving.api.openapi.document import TEXT, unavailable
 from prodclf_serving.api.routes.pages import console
 from prodclf_serving.api.schemas import Alive, Categories, Identity, ModelState, Ready
 from prodclf_serving.metrics.prometheus import CONTENT_TYPE
-from prodclf_serving.metrics.replicas import Others, merged
+from prodclf_serving.metrics.replicas import ReplicaMetrics, merged
 from prodclf_serving.service import Service
 
 _NO_MODEL = unavailable("No model yet, or the service is stopping.")
@@ -57,7 +57,7 @@ def health_routes(service: Service) -> APIRouter:
     return router
 
 
-def model_routes(service: Service, replicas: Others | None) -> APIRouter:
+def model_routes(service: Service, replicas: ReplicaMetrics | None) -> APIRouter:
     """`/model`, `/categories` and `/metrics` of a service.
 
     Args:

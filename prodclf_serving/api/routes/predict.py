@@ -24,7 +24,7 @@ from prodclf_serving.api.request_body import (
     read_body,
     read_product,
 )
-from prodclf_serving.api.request_context import headers_of, note, request_id_of
+from prodclf_serving.api.request_context import add_log_facts, headers_of, request_id_of
 from prodclf_serving.api.response_body import (
     ANSWER_MEDIA_TYPES,
     AnsweredBatch,
@@ -142,7 +142,7 @@ class PredictionFastLane:
         if answer.error is not None:
             service.metrics.item_errors(1)
             raise invalid_items([ItemError(0, answer.error.field, answer.error.message)])
-        note(scope, decision=answer.decision, model_version=model.version)
+        add_log_facts(scope, decision=answer.decision, model_version=model.version)
         return orjson.dumps(prediction(model, record, answer, request_id)), "application/json"
 
     async def _predict_batch(self, scope: Scope, receive: Receive) -> _Sent:
@@ -159,7 +159,7 @@ class PredictionFastLane:
         request_id = request_id_of(scope)
         outcomes = await _unless_gone(receive, _outcomes(service, model, parsed, request_id))
         batch = AnsweredBatch(parsed, outcomes, model, request_id)
-        note(scope, rows=len(outcomes), failed=batch.failed, model_version=model.version)
+        add_log_facts(scope, rows=len(outcomes), failed=batch.failed, model_version=model.version)
         if batch.failed:
             service.metrics.item_errors(batch.failed)
         wanted = answer_format(headers_of(scope).get(b"accept", b"").decode("latin-1"), format_)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from prodclf_serving.haproxy import ingress
-from prodclf_serving.haproxy.watchdog import IngressGuard
+from prodclf_serving.haproxy.watchdog import Watchdog
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.serving.live import free_port
 
@@ -45,7 +45,7 @@ class Ground:
         self.config = folder / "node" / "haproxy.cfg"
         self.stats = free_port()
         self.configure("    server SERVE_REPLICA_one 127.0.0.1:9")
-        self.guard = IngressGuard(binary, folder)
+        self.guard = Watchdog(binary, folder)
         self.started: list[subprocess.Popen[bytes]] = []
 
     def configure(self, server: str) -> None:

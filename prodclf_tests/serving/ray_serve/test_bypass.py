@@ -11,7 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from prodclf_serving.api.request_context import ECHO
-from prodclf_serving.ray_serve.bypass import Door, let_go_of_lost_connections, middlewares
+from prodclf_serving.ray_serve.bypass import RayBypass, forget_lost_connections, middlewares
 
 UVICORNS_OWN = HttpToolsProtocol.connection_lost
 """As it is before any test: a replica that a test of this process makes mends it for good."""
@@ -19,7 +19,7 @@ UVICORNS_OWN = HttpToolsProtocol.connection_lost
 
 @pytest.fixture(autouse=True)
 def _closed(monkeypatch):
-    monkeypatch.setattr(Door, "_inside", None)
+    monkeypatch.setattr(RayBypass, "_inside", None)
 
 
 class _App:
@@ -32,22 +32,22 @@ class _App:
         self.scopes.append(scope)
 
 
-def _ask(door: Door, path: str) -> dict:
+def _ask(bypass: RayBypass, path: str) -> dict:
     scope = {"type": "http", "path": path}
-    asyncio.run(door(scope, None, None))
+    asyncio.run(bypass(scope, None, None))
     return scope
 
 
 def test_requests_reach_the_application_and_rays_own_questions_reach_ray():
     ray, app = _App(), _App()
     (middleware,) = middlewares()
-    door = middleware.cls(ray, *middleware.args, **middleware.kwargs)
+    bypass = middleware.cls(ray, *middleware.args, **middleware.kwargs)
 
     async def scenario() -> None:
-        Door.open(app)
+        RayBypass.lead_to(app)
         for path in ("/predict", "/-/healthz", "/nowhere", "/-/routes"):
-            await door({"type": "http", "path": path}, None, None)
-        await door({"type": "websocket", "path": "/predict"}, None, None)
+            await bypass({"type": "http", "path": path}, None, None)
+        await bypass({"type": "websocket", "path": "/predict"}, None, None)
 
     asyncio.run(scenario())
     assert [scope["path"] for scope in app.scopes] == ["/predict", "/nowhere"]
@@ -57,7 +57,7 @@ def test_requests_reach_the_application_and_rays_own_questions_reach_ray():
 
 def test_a_process_without_an_application_is_rays_alone():
     ray = _App()
-    _ask(Door(ray), "/predict")
+    _ask(RayBypass(ray), "/predict")
     assert len(ray.scopes) == 1
     assert ECHO not in ray.scopes[0]
 
@@ -66,10 +66,10 @@ def test_an_application_of_another_event_loop_is_reached_by_ray():
     ray, app = _App(), _App()
 
     async def opened() -> None:
-        Door.open(app)
+        RayBypass.lead_to(app)
 
     asyncio.run(opened())
-    _ask(Door(ray), "/predict")
+    _ask(RayBypass(ray), "/predict")
     assert (len(ray.scopes), len(app.scopes)) == (1, 0)
 
 
@@ -106,7 +106,7 @@ def _within(seconds: float, what: Callable[[], bool]) -> bool:
 def test_a_connection_that_was_reset_is_forgotten_at_once(mended: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(HttpToolsProtocol, "connection_lost", UVICORNS_OWN)
     if mended:
-        let_go_of_lost_connections()
+        forget_lost_connections()
     config = uvicorn.Config(
         _hello,
         port=0,

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 from ray.serve._private.proxy_state import ProxyStateManager
 from ray.serve.schema import ProxyStatus
 
-from prodclf_serving.ray_serve.worker import let_the_spare_proxy_wait
+from prodclf_serving.ray_serve.worker import delay_fallback_proxy
 
 
 def test_the_spare_proxy_is_started_once_haproxys_manager_is_healthy(monkeypatch):
@@ -11,7 +11,7 @@ def test_the_spare_proxy_is_started_once_haproxys_manager_is_healthy(monkeypatch
     monkeypatch.setattr(
         ProxyStateManager, "_start_fallback_proxy_if_needed", lambda manager, *where: started.append(where)
     )
-    let_the_spare_proxy_wait()
+    delay_fallback_proxy()
     states: dict[str, SimpleNamespace] = {}
     manager = SimpleNamespace(_proxy_states=states)
 

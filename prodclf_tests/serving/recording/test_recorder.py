@@ -158,7 +158,7 @@ def test_recording_does_without_pandas(trained_bundle_folder, tmp_path):
     command = [
         sys.executable,
         "-m",
-        "prodclf_tests.serving.recording.record_lean",
+        "prodclf_tests.serving.recording.record_without_pandas",
         trained_bundle_folder,
         tmp_path,
     ]

@@ -1,4 +1,4 @@
-"""A correction is checked, stored in the lake, and only then acknowledged."""
+"""Feedback is checked, stored in the lake, and only then acknowledged."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ def label(service):
     return service.model().bundle.labels[3]
 
 
-def test_a_correction_is_in_the_lake_when_it_is_acknowledged(send, lake, label):
+def test_feedback_is_in_the_lake_when_it_is_acknowledged(send, lake, label):
     before = datetime.now(UTC)
     body = {
         "product_id": "A-1",
@@ -119,7 +119,7 @@ def test_a_category_that_the_model_does_not_have_is_refused_with_the_nearest(sen
         ({"model_version": 3}, "model_version"),
     ],
 )
-def test_what_is_no_correction_is_refused_by_field(send, lake, label, change, field):
+def test_what_is_no_feedback_is_refused_by_field(send, lake, label, change, field):
     answer = send("POST", "/feedback", json={"title": "Rice", "category": label, **change})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
@@ -165,7 +165,7 @@ def test_a_lake_that_hangs_does_not_hang_the_answer(lake, monkeypatch):
     store.close()
 
 
-def test_corrections_that_come_during_a_write_are_the_next_one(lake):
+def test_feedback_that_comes_during_a_write_is_the_next_one(lake):
     started, release = threading.Event(), threading.Event()
 
     def slowly(method, key):
