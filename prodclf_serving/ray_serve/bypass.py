@@ -49,19 +49,3 @@ class RayBypass:
 def middlewares() -> list[Middleware]:
     """What Ray Serve asks for."""
     return [Middleware(RayBypass)]
-
-
-def forget_lost_connections() -> None:
-    """Have uvicorn forget a connection that its client has reset at once, not after the keep-alive timeout of 90 s.
-
-    HAProxy resets those it has too many of, hundreds a second under load, and its timers would hold thousands of them.
-    """
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-    lost = HttpToolsProtocol.connection_lost
-
-    def connection_lost(self: HttpToolsProtocol, exc: Exception | None) -> None:
-        lost(self, exc)
-        self._unset_keepalive_if_required()
-
-    HttpToolsProtocol.connection_lost = connection_lost  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ from ray.serve.schema import LoggingConfig
 
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
-from prodclf_serving.ray_serve.bypass import RayBypass, forget_lost_connections
+from prodclf_serving.ray_serve.bypass import RayBypass
 from prodclf_serving.ray_serve.imports import (
     UNUSED,
     freeze,
@@ -21,6 +21,7 @@ from prodclf_serving.ray_serve.imports import (
     return_freed_memory,
     without,
 )
+from prodclf_serving.ray_serve.internals import forget_lost_connections
 from prodclf_serving.settings import ServiceConfig, ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import threading
 import time
 
 import pytest
-from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
 
 from prodclf_serving.api.middleware.security_headers import SECURITY_HEADERS
 from prodclf_serving.haproxy import ingress
@@ -96,19 +95,6 @@ def test_limits_ids_and_problems_are_at_the_edge(edited, tmp_path):
 def test_the_launcher_is_private(binary, tmp_path):
     launcher = ingress.write_launcher(binary, tmp_path, ServingSettings())
     assert launcher.stat().st_mode & 0o077 == 0
-
-
-def test_the_lines_it_looks_for_are_in_rays_template():
-    for line in (
-        "    log {{ config.log_target }} local0 info\n",
-        "    bind :{{ config.metrics_port }}\n",
-        "  bind *:{{ config.stats_port }}\n",
-        "    option abortonclose\n",
-        "frontend http_frontend\n    bind {{ config.frontend_host }}",
-        "    http-request return status 404 content-type text/plain lf-string",
-        "    errorfile 503 ",
-    ):
-        assert line in HAPROXY_CONFIG_TEMPLATE, line
 
 
 def test_without_a_bundled_program_the_path_is_searched(monkeypatch, tmp_path):

@@ -1,20 +1,9 @@
 import asyncio
-import gc
-import socket
-import struct
-import threading
-import time
-from collections.abc import Callable
 
 import pytest
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from prodclf_serving.api.request_context import ECHO
-from prodclf_serving.ray_serve.bypass import RayBypass, forget_lost_connections, middlewares
-
-UVICORNS_OWN = HttpToolsProtocol.connection_lost
-"""As it is before any test: a replica that a test of this process makes mends it for good."""
+from prodclf_serving.ray_serve.bypass import RayBypass, middlewares
 
 
 @pytest.fixture(autouse=True)
@@ -71,60 +60,3 @@ def test_an_application_of_another_event_loop_is_reached_by_ray():
     asyncio.run(opened())
     _ask(RayBypass(ray), "/predict")
     assert (len(ray.scopes), len(app.scopes)) == (1, 0)
-
-
-async def _hello(scope, receive, send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
-    await send({"type": "http.response.body", "body": b"hello"})
-
-
-def _reset_after_an_answer(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        while b"hello" not in client.recv(1_000):
-            pass
-        # Closed with a reset, as HAProxy does.
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def _held(config: uvicorn.Config) -> int:
-    """Connections of one server that are in memory: others of this process may be ending meanwhile."""
-    gc.collect()
-    return sum(type(each) is HttpToolsProtocol and each.config is config for each in gc.get_objects())
-
-
-def _within(seconds: float, what: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if what():
-            return True
-        time.sleep(0.01)
-    return what()
-
-
-@pytest.mark.parametrize("mended", [False, True])
-def test_a_connection_that_was_reset_is_forgotten_at_once(mended: bool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(HttpToolsProtocol, "connection_lost", UVICORNS_OWN)
-    if mended:
-        forget_lost_connections()
-    config = uvicorn.Config(
-        _hello,
-        port=0,
-        loop="uvloop",
-        http="httptools",
-        lifespan="off",
-        log_level="critical",
-        timeout_keep_alive=90,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert _within(30, lambda: server.started)
-        for _ in range(20):
-            _reset_after_an_answer(server.servers[0].sockets[0].getsockname()[1])
-        # Uvicorn's own keeps all of them; once it does not, the mending can go.
-        assert _within(1, lambda: _held(config) == 0) is mended
-    finally:
-        server.should_exit = True
-        thread.join()
