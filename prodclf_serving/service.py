@@ -135,14 +135,17 @@ class Service:
         await self.batcher.submit(model, [_CANARY])
         return model
 
-    async def check_alive(self) -> None:
+    async def check_alive(self, patience: float = _STALLED_SECONDS) -> None:
         """See that predictions still come out; without a model there is nothing to see.
+
+        Args:
+            patience: how many seconds a call may be running.
 
         Raises:
             RuntimeError: the prediction thread is stuck, or the live model fails on the canary.
         """
         stalled = self.batcher.stalled_seconds()
-        if stalled > _STALLED_SECONDS:
+        if stalled > patience:
             raise RuntimeError(f"a prediction call has been running for {stalled:.0f} s")
         if self.holder.current is not None and self.batcher.pending_requests == 0:
             await self.batcher.submit(self.holder.current, [_CANARY])

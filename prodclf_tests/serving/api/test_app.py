@@ -1,6 +1,5 @@
 """The HTTP contract, on a real bundle from a real registry."""
 
-import asyncio
 import csv
 import io
 import json
@@ -27,7 +26,7 @@ from prodclf_serving.api.schemas import (
 )
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
-from prodclf_tests.serving.conftest import sender
+from prodclf_tests.serving.conftest import at_once, sender
 
 BOTTLE = {
     "product_id": "A-1",
@@ -264,13 +263,8 @@ def test_no_json_breaks_the_service(send, batch, wanted):
 
 def test_requests_that_arrive_together_are_answered_as_they_would_be_alone(app, send):
     products = [{"title": f"Cotton towel number {number}"} for number in range(40)]
-
-    async def together() -> list[dict]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            answers = await asyncio.gather(*(client.post("/predict", json=product) for product in products))
-            return [answer.json() for answer in answers]
-
-    found = asyncio.run(together())
+    answers = at_once(app, [("POST", "/predict", {"json": product}) for product in products])
+    found = [answer.json() for answer in answers]
     assert len({answer["request_id"] for answer in found}) == 40
     for number in (0, 17, 39):
         assert (
@@ -279,17 +273,12 @@ def test_requests_that_arrive_together_are_answered_as_they_would_be_alone(app, 
         )
 
 
-def test_too_many_requests_at_once_are_told_to_come_back(served_home, service):
-    serving = ServingSettings(max_pending_requests=1, poll_seconds=60, request_log="off")
-    config = ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving)
-    small = Service(config, service.holder)
+def test_too_many_requests_at_once_are_told_to_come_back(make_service):
+    small = make_service(max_pending_requests=1)
     app = build_app(small)
 
-    async def together() -> list[httpx.Response]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            return await asyncio.gather(*(client.post("/predict", json=BOTTLE) for _ in range(5)))
-
-    statuses = [response.status_code for response in asyncio.run(together())]
+    answers = at_once(app, [("POST", "/predict", {"json": BOTTLE})] * 5)
+    statuses = [response.status_code for response in answers]
     assert 200 in statuses
     refused = sender(app)
     assert statuses.count(503) == len(statuses) - statuses.count(200) > 0
@@ -297,7 +286,6 @@ def test_too_many_requests_at_once_are_told_to_come_back(served_home, service):
         response = refused("POST", "/predict", json=BOTTLE)
     _problem(response, 503)
     assert int(response.headers["retry-after"]) >= 1
-    small.batcher.close()
 
 
 def test_without_a_model_it_is_alive_but_not_ready(tmp_path):
@@ -398,11 +386,9 @@ def test_the_request_log_tells_what_happened_and_no_title(send, service):
     assert "secret-path" not in text
 
 
-def test_a_fault_of_our_own_is_a_500_without_its_details(served_home, service, caplog):
-    serving = ServingSettings(poll_seconds=60, request_log="off")
-    faulty = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder)
-    faulty.batcher.close()  # its worker thread takes no more work
-    response = sender(build_app(faulty))("POST", "/predict", json=BOTTLE, headers={"x-request-id": "boom"})
+def test_a_fault_of_our_own_is_a_500_without_its_details(own, caplog):
+    own.batcher.close()  # its worker thread takes no more work
+    response = sender(build_app(own))("POST", "/predict", json=BOTTLE, headers={"x-request-id": "boom"})
     problem = _problem(response, 500)
     assert "shutdown" not in problem.detail
     assert "boom" in caplog.text

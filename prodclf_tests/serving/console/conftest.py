@@ -3,7 +3,6 @@
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +13,11 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServiceConfig, ServingSettings
+from prodclf_tests.serving.conftest import like
 from prodclf_tests.serving.live import free_port
+from prodclf_tests.serving.waiting import until
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -64,24 +63,19 @@ def site(service: Service, served_home: Path) -> Iterator[Site]:
 @contextmanager
 def serving(service: Service, home: Path, **settings: object) -> Iterator[Site]:
     """Serve over HTTP with other settings, but the model of a service that is there."""
-    given = ServingSettings(poll_seconds=60, request_log="off", prediction_log=0, **settings)
-    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=home), given), service.holder)
-    own.recorder.start()
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(build_app(own), port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    try:
-        yield Site(f"http://127.0.0.1:{port}/", own, home)
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        own.recorder.stop()
-        own.feedback.close()
-        own.batcher.close()
+    with like(service, home, prediction_log=0, **settings) as own:
+        own.recorder.start()
+        server = uvicorn.Server(uvicorn.Config(build_app(own), port=port, log_level="warning"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        until(lambda: server.started)
+        try:
+            yield Site(f"http://127.0.0.1:{port}/", own, home)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            own.recorder.stop()
 
 
 @dataclass

@@ -27,18 +27,15 @@ def _ask(bypass: RayBypass, path: str) -> dict:
     return scope
 
 
-def test_requests_reach_the_application_and_rays_own_questions_reach_ray():
+@pytest.mark.anyio
+async def test_requests_reach_the_application_and_rays_own_questions_reach_ray():
     ray, app = _App(), _App()
     (middleware,) = middlewares()
     bypass = middleware.cls(ray, *middleware.args, **middleware.kwargs)
-
-    async def scenario() -> None:
-        RayBypass.lead_to(app)
-        for path in ("/predict", "/-/healthz", "/nowhere", "/-/routes"):
-            await bypass({"type": "http", "path": path}, None, None)
-        await bypass({"type": "websocket", "path": "/predict"}, None, None)
-
-    asyncio.run(scenario())
+    RayBypass.lead_to(app)
+    for path in ("/predict", "/-/healthz", "/nowhere", "/-/routes"):
+        await bypass({"type": "http", "path": path}, None, None)
+    await bypass({"type": "websocket", "path": "/predict"}, None, None)
     assert [scope["path"] for scope in app.scopes] == ["/predict", "/nowhere"]
     assert all(ECHO in scope for scope in app.scopes)
     assert [scope["path"] for scope in ray.scopes] == ["/-/healthz", "/-/routes", "/predict"]

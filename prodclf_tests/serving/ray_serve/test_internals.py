@@ -5,8 +5,7 @@ import os
 import socket
 import struct
 import threading
-import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from prodclf_serving.ray_serve.environment import ray_environment
 from prodclf_serving.ray_serve.internals import delay_fallback_proxy, forget_lost_connections, worker_program
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.serving.live import free_port
+from prodclf_tests.serving.waiting import until
 
 UVICORNS_OWN = HttpToolsProtocol.connection_lost
 """As it is before any test: a replica that a test of this process makes mends it for good."""
@@ -134,15 +134,6 @@ def _held(config: uvicorn.Config) -> int:
     return sum(type(each) is HttpToolsProtocol and each.config is config for each in gc.get_objects())
 
 
-def _within(seconds: float, what: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if what():
-            return True
-        time.sleep(0.01)
-    return what()
-
-
 @pytest.mark.parametrize("mended", [False, True])
 def test_a_connection_that_was_reset_is_forgotten_at_once(mended: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(HttpToolsProtocol, "connection_lost", UVICORNS_OWN)
@@ -161,11 +152,12 @@ def test_a_connection_that_was_reset_is_forgotten_at_once(mended: bool, monkeypa
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        assert _within(30, lambda: server.started)
+        until(lambda: server.started)
         for _ in range(20):
             _reset_after_an_answer(server.servers[0].sockets[0].getsockname()[1])
         # Uvicorn's own keeps all of them; once it does not, the mending can go.
-        assert _within(1, lambda: _held(config) == 0) is mended
+        with nullcontext() if mended else pytest.raises(AssertionError, match="not within"):
+            until(lambda: _held(config) == 0, seconds=1)
     finally:
         server.should_exit = True
         thread.join()

@@ -6,11 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.api.schemas import Problem
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.conftest import Send, sender
 
 KEY = "0123456789abcdef-shop"
@@ -20,16 +18,9 @@ OPEN_PATHS = {"/", "/health", "/ready", "/docs", "/redoc", "/openapi.json"}
 
 
 @pytest.fixture
-def guarded(service: Service, served_home: Path, tmp_path: Path) -> Callable[..., Send]:
+def guarded(make_service: Callable[..., Service]) -> Callable[..., Send]:
     """Make an application with other settings that answers with the session's model."""
-
-    def make(**settings) -> Send:
-        serving = ServingSettings(poll_seconds=60, request_log=str(tmp_path / "log"), **settings)
-        return sender(
-            build_app(Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder))
-        )
-
-    return make
+    return lambda **settings: sender(build_app(make_service(**settings)))
 
 
 @pytest.fixture
@@ -81,12 +72,9 @@ def test_with_any_of_the_keys_it_answers(keyed, header):
     assert keyed("POST", "/predict", json=TEA, headers={"authorization": header}).status_code == 200
 
 
-def test_the_log_tells_keys_apart_without_telling_them(guarded, tmp_path, served_home, service):
+def test_the_log_tells_keys_apart_without_telling_them(make_service, tmp_path):
     (tmp_path / "keys").write_text(KEY)
-    serving = ServingSettings(
-        poll_seconds=60, api_keys_file=tmp_path / "keys", request_log=str(tmp_path / "log")
-    )
-    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder)
+    own = make_service(api_keys_file=tmp_path / "keys", request_log=str(tmp_path / "log"))
     sender(build_app(own))("POST", "/predict", json=TEA, headers={"authorization": f"Bearer {KEY}"})
     assert own.log is not None
     own.log.flush()

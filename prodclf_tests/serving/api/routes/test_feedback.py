@@ -16,6 +16,7 @@ from prodclf_serving.recording import feedback_store as module
 from prodclf_serving.recording.feedback_store import FeedbackStore
 from prodclf_tests.lake.places import Wrapped
 from prodclf_tests.serving.conftest import sender
+from prodclf_tests.serving.waiting import eventually
 
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -165,7 +166,8 @@ def test_a_lake_that_hangs_does_not_hang_the_answer(lake, monkeypatch):
     store.close()
 
 
-def test_feedback_that_comes_during_a_write_is_the_next_one(lake):
+@pytest.mark.anyio
+async def test_feedback_that_comes_during_a_write_is_the_next_one(lake):
     started, release = threading.Event(), threading.Event()
 
     def slowly(method, key):
@@ -174,43 +176,29 @@ def test_feedback_that_comes_during_a_write_is_the_next_one(lake):
             release.wait(20)
 
     store = _store(lake, slowly)
-
-    async def scenario() -> None:
-        rows = [{"time": datetime(2030, 5, 6, 12, tzinfo=UTC), "category": str(n)} for n in range(6)]
-        first = asyncio.create_task(store.store(rows[0]))
-        await asyncio.to_thread(started.wait, 20)
-        others = [asyncio.create_task(store.store(row)) for row in rows[1:]]
-        await asyncio.sleep(0.05)
-        release.set()
-        await asyncio.gather(first, *others)
-
-    asyncio.run(scenario())
+    rows = [{"time": datetime(2030, 5, 6, 12, tzinfo=UTC), "category": str(n)} for n in range(6)]
+    first = asyncio.create_task(store.store(rows[0]))
+    await eventually(started.is_set)
+    others = [asyncio.create_task(store.store(row)) for row in rows[1:]]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, *others)
     assert [row["category"] for row in _read(lake)] == ["0", "1", "2", "3", "4", "5"]
     assert len(list(lake.rglob("*.parquet"))) == 2
     store.close()
 
 
-def test_too_many_at_once_are_told_to_come_back(lake, monkeypatch):
+@pytest.mark.anyio
+async def test_too_many_at_once_are_told_to_come_back(lake, monkeypatch):
     monkeypatch.setattr(module, "_MAX_PENDING", 2)
     release = threading.Event()
     store = _store(lake, lambda method, key: release.wait(20))
-
-    async def scenario() -> list:
-        tasks = [
-            asyncio.create_task(store.store({"time": datetime.now(UTC), "category": str(n)}))
-            for n in range(4)
-        ]
-        await asyncio.sleep(0.05)
-        release.set()
-        return await asyncio.gather(*tasks, return_exceptions=True)
-
-    outcomes = asyncio.run(scenario())
-    assert [getattr(outcome, "slug", outcome) for outcome in outcomes] == [
-        None,
-        None,
-        "overloaded",
-        "overloaded",
-    ]
+    rows = [{"time": datetime.now(UTC), "category": str(n)} for n in range(4)]
+    tasks = [asyncio.create_task(store.store(row)) for row in rows]
+    await eventually(lambda: tasks[3].done())
+    release.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [getattr(each, "slug", each) for each in results] == [None, None, "overloaded", "overloaded"]
     assert len(_read(lake)) == 2
     store.close()
 
