@@ -128,9 +128,8 @@ class Service:
             ProblemError: 503, when there is no model or the service is stopping.
         """
         if self.draining:
-            raise ProblemError(
-                503, "draining", "the service is stopping; ask another replica", {}, {"Retry-After": "5"}
-            )
+            detail = "the service is stopping; ask another replica"
+            raise ProblemError(503, "draining", detail, retry_after=5)
         model = self.model()
         await self.batcher.submit(model, [_CANARY])
         return model

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
+
+from prodclf_serving.problems import ProblemError
 
 ECHO = "prodclf.echo"
 """Key of a scope in which nobody but the service sends the request's id back."""
@@ -28,6 +30,12 @@ def request_id_of(scope: Scope) -> str:
     """The id of a request: its `X-Request-ID` header, or the one made for it."""
     request_id: str = scope[_REQUEST_ID]
     return request_id
+
+
+async def send_problem(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with an error."""
+    response = problem.to_response(instance=scope["path"], request_id=request_id_of(scope))
+    await response(scope, receive, send)
 
 
 def add_log_facts(scope: Scope, **facts: Any) -> None:

@@ -84,10 +84,5 @@ class FeedbackStore:
 
 
 def _not_stored() -> ProblemError:
-    return ProblemError(
-        503,
-        "not-stored",
-        "the feedback could not be stored, the lake does not take it; send it again",
-        {},
-        {"Retry-After": "10"},
-    )
+    detail = "the feedback could not be stored, the lake does not take it; send it again"
+    return ProblemError(503, "not-stored", detail, retry_after=10)

@@ -8,7 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_serving.api.middleware.api_keys import ApiKeys
-from prodclf_serving.api.request_context import add_log_facts, headers_of, request_id_of
+from prodclf_serving.api.request_context import add_log_facts, headers_of, send_problem
 from prodclf_serving.problems import ProblemError
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -40,8 +40,7 @@ class AccessControl:
         if scope["type"] == "http":
             refusal = self._refusal(scope)
             if refusal is not None:
-                response = refusal.to_response(instance=scope["path"], request_id=request_id_of(scope))
-                await response(scope, receive, send)
+                await send_problem(refusal, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -49,11 +48,8 @@ class AccessControl:
         headers = headers_of(scope)
         origin = headers.get(b"origin", b"").decode("latin-1")
         if b"origin" in headers and scope["method"] not in _READING and not self._welcome(origin, headers):
-            return ProblemError(
-                403,
-                "cross-origin",
-                f"pages of {origin[:100]!r} may not use this service; PRODCLF_SERVE_CORS_ORIGINS lists those that may",
-            )
+            detail = f"pages of {origin[:100]!r} may not use this service; PRODCLF_SERVE_CORS_ORIGINS lists those that may"
+            return ProblemError(403, "cross-origin", detail)
         path: str = scope["path"]
         if self._keys is None or path in self._open_paths or path.startswith("/assets/"):
             return None
@@ -61,13 +57,9 @@ class AccessControl:
         fingerprint = self._keys.fingerprint(key.strip()) if scheme.lower() == b"bearer" else None
         if fingerprint is None:
             said = "the API key is not accepted" if key else "an API key is needed"
-            return ProblemError(
-                401,
-                "unauthorized",
-                f"{said}: send the header `Authorization: Bearer <key>`",
-                {},
-                {"WWW-Authenticate": 'Bearer realm="prodclf"'},
-            )
+            detail = f"{said}: send the header `Authorization: Bearer <key>`"
+            challenge = {"WWW-Authenticate": 'Bearer realm="prodclf"'}
+            return ProblemError(401, "unauthorized", detail, headers=challenge)
         add_log_facts(scope, key=fingerprint)
         return None
 
@@ -97,8 +89,9 @@ class ProblemCors(CORSMiddleware):
             if "origin" in headers and "access-control-request-method" in headers:
                 response = self.preflight_response(headers)
                 if response.status_code >= 400:
-                    problem = ProblemError(403, "cross-origin", bytes(response.body).decode())
-                    response = problem.to_response(instance=scope["path"], request_id=request_id_of(scope))
-                await response(scope, receive, send)
+                    refusal = ProblemError(403, "cross-origin", bytes(response.body).decode())
+                    await send_problem(refusal, scope, receive, send)
+                else:
+                    await response(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)

@@ -9,7 +9,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prodclf_serving.api.middleware.security_headers import SECURITY_HEADERS
-from prodclf_serving.api.request_context import ECHO, begin, headers_of, log_facts_of, request_id_of
+from prodclf_serving.api.request_context import (
+    ECHO,
+    begin,
+    headers_of,
+    log_facts_of,
+    request_id_of,
+    send_problem,
+)
 from prodclf_serving.problems import internal_fault
 from prodclf_serving.service import Service
 
@@ -67,8 +74,7 @@ class AccessLog:
         except Exception:
             logger.exception("request %s failed", request_id)
             if status == 0:
-                response = internal_fault().to_response(instance=scope["path"], request_id=request_id)
-                await response(scope, receive, send_with_headers)
+                await send_problem(internal_fault(), scope, receive, send_with_headers)
         finally:
             self._record(scope, status or _CLIENT_GONE, time.perf_counter() - started)
 

@@ -24,7 +24,7 @@ from prodclf_serving.api.request_body import (
     read_body,
     read_product,
 )
-from prodclf_serving.api.request_context import add_log_facts, headers_of, request_id_of
+from prodclf_serving.api.request_context import add_log_facts, headers_of, request_id_of, send_problem
 from prodclf_serving.api.response_body import (
     ANSWER_MEDIA_TYPES,
     AnsweredBatch,
@@ -126,8 +126,7 @@ class PredictionFastLane:
         try:
             body, media_type = await handler(scope, receive)
         except ProblemError as error:
-            response = error.to_response(instance=scope["path"], request_id=request_id_of(scope))
-            await response(scope, receive, send)
+            await send_problem(error, scope, receive, send)
             return
         headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
