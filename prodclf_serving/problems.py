@@ -54,20 +54,14 @@ class ProblemError(Exception):
     headers: Mapping[str, str] = field(default_factory=dict)
     retry_after: int | None = None
 
-    def to_dict(self, *, instance: str, request_id: str) -> dict[str, Any]:
-        """The problem document of this error for one request.
-
-        Args:
-            instance: path of the request.
-            request_id: id under which the request is logged.
-        """
+    def to_dict(self, **of_request: str) -> dict[str, Any]:
+        """The problem document of this error; what is known of the request goes into it as it is named."""
         return {
             "type": _TYPE_PREFIX + self.slug,
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
-            "instance": instance,
-            "request_id": request_id,
+            **of_request,
             **self.extra,
         }
 

@@ -1,5 +1,6 @@
 """The model that answers: follows the registry's alias, and never gives up a good model for a bad one."""
 
+import functools
 import logging
 import math
 import threading
@@ -61,8 +62,7 @@ class ModelHolder:
         cache: ModelCache,
         on_outcome: Callable[[RefreshResult], None] = lambda outcome: None,
     ) -> None:
-        self._open_source = open_source
-        self._source: ModelSource | None = None
+        self._source = functools.cache(open_source)
         self._alias = alias
         self._cache = cache
         self._on_outcome = on_outcome
@@ -103,8 +103,7 @@ class ModelHolder:
 
     def _refresh(self) -> RefreshResult:
         try:
-            source = self._source or self._open_source()
-            self._source = source
+            source = self._source()
             found = source.resolve(self._alias)
         except Exception as error:
             # The boundary to MLflow, its store and the network: whatever they raise, the answers go on.

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from prodclf_assets.errors import LakeError
@@ -31,8 +32,7 @@ class FeedbackStore:
         writer: str,
         on_stored: Callable[[str, int], None] = lambda outcome, rows: None,
     ) -> None:
-        self._open_log = open_log
-        self._log: EventLog | None = None
+        self._log = cache(open_log)
         self._writer = writer
         self._on_stored = on_stored
         self._batcher: MicroBatcher[None, dict[str, Any], LakeError | None] = MicroBatcher(
@@ -71,10 +71,10 @@ class FeedbackStore:
         import pyarrow as pa
 
         try:
-            self._log = self._log or self._open_log()
+            log = self._log()
             table = pa.Table.from_pylist(list(rows), schema=schema_of(FEEDBACK))
             for hour, of_hour in by_hour(table):
-                self._log.append(of_hour, self._writer, hour)
+                log.append(of_hour, self._writer, hour)
         except LakeError as error:
             logger.error("feedback cannot be stored: %s", error)
             self._on_stored("failed", len(rows))

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from prodclf_assets.errors import LakeError
@@ -51,8 +52,7 @@ class PredictionLog:
         on_rows: Callable[[WriteResult, int], None] = lambda outcome, rows: None,
         on_flush: Callable[[bool], None] = lambda succeeded: None,
     ) -> None:
-        self._open_log = open_log
-        self._log: EventLog | None = None
+        self._log = cache(open_log)
         self._writer = writer
         self._share = share
         self._seconds = seconds
@@ -75,7 +75,7 @@ class PredictionLog:
     def start(self) -> None:
         """Open the log, so that no request has to wait for an import later, and start the thread."""
         with suppress(LakeError):
-            self._log = self._open_log()
+            self._log()
         self._thread.start()
 
     def stop(self) -> None:
@@ -154,11 +154,11 @@ class PredictionLog:
         Raises:
             LakeError: the lake cannot be written.
         """
-        self._log = self._log or self._open_log()
+        log = self._log()
         while self._backlog:
             hour, table = self._backlog[0]
             try:
-                self._log.append(table, self._writer, hour)
+                log.append(table, self._writer, hour)
             except LakeError:
                 raise
             except Exception as error:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
+from prodclf_serving.api.schemas import Problem
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.live import prepare_home
@@ -85,6 +86,18 @@ def app(service: Service) -> FastAPI:
 def send(app: FastAPI) -> Send:
     """Send one request to the application: `send("POST", "/predict", json=…)`."""
     return sender(app)
+
+
+def problem_of(response: httpx.Response, status: int, slug: str = "") -> Problem:
+    """The problem that an answer is; it must be one of this status and kind, with all that goes with one."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    problem = Problem.model_validate(response.json())
+    assert problem.status == status
+    assert problem.type.startswith("urn:prodclf:problem:" + slug)
+    assert problem.request_id == response.headers["x-request-id"]
+    return problem
 
 
 def sender(app: FastAPI) -> Send:

@@ -15,7 +15,7 @@ from prodclf_serving.problems import ProblemError
 from prodclf_serving.recording import feedback_store as module
 from prodclf_serving.recording.feedback_store import FeedbackStore
 from prodclf_tests.lake.places import Wrapped
-from prodclf_tests.serving.conftest import sender
+from prodclf_tests.serving.conftest import problem_of, sender
 from prodclf_tests.serving.waiting import eventually
 
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -97,9 +97,7 @@ def test_the_example_of_the_documentation_runs(send, lake):
 def test_a_category_that_the_model_does_not_have_is_refused_with_the_nearest(send, lake, label):
     mistyped = label[:-1] + "x"
     answer = send("POST", "/feedback", json={"title": "Rice", "category": mistyped})
-    assert answer.status_code == 422
-    problem = answer.json()
-    assert problem["type"] == "urn:prodclf:problem:unknown-category"
+    problem = problem_of(answer, 422, "unknown-category").model_dump(exclude_none=True)
     assert problem["suggestions"][0] == label
     assert f"did you mean {label!r}" in problem["detail"]
     assert problem["errors"] == [{"row": 0, "field": "category", "detail": problem["detail"]}]
@@ -122,20 +120,15 @@ def test_a_category_that_the_model_does_not_have_is_refused_with_the_nearest(sen
 )
 def test_what_is_no_feedback_is_refused_by_field(send, lake, label, change, field):
     answer = send("POST", "/feedback", json={"title": "Rice", "category": label, **change})
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["errors"][0]["field"] == field
+    assert problem_of(answer, 422).errors[0].field == field
     assert _read(lake) == []
 
 
 def test_other_bodies_are_refused(send, label):
-    assert send("POST", "/feedback", json=["Rice"]).status_code == 422
-    assert (
-        send("POST", "/feedback", content=b"{", headers={"content-type": "application/json"}).status_code
-        == 400
-    )
-    assert send("POST", "/feedback", content=b"a", headers={"content-type": "text/csv"}).status_code == 415
-    assert send("GET", "/feedback").status_code == 405
+    problem_of(send("POST", "/feedback", json=["Rice"]), 422)
+    problem_of(send("POST", "/feedback", content=b"{"), 400)
+    problem_of(send("POST", "/feedback", content=b"a", headers={"content-type": "text/csv"}), 415)
+    problem_of(send("GET", "/feedback"), 405)
 
 
 def test_an_absent_lake_is_a_503_and_a_later_try_succeeds(own, lake, label):
@@ -145,8 +138,7 @@ def test_an_absent_lake_is_a_503_and_a_later_try_succeeds(own, lake, label):
     body = {"title": "Rice", "category": label}
     lake.write_text("in the way")
     answer = send("POST", "/feedback", json=body)
-    assert answer.status_code == 503
-    assert answer.json()["type"] == "urn:prodclf:problem:not-stored"
+    problem_of(answer, 503, "not-stored")
     assert answer.headers["retry-after"] == "10"
     assert str(lake) not in answer.text
     lake.unlink()
