@@ -239,30 +239,17 @@ class _Load:
             thread.join()
 
     def _run(self) -> None:
-        connection: http.client.HTTPConnection | None = None
-        while not self._stop.is_set():
-            try:
-                if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-                    connection.connect()
-            except OSError:
-                connection = None
-                self._count("refused")
-                time.sleep(0.05)
-                continue
-            try:
-                connection.request(
-                    "POST", "/predict", b'{"title": "Rice"}', {"content-type": "application/json"}
-                )
-                response = connection.getresponse()
-                body = response.read()
-            except (OSError, http.client.HTTPException) as error:
-                self._count(repr(error))
-                connection = None
-                continue
-            self._count(response.status, body)
-            if response.will_close:
-                connection = None
+        with httpx.Client(timeout=30) as client:
+            while not self._stop.is_set():
+                try:
+                    response = client.post(f"http://127.0.0.1:{self._port}/predict", json={"title": "Rice"})
+                except httpx.ConnectError:
+                    self._count("refused")
+                    time.sleep(0.05)
+                except httpx.TransportError as error:
+                    self._count(repr(error))
+                else:
+                    self._count(response.status_code, response.content)
 
     def _count(self, outcome: int | str, body: bytes = b"") -> None:
         with self._lock:

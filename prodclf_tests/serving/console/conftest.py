@@ -5,7 +5,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -78,50 +78,32 @@ def serving(service: Service, home: Path, **settings: object) -> Iterator[Site]:
             own.recorder.stop()
 
 
-@dataclass
-class Watched:
-    """A page, and what it did that nobody saw.
-
-    Attributes:
-        page: the page.
-        complaints: what it wrote to the console, and errors that nothing caught.
-        strangers: addresses it asked that are not the service's.
-    """
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-
-    def watch(self, site: Site) -> None:
-        """Note from now on what the page does."""
-
-        def on_console(message: ConsoleMessage) -> None:
-            # Chromium notes every refusal of the service itself; the page has to show it, which tests look at.
-            if message.type in ("error", "warning") and not message.text.startswith(
-                "Failed to load resource"
-            ):
-                self.complaints.append(message.text)
-
-        def on_request(request: Request) -> None:
-            if not request.url.startswith((site.url, "data:", f"blob:{site.url}")):
-                self.strangers.append(request.url)
-
-        self.page.on("console", on_console)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", on_request)
-
-
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     """The console, opened; at the end it must have asked no stranger and complained of nothing."""
+    complaints: list[str] = []
+    strangers: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        # Chromium notes every refusal of the service itself; the page has to show it, which tests look at.
+        refusal = message.text.startswith("Failed to load resource")
+        if message.type in ("error", "warning") and not refusal:
+            complaints.append(message.text)
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((site.url, "data:", f"blob:{site.url}")):
+            strangers.append(request.url)
+
     with browser.new_context(viewport={"width": 1000, "height": 900}, accept_downloads=True) as context:
-        watched = Watched(context.new_page())
-        watched.watch(site)
-        watched.page.set_default_timeout(15_000)
-        watched.page.goto(site.url)
-        yield watched.page
-        assert watched.complaints == []
-        assert watched.strangers == []
+        page = context.new_page()
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", on_request)
+        page.set_default_timeout(15_000)
+        page.goto(site.url)
+        yield page
+        assert complaints == []
+        assert strangers == []
 
 
 def serious(page: Page) -> list[str]:
