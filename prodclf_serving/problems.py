@@ -43,7 +43,8 @@ class ProblemError(Exception):
         slug: last part of the problem type, stable for programs to match on.
         detail: one sentence for a person.
         extra: further members of the document (limits, rows, fields).
-        headers: response headers, such as Retry-After.
+        headers: response headers.
+        retry_after: seconds after which it is worth another try; None when it does not pass by itself.
     """
 
     status: int
@@ -51,30 +52,26 @@ class ProblemError(Exception):
     detail: str
     extra: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: int | None = None
 
-    def to_dict(self, *, instance: str, request_id: str) -> dict[str, Any]:
-        """The problem document of this error for one request.
-
-        Args:
-            instance: path of the request.
-            request_id: id under which the request is logged.
-        """
+    def to_dict(self, **of_request: str) -> dict[str, Any]:
+        """The problem document of this error; what is known of the request goes into it as it is named."""
         return {
             "type": _TYPE_PREFIX + self.slug,
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
-            "instance": instance,
-            "request_id": request_id,
+            **of_request,
             **self.extra,
         }
 
     def to_response(self, *, instance: str, request_id: str) -> Response:
         """The HTTP response of this error."""
+        later = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return Response(
             orjson.dumps(self.to_dict(instance=instance, request_id=request_id)),
             status_code=self.status,
-            headers=dict(self.headers),
+            headers={**self.headers, **later},
             media_type=PROBLEM_MEDIA_TYPE,
         )
 
@@ -86,58 +83,38 @@ def malformed_body(detail: str) -> ProblemError:
 
 def unsupported_media_type(given: str, accepted: tuple[str, ...]) -> ProblemError:
     """415: a content type that the route does not read."""
-    listed = ", ".join(accepted)
-    return ProblemError(
-        415,
-        "unsupported-media-type",
-        f"content type {given[:100]!r} is not read here; send {listed}",
-        {"accepted": list(accepted)},
-    )
+    detail = f"content type {given[:100]!r} is not read here; send {', '.join(accepted)}"
+    return ProblemError(415, "unsupported-media-type", detail, {"accepted": list(accepted)})
 
 
 def body_too_large(limit: int) -> ProblemError:
     """413: more bytes than `limit`."""
-    return ProblemError(
-        413,
-        "body-too-large",
-        f"the body is larger than the limit of {limit} bytes; send fewer products in one request",
-        {"limit_bytes": limit},
-    )
+    detail = f"the body is larger than the limit of {limit} bytes; send fewer products in one request"
+    return ProblemError(413, "body-too-large", detail, {"limit_bytes": limit})
 
 
 def batch_too_large(rows: int, limit: int) -> ProblemError:
     """413: more products than `limit`."""
-    return ProblemError(
-        413,
-        "batch-too-large",
-        f"the batch holds {rows} products or lines, the limit is {limit} products; send it in parts",
-        {"limit_rows": limit, "rows": rows},
-    )
+    detail = f"the batch holds {rows} products or lines, the limit is {limit} products; send it in parts"
+    return ProblemError(413, "batch-too-large", detail, {"limit_rows": limit, "rows": rows})
 
 
 def invalid_items(errors: list[ItemError]) -> ProblemError:
     """422: the request is well-formed, its products are not; names row and field of each."""
     first = errors[0]
-    where = f"{first.field}: " if first.field else ""
-    return ProblemError(
-        422, "invalid-product", where + first.detail, {"errors": [error.to_dict() for error in errors]}
-    )
+    detail = f"{first.field}: {first.detail}" if first.field else first.detail
+    return ProblemError(422, "invalid-product", detail, {"errors": [error.to_dict() for error in errors]})
 
 
 def overloaded(retry_after: int) -> ProblemError:
     """503: the bounded queue is full."""
-    return ProblemError(
-        503,
-        "overloaded",
-        f"more requests are waiting than can be answered in time; try again in {retry_after} s",
-        {},
-        {"Retry-After": str(retry_after)},
-    )
+    detail = f"more requests are waiting than can be answered in time; try again in {retry_after} s"
+    return ProblemError(503, "overloaded", detail, retry_after=retry_after)
 
 
 def no_model(reason: str) -> ProblemError:
     """503: no model has been loaded yet."""
-    return ProblemError(503, "no-model", reason, {}, {"Retry-After": "5"})
+    return ProblemError(503, "no-model", reason, retry_after=5)
 
 
 def internal_fault() -> ProblemError:

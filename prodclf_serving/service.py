@@ -65,7 +65,7 @@ class Service:
             long_threads=max(1, min(_MOST_LONG_THREADS, available_cores() // serving.replicas)),
             max_pending_requests=serving.max_pending_requests,
             max_pending_rows=serving.max_pending_rows,
-            rescue=self._rescue_call,
+            fallback=self._fallback_call,
             budget_seconds=serving.predict_seconds,
         )
         self._complained = float("-inf")
@@ -128,21 +128,23 @@ class Service:
             ProblemError: 503, when there is no model or the service is stopping.
         """
         if self.draining:
-            raise ProblemError(
-                503, "draining", "the service is stopping; ask another replica", {}, {"Retry-After": "5"}
-            )
+            detail = "the service is stopping; ask another replica"
+            raise ProblemError(503, "draining", detail, retry_after=5)
         model = self.model()
         await self.batcher.submit(model, [_CANARY])
         return model
 
-    async def check_alive(self) -> None:
+    async def check_alive(self, patience: float = _STALLED_SECONDS) -> None:
         """See that predictions still come out; without a model there is nothing to see.
+
+        Args:
+            patience: how many seconds a call may be running.
 
         Raises:
             RuntimeError: the prediction thread is stuck, or the live model fails on the canary.
         """
         stalled = self.batcher.stalled_seconds()
-        if stalled > _STALLED_SECONDS:
+        if stalled > patience:
             raise RuntimeError(f"a prediction call has been running for {stalled:.0f} s")
         if self.holder.current is not None and self.batcher.pending_requests == 0:
             await self.batcher.submit(self.holder.current, [_CANARY])
@@ -182,7 +184,7 @@ class Service:
         self.metrics.call(len(records))
         return answer_records(model, records, self.config.serving.top_k)
 
-    def _rescue_call(
+    def _fallback_call(
         self, model: LoadedModel, records: Sequence[Record], error: Exception | None
     ) -> list[Answer]:
         reason = self.without_ranker(error)

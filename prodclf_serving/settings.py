@@ -15,101 +15,58 @@ class ServingSettings(BaseSettings):
     """How the HTTP service runs; every field is optional and the serving README lists them all."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PRODCLF_SERVE_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="PRODCLF_SERVE_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
-    host: str = Field(
-        default="127.0.0.1",
-        min_length=1,
-        description="Address that is listened on; 0.0.0.0 to answer other machines.",
-    )
-    port: int = Field(default=8000, ge=1, le=65535, description="TCP port of the HTTP service.")
-    replicas: int = Field(
-        default=1, ge=1, le=256, description="Processes that predict; each keeps the model in its own memory."
-    )
-    haproxy: bool = Field(
-        default=True,
-        description="Use Ray Serve's HAProxy ingress where its binary is found; the slower Python proxy otherwise.",
-    )
-    ray_address: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("RAY_ADDRESS", "ray_address"),
-        description="An existing Ray cluster to run on; a local Ray of its own when unset.",
-    )
-    object_store_mb: int = Field(
-        default=80,
-        ge=76,
-        description="Shared memory of a local Ray, in MiB; requests do not travel through it.",
-    )
-    drain_seconds: float = Field(
-        default=2.0,
-        ge=0.0,
-        le=600.0,
-        description="After a stop signal: how long `/ready` says no while requests are still answered.",
-    )
-    poll_seconds: float = Field(
-        default=2.0, gt=0.0, le=3600.0, description="Pause between two looks at the model alias."
-    )
-    cache: Path | None = Field(
-        default=None,
-        description="Folder of fetched models, for starts without a registry; `$PRODCLF_HOME/serving/models` when unset.",
-    )
-    top_k: int = Field(default=5, ge=1, le=50, description="Categories listed with their probabilities.")
-    max_batch_rows: int = Field(
-        default=10_000, ge=1, description="Products in one `/predict/batch`; more is answered 413."
-    )
-    max_body_bytes: int = Field(
-        default=16 * 1024 * 1024, ge=1024, description="Bytes of one request body; more is answered 413."
-    )
-    micro_batch_rows: int = Field(
-        default=256, ge=1, description="Rows predicted in one vectorised call when requests have queued up."
-    )
-    predict_seconds: float = Field(
-        default=2.0,
-        gt=0.0,
-        le=60.0,
-        description="Time that one prediction call may take; beyond it the retriever answers alone, flagged as degraded.",
-    )
-    max_pending_requests: int = Field(
-        default=512, ge=1, description="Requests of one replica waiting or running; beyond it 503."
-    )
-    max_pending_rows: int = Field(
-        default=20_000,
-        ge=1,
-        description="Products of one replica waiting or running; beyond it requests of more than 16 are answered 503.",
-    )
-    request_log: str | None = Field(
-        default=None,
-        description="File of the JSON request log (`/proc/1/fd/1` for a container's output), or `off`; "
-        "`$PRODCLF_HOME/serving/requests.jsonl` when unset.",
-    )
-    prediction_log: float = Field(
-        default=1.0,
-        ge=0.0,
-        le=1.0,
-        description="Share of the answers that are kept in the lake's prediction log; 0 keeps none.",
-    )
-    prediction_log_seconds: float = Field(
-        default=60.0,
-        gt=0.0,
-        le=3600.0,
-        description="Time between two writes of the prediction log; a crash loses what was answered since the last.",
-    )
-    prediction_log_mb: int = Field(
-        default=64,
-        ge=2,
-        description="Memory for answers that wait while the lake cannot be written, in MiB; beyond it the oldest go.",
-    )
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """Address that is listened on; 0.0.0.0 to answer other machines."""
+    port: int = Field(default=8000, ge=1, le=65535)
+    """TCP port of the HTTP service."""
+    replicas: int = Field(default=1, ge=1, le=256)
+    """Processes that predict; each keeps the model in its own memory."""
+    haproxy: bool = True
+    """Use Ray Serve's HAProxy ingress where its binary is found; the slower Python proxy otherwise."""
+    ray_address: str | None = Field(default=None, validation_alias=AliasChoices("RAY_ADDRESS", "ray_address"))
+    """An existing Ray cluster to run on; a local Ray of its own when unset."""
+    object_store_mb: int = Field(default=80, ge=76)
+    """Shared memory of a local Ray, in MiB; requests do not travel through it."""
+    drain_seconds: float = Field(default=2.0, ge=0.0, le=600.0)
+    """After a stop signal: how long `/ready` says no while requests are still answered."""
+    poll_seconds: float = Field(default=2.0, gt=0.0, le=3600.0)
+    """Pause between two looks at the model alias."""
+    cache: Path | None = None
+    """Folder of fetched models, for starts without a registry; `$PRODCLF_HOME/serving/models` when unset."""
+    top_k: int = Field(default=5, ge=1, le=50)
+    """Categories listed with their probabilities."""
+    max_batch_rows: int = Field(default=10_000, ge=1)
+    """Products in one `/predict/batch`; more is answered 413."""
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """Bytes of one request body; more is answered 413."""
+    micro_batch_rows: int = Field(default=256, ge=1)
+    """Rows predicted in one vectorised call when requests have queued up."""
+    predict_seconds: float = Field(default=2.0, gt=0.0, le=60.0)
+    """Time that one prediction call may take; beyond it the retriever answers alone, flagged as degraded."""
+    max_pending_requests: int = Field(default=512, ge=1)
+    """Requests of one replica waiting or running; beyond it 503."""
+    max_pending_rows: int = Field(default=20_000, ge=1)
+    """Products of one replica waiting or running; beyond it requests of more than 16 are answered 503."""
+    request_log: str | None = None
+    """File of the JSON request log (`/proc/1/fd/1` for a container's output), or `off`; `$PRODCLF_HOME/serving/requests.jsonl` when unset."""
+    prediction_log: float = Field(default=1.0, ge=0.0, le=1.0)
+    """Share of the answers that are kept in the lake's prediction log; 0 keeps none."""
+    prediction_log_seconds: float = Field(default=60.0, gt=0.0, le=3600.0)
+    """Time between two writes of the prediction log; a crash loses what was answered since the last."""
+    prediction_log_mb: int = Field(default=64, ge=2)
+    """Memory for answers that wait while the lake cannot be written, in MiB; beyond it the oldest go."""
 
-    api_keys_file: Path | None = Field(
-        default=None,
-        description="File of API keys, one a line, read anew when it changes; requests then need "
-        "`Authorization: Bearer <key>`. Nobody needs one when unset.",
-    )
-    cors_origins: str | None = Field(
-        default=None,
-        description="Origins whose web pages may use the service, with commas between them, or `*`; none when unset.",
-    )
+    api_keys_file: Path | None = None
+    """File of API keys, one a line, read anew when it changes; requests then need `Authorization: Bearer <key>`. Nobody needs one when unset."""
+    cors_origins: str | None = None
+    """Origins whose web pages may use the service, with commas between them, or `*`; none when unset."""
 
     @property
     def allowed_origins(self) -> frozenset[str]:

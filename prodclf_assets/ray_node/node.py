@@ -1,4 +1,7 @@
-"""A Ray node with what one machine needs; Ray has no option for any of this, so parts of it are exchanged while it starts."""
+"""A Ray node with what one machine needs; Ray has no option for any of this, so parts of it are exchanged while it starts.
+
+None of these names is promised by Ray; a test says which of them a new version no longer has.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -67,11 +70,12 @@ def quiet_about_agents() -> Iterator[None]:
 
 @contextmanager
 def _exchanged(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
-    """Put something in the place of an attribute; nothing happens where there is no such attribute."""
-    kept = getattr(owner, name, None)
-    if kept is None:
-        yield
-        return
+    """Put something in the place of an attribute.
+
+    Raises:
+        AttributeError: there is none of that name in this version of Ray.
+    """
+    kept = getattr(owner, name)
     setattr(owner, name, stand_in)
     try:
         yield

@@ -1,29 +1,48 @@
 """The HTTP application of one replica; built by a plain function, so that it runs with and without Ray."""
 
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from prodclf_serving.api.middleware.access_control import Guard, ProblemCors
-from prodclf_serving.api.middleware.access_log import Observer
+from prodclf_serving.api.middleware.access_control import AccessControl, ProblemCors
+from prodclf_serving.api.middleware.access_log import AccessLog
 from prodclf_serving.api.middleware.api_keys import ApiKeys
-from prodclf_serving.api.openapi.document import DESCRIPTION, EXAMPLE_CATEGORY, document
+from prodclf_serving.api.openapi.document import API_VERSION, DESCRIPTION, problem
 from prodclf_serving.api.request_context import request_id_of
-from prodclf_serving.api.routes.explain import explain_route
-from prodclf_serving.api.routes.feedback import feedback_route
-from prodclf_serving.api.routes.operations import add_operation_routes
-from prodclf_serving.api.routes.pages import add_pages
-from prodclf_serving.api.routes.predict import PredictRoutes
-from prodclf_serving.metrics.replicas import Others
-from prodclf_serving.problems import ProblemError, internal_fault
+from prodclf_serving.api.routes.explain import explain_routes
+from prodclf_serving.api.routes.feedback import feedback_routes
+from prodclf_serving.api.routes.operations import health_routes, model_routes
+from prodclf_serving.api.routes.pages import page_routes
+from prodclf_serving.api.routes.predict import PredictionFastLane, predict_routes
+from prodclf_serving.api.schemas import FEEDBACK_EXAMPLE
+from prodclf_serving.metrics.replicas import ReplicaMetrics
+from prodclf_serving.problems import (
+    PROBLEM_MEDIA_TYPE,
+    ItemError,
+    ProblemError,
+    internal_fault,
+    invalid_items,
+)
 from prodclf_serving.service import Service
 
+_DOCUMENT = "/openapi.json"
+_BY_KEY: dict[str, Any] = {
+    # Named for the document; the access control asks for it, before a body is read.
+    "dependencies": [Depends(HTTPBearer(scheme_name="ApiKey", auto_error=False))],
+    "responses": {401: problem("No API key, or one that is not accepted.")},
+}
 
-def build_app(service: Service, *, echo_request_id: bool = True, replicas: Others | None = None) -> FastAPI:
+
+def build_app(
+    service: Service, *, echo_request_id: bool = True, replicas: ReplicaMetrics | None = None
+) -> FastAPI:
     """The application that answers with a service; starting and stopping the service is the caller's.
 
     Args:
@@ -31,76 +50,90 @@ def build_app(service: Service, *, echo_request_id: bool = True, replicas: Other
         echo_request_id: send `X-Request-ID` back; off where the server in front does it.
         replicas: asks all replicas for their metrics, where there are several.
     """
-    app = _Application(
-        title="prodclf",
-        version=version("prodclf"),
-        description=DESCRIPTION,
-        openapi_tags=[{"name": "prediction"}, {"name": "operation"}],
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.layered = _layered(app.rest, service, echo_request_id)
-    app.add_exception_handler(ProblemError, _send_problem)
-    app.add_exception_handler(Exception, _send_fault)
-    app.add_exception_handler(HTTPException, _send_http_exception)
-    app.router.routes[:0] = [explain_route(service), feedback_route(service)]
-    add_operation_routes(app, service, replicas)
-    add_pages(app)
-    described_for: dict[str, dict[str, Any]] = {}
-
-    def described() -> dict[str, Any]:
-        # The example of a correction is of a category that the live model has.
-        model = service.holder.current
-        category = model.bundle.labels[0] if model else EXAMPLE_CATEGORY
-        if category not in described_for:
-            described_for.clear()
-            described_for[category] = document(app, service.config.serving, category)
-        return described_for[category]
-
-    app.openapi = described  # type: ignore[method-assign]
+    config = service.config
+    app = _Application(service)
+    for_key_holders = [
+        predict_routes(config.serving),
+        explain_routes(service),
+        feedback_routes(service),
+        model_routes(service, replicas),
+    ]
+    for_all = [health_routes(service), page_routes()]
+    for router in for_key_holders:
+        app.include_router(router, **(_BY_KEY if config.api_keys else {}))
+    for router in for_all:
+        app.include_router(router)
+    paths = {**_paths(for_key_holders), **_paths(for_all), "openapi": _DOCUMENT}
+    app.state.links = {name: path for name, path in paths.items() if name not in ("root", "asset")}
+    app.state.max_body_bytes = config.serving.max_body_bytes
+    app.layered = PredictionFastLane(app.layered, service)
+    keys = ApiKeys(config.api_keys) if config.api_keys else None
+    origins = config.serving.allowed_origins
+    app.layered = AccessControl(app.layered, keys, origins, {*_paths(for_all).values(), _DOCUMENT})
+    if origins:
+        app.layered = ProblemCors(app.layered, origins)
+    app.layered = AccessLog(app.layered, service, frozenset(paths.values()), echo_request_id)
     return app
 
 
 class _Application(FastAPI):
     """FastAPI with layers of our own around all of it, so that predictions are answered before FastAPI costs them its time."""
 
-    layered: ASGIApp
+    def __init__(self, service: Service) -> None:
+        super().__init__(
+            title="prodclf",
+            version=API_VERSION,
+            description=DESCRIPTION,
+            openapi_url=_DOCUMENT,
+            openapi_tags=[{"name": "prediction"}, {"name": "operation"}],
+            docs_url=None,
+            redoc_url=None,
+        )
+        self._service = service
+        self.layered: ASGIApp = super().__call__
+        for error in (ProblemError, RequestValidationError, HTTPException, Exception):
+            self.add_exception_handler(error, _send_problem)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         await self.layered(scope, receive, send)
 
-    async def rest(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request that no layer has answered."""
-        await super().__call__(scope, receive, send)
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's document, with errors as problems, and feedback that the live model takes for an example."""
+        described = super().openapi()
+        for item in described["paths"].values():
+            for operation in item.values():
+                for status, answer in operation["responses"].items():
+                    if status >= "400":
+                        # FastAPI gives errors the media type of the route's other answers.
+                        (schema,) = answer["content"].values()
+                        answer["content"] = {PROBLEM_MEDIA_TYPE: schema}
+        model = self._service.holder.current
+        if model is not None:
+            body = described["paths"]["/feedback"]["post"]["requestBody"]["content"]["application/json"]
+            body["example"] = FEEDBACK_EXAMPLE | {"category": model.bundle.labels[0]}
+        return described
 
 
-def _layered(app: ASGIApp, service: Service, echo_request_id: bool) -> ASGIApp:
-    """What surrounds every request, from the inside out."""
-    config = service.config
-    origins = config.serving.allowed_origins
-    app = PredictRoutes(app, service)
-    app = Guard(app, ApiKeys(config.api_keys) if config.api_keys else None, origins)
-    if origins:
-        app = ProblemCors(app, origins)
-    return Observer(app, service, echo_request_id)
+def _paths(routers: Sequence[APIRouter]) -> dict[str, str]:
+    """Paths by the names of their routes."""
+    routes = (route for router in routers for route in router.routes)
+    return {route.name: route.path for route in routes if isinstance(route, APIRoute)}
 
 
 async def _send_problem(request: Request, error: Exception) -> Response:
-    if not isinstance(error, ProblemError):
-        raise error
-    return error.to_response(instance=request.url.path, request_id=request_id_of(request.scope))
-
-
-async def _send_fault(request: Request, error: Exception) -> Response:
-    """A failure of the service; it goes on to the observer, which logs it."""
-    return internal_fault().to_response(instance=request.url.path, request_id=request_id_of(request.scope))
-
-
-async def _send_http_exception(request: Request, error: Exception) -> Response:
-    """Starlette's own errors: no such path, no such method."""
-    if not isinstance(error, HTTPException):
-        raise error
-    slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
-    problem = ProblemError(error.status_code, slug, str(error.detail), {}, error.headers or {})
+    """Answer with what went wrong; a failure of our own goes on to the access log, which tells more of it."""
+    problem = _problem_of(error)
     return problem.to_response(instance=request.url.path, request_id=request_id_of(request.scope))
+
+
+def _problem_of(error: Exception) -> ProblemError:
+    match error:
+        case ProblemError():
+            return error
+        case RequestValidationError():
+            return invalid_items([ItemError(0, str(each["loc"][-1]), each["msg"]) for each in error.errors()])
+        case HTTPException():  # Starlette's own: no such path, no such method
+            slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+            return ProblemError(error.status_code, slug, str(error.detail), {}, error.headers or {})
+    return internal_fault()

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
+
+from prodclf_serving.problems import ProblemError
 
 ECHO = "prodclf.echo"
 """Key of a scope in which nobody but the service sends the request's id back."""
 
-_HEADERS, _REQUEST_ID, _NOTES = "prodclf.headers", "prodclf.request_id", "prodclf.notes"
+_HEADERS, _REQUEST_ID, _LOG_FACTS = "prodclf.headers", "prodclf.request_id", "prodclf.log_facts"
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -21,7 +23,7 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
 def begin(scope: Scope, request_id: str) -> None:
     """Give a request its id, and room for facts."""
     scope[_REQUEST_ID] = request_id
-    scope[_NOTES] = {}
+    scope[_LOG_FACTS] = {}
 
 
 def request_id_of(scope: Scope) -> str:
@@ -30,12 +32,18 @@ def request_id_of(scope: Scope) -> str:
     return request_id
 
 
-def note(scope: Scope, **facts: Any) -> None:
+async def send_problem(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with an error."""
+    response = problem.to_response(instance=scope["path"], request_id=request_id_of(scope))
+    await response(scope, receive, send)
+
+
+def add_log_facts(scope: Scope, **facts: Any) -> None:
     """Add facts to the request's log line; never a product's text."""
-    scope[_NOTES].update(facts)
+    scope[_LOG_FACTS].update(facts)
 
 
-def notes_of(scope: Scope) -> dict[str, Any]:
-    """The facts that were noted."""
-    notes: dict[str, Any] = scope[_NOTES]
-    return notes
+def log_facts_of(scope: Scope) -> dict[str, Any]:
+    """The facts that were added."""
+    facts: dict[str, Any] = scope[_LOG_FACTS]
+    return facts

@@ -1,12 +1,14 @@
-"""The shapes of requests and answers, for the OpenAPI document and its examples.
+"""The shapes of requests and answers, and their examples.
 
-The hot path does not build these models: it parses with orjson and answers dictionaries. Tests hold the two together.
+The two prediction routes do not build these models: they parse with orjson and answer dictionaries. Tests hold the two together.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from prodclf_assets.catalog.text.normalise import text_value
 
 PRODUCT_EXAMPLE: dict[str, Any] = {
     "product_id": "A-1001",
@@ -18,6 +20,8 @@ PRODUCT_EXAMPLE: dict[str, Any] = {
     "rating": 4.4,
     "reviews_count": "2,255",
 }
+FEEDBACK_EXAMPLE = {**PRODUCT_EXAMPLE, "category": "Home > Kitchen > Bottles", "reviewer": "asha"}
+"""Its category while no model is live, which has others."""
 BATCH_EXAMPLE: list[dict[str, Any]] = [
     PRODUCT_EXAMPLE,
     {"product_id": "A-1002", "title": "Organic Basmati Rice 5 kg", "price": 12.5},
@@ -33,8 +37,33 @@ NDJSON_EXAMPLE = (
     '{"product_id": "A-1002", "title": "Organic Basmati Rice 5 kg"}\n'
 )
 
-Text = str | float | None
-Number = float | str | None
+MOST_TEXT_CHARS = 500
+"""Of what is said beside a product; of its own fields more may come, and what is too long is cut."""
+
+
+def _text(value: Any, info: ValidationInfo) -> str:
+    """A text in normal form; "" when it is absent."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MOST_TEXT_CHARS:
+        wrong = f"{info.field_name} must be a text of at most {MOST_TEXT_CHARS} characters"
+        raise PydanticCustomError("text", "{wrong}", {"wrong": wrong})
+    return text_value(value)
+
+
+def _any_of(*types: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": each} for each in types]})
+
+
+# Documented as narrow as they are meant, and taken as they come: a value that cannot be used is no reason to refuse.
+Title = Annotated[Any, WithJsonSchema({"type": "string", "minLength": 1})]
+ProductId = Annotated[Any, _any_of("string", "integer", "null")]
+Text = Annotated[Any, _any_of("string", "number", "null")]
+Number = Annotated[Any, _any_of("number", "string", "null")]
+
+_TEXT_SCHEMA = {"type": "string", "maxLength": MOST_TEXT_CHARS}
+Category = Annotated[str, BeforeValidator(_text), WithJsonSchema(_TEXT_SCHEMA | {"minLength": 1})]
+Remark = Annotated[str, BeforeValidator(_text), WithJsonSchema({"anyOf": [_TEXT_SCHEMA, {"type": "null"}]})]
 
 
 class Product(BaseModel):
@@ -43,12 +72,14 @@ class Product(BaseModel):
     A value that cannot be used counts as missing and is named in the answer's `issues`. Other fields are ignored.
     """
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [PRODUCT_EXAMPLE]})
+    # An absent title is refused as an empty one is: by what predicts, and in its words.
+    model_config = ConfigDict(extra="allow", json_schema_extra={"required": ["title"]})
 
-    title: str = Field(
-        description="What the shop calls the product; at most 20,000 characters are looked at."
+    title: Title = Field(
+        default_factory=str,
+        description="What the shop calls the product; at most 20,000 characters are looked at.",
     )
-    product_id: str | int | None = Field(default=None, description="Your id, given back in the answer.")
+    product_id: ProductId = Field(default=None, description="Your id, given back in the answer.")
     description: Text = Field(default=None, description="Longer text about the product.")
     brand: Text = Field(default=None, description="Brand or maker.")
     seller_id: Text = Field(default=None, description="Who sells it.")
@@ -62,13 +93,16 @@ class Product(BaseModel):
 class Feedback(Product):
     """A product and the category that a person says it belongs in."""
 
-    category: str = Field(
-        description="The right category: a leaf of the live model, its path joined with ` > `."
+    model_config = ConfigDict(json_schema_extra={"required": ["title", "category"]})
+
+    category: Category = Field(
+        default_factory=str,
+        description="The right category: a leaf of the live model, its path joined with ` > `.",
     )
-    reviewer: str | None = Field(default=None, description="Who says so.")
-    request_id: str | None = Field(default=None, description="Id of the prediction that this is about.")
-    predicted_category: str | None = Field(default=None, description="What was predicted.")
-    model_version: str | None = Field(default=None, description="The model version that predicted it.")
+    reviewer: Remark = Field(default_factory=str, description="Who says so.")
+    request_id: Remark = Field(default_factory=str, description="Id of the prediction that this is about.")
+    predicted_category: Remark = Field(default_factory=str, description="What was predicted.")
+    model_version: Remark = Field(default_factory=str, description="The model version that predicted it.")
 
 
 class CategoryProbability(BaseModel):
@@ -135,7 +169,7 @@ class ExplainedPrediction(Prediction):
 
 
 class FeedbackStored(BaseModel):
-    """A correction is in the lake."""
+    """The feedback is in the lake."""
 
     status: Literal["stored"]
     category: str = Field(description="As it was stored.")
@@ -263,34 +297,3 @@ class Categories(BaseModel):
 
     model_version: str = Field(description="Version number in the registry.")
     categories: list[str] = Field(description="Category paths, joined with ` > `, in ascending order.")
-
-
-_MODELS = (
-    Product,
-    Prediction,
-    ExplainedPrediction,
-    Feedback,
-    FeedbackStored,
-    FailedItem,
-    BatchAnswer,
-    Problem,
-    Alive,
-    Ready,
-    Identity,
-    ModelState,
-    Categories,
-)
-
-
-def components() -> dict[str, Any]:
-    """JSON schemas of all shapes by name, for the `components` of an OpenAPI document."""
-    _, definitions = models_json_schema(
-        [(model, "serialization") for model in _MODELS], ref_template="#/components/schemas/{model}"
-    )
-    schemas: dict[str, Any] = definitions["$defs"]
-    return schemas
-
-
-def ref(model: type[BaseModel]) -> dict[str, str]:
-    """A reference to a shape in `components`."""
-    return {"$ref": f"#/components/schemas/{model.__name__}"}

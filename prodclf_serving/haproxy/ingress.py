@@ -1,11 +1,10 @@
-"""Ray Serve's HAProxy ingress, made fit to face a network: loopback side doors, limits at the edge, problem+json errors.
+"""Ray Serve's HAProxy ingress, made fit to face a network: side ports on loopback, limits at the edge, problem+json errors.
 
 Ray writes the HAProxy configuration itself and starts the program on it; what it offers to change is less than is
 needed. So it is given a launcher in place of the program, which edits that configuration and then becomes HAProxy.
 """
 
 import importlib.util
-import json
 import os
 import shutil
 import signal
@@ -14,7 +13,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import orjson
+
 from prodclf_serving.api.middleware.security_headers import SECURITY_HEADERS
+from prodclf_serving.problems import ProblemError, body_too_large
 from prodclf_serving.settings import ServingSettings
 
 _LAUNCHER = """\
@@ -25,7 +27,7 @@ for argument in "$@"; do
   previous=$argument
 done
 [ -n "$config" ] && sed -i -f '{edits}' "$config"
-# While a stand-in answers, one that knows of no replica yet would turn its requests away: it waits beside the door.
+# While a stand-in answers, one that knows of no replica yet would turn its requests away: it waits on a socket of its own.
 if [ -e '{stand_in}' ] && ! grep -q '{knows_replicas}' "$config"; then
   sed -i '/^frontend http_frontend$/,/^    bind /s|^    bind .*|    bind {beside}|' "$config"
 fi
@@ -59,7 +61,7 @@ s/^  bind \*:\([0-9]*\)$/  bind 127.0.0.1:\1/
     errorfile 502 {folder}/503.http\
     errorfile 503 {folder}/503.http\
     errorfile 504 {folder}/503.http
-# Ray would have the replicas listen where the service does; they stay on loopback, and only this door opens wider.
+# Ray would have the replicas listen where the service does; they stay on loopback, and only this one opens wider.
 # A body that is declared too long never reaches a replica, and every request has an id. Ray need not watch each client
 # for a disconnect, which would make it read bodies without bound: the service does where it matters, for batches.
 /^frontend http_frontend$/,/^    bind /{{
@@ -97,52 +99,27 @@ def write_launcher(binary: str, folder: Path, serving: ServingSettings) -> Path:
         folder: a private folder that stays as long as the service runs.
         serving: limits to enforce.
     """
-    unavailable = json.dumps(
-        _problem(
-            503,
-            "Service Unavailable",
-            "no-replica",
-            f"no replica can answer at the moment; try again in {_RETRY_SECONDS} s",
-        )
-    )
+    later = f"try again in {_RETRY_SECONDS} s"
+    no_replica = ProblemError(503, "no-replica", f"no replica can answer at the moment; {later}")
+    body = orjson.dumps(no_replica.to_dict()).decode()
     (folder / "503.http").write_text(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-        f"Retry-After: {_RETRY_SECONDS}\r\nContent-Length: {len(unavailable)}\r\nConnection: close\r\n\r\n"
-        f"{unavailable}",
+        f"Retry-After: {_RETRY_SECONDS}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}",
         newline="",
     )
-    limit = serving.max_body_bytes
+    host = f"[{serving.host}]" if ":" in serving.host else serving.host
     edits = _EDITS.format(
         header_seconds=_HEADER_SECONDS,
         retry_seconds=_RETRY_SECONDS,
         folder=folder,
-        address=f"[{serving.host}]:{serving.port}"
-        if ":" in serving.host
-        else f"{serving.host}:{serving.port}",
-        max_body_bytes=limit,
+        address=f"{host}:{serving.port}",
+        max_body_bytes=serving.max_body_bytes,
         security_headers="".join(
             f'    http-after-response set-header {name} "{value}" unless {{ res.hdr({name}) -m found }}\\\n'
             for name, value in SECURITY_HEADERS.items()
         ),
-        too_large=_log_format(
-            {
-                **_problem(
-                    413,
-                    "Content Too Large",
-                    "body-too-large",
-                    f"the body is larger than the limit of {limit} bytes; send fewer products in one request",
-                ),
-                "limit_bytes": limit,
-            }
-        ),
-        no_application=_log_format(
-            _problem(
-                503,
-                "Service Unavailable",
-                "starting",
-                f"the service is starting; try again in {_RETRY_SECONDS} s",
-            )
-        ),
+        too_large=_log_format(body_too_large(serving.max_body_bytes)),
+        no_application=_log_format(ProblemError(503, "starting", f"the service is starting; {later}")),
     )
     (folder / "haproxy-edits.sed").write_text(edits)
     launcher = folder / "haproxy"
@@ -199,17 +176,11 @@ def _signal(folder: Path, number: int) -> None:
             os.kill(process, number)
 
 
-def _problem(status: int, title: str, slug: str, detail: str) -> dict[str, object]:
-    return {"type": f"urn:prodclf:problem:{slug}", "title": title, "status": status, "detail": detail}
-
-
-def _log_format(problem: dict[str, object]) -> str:
+def _log_format(problem: ProblemError) -> str:
     """A problem document as a HAProxy log-format string inside double quotes, inside a sed text.
 
     HAProxy fills in path and request id, each escaped as JSON.
     """
-    text = json.dumps(
-        {**problem, "instance": "%[path,json(utf8s)]", "request_id": "%[req.hdr(x-request-id),json(utf8s)]"}
-    )
-    escaped = text.replace('"', '\\"')
+    filled_in = {"instance": "%[path,json(utf8s)]", "request_id": "%[req.hdr(x-request-id),json(utf8s)]"}
+    escaped = orjson.dumps(problem.to_dict(**filled_in)).decode().replace('"', '\\"')
     return escaped.replace("\\", "\\\\").replace("|", "\\|").replace("&", "\\&")

@@ -32,7 +32,7 @@ _OF_RAY = re.compile(
 _KNOWS_REPLICAS = re.compile(KNOWS_REPLICAS, re.M)
 
 
-class IngressGuard:
+class Watchdog:
     """Watches the HAProxy processes that a launcher starts; a thread of its own does so between `start` and `stop`.
 
     Args:
@@ -49,7 +49,7 @@ class IngressGuard:
         self._stand_in: subprocess.Popen[bytes] | None = None
         self._ended = threading.Event()
         self._idle = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="ingress-guard", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="haproxy-watchdog", daemon=True)
 
     def start(self) -> None:
         """Begin to watch; does nothing where the system cannot tell the end of another's process."""

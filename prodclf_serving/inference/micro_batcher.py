@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar, cast
 
-from prodclf_serving.inference.worker_queue import CLOSED, Answer, Item, Job, Lane, Model, Outcome, deliver
+from prodclf_serving.inference.worker_queue import Answer, Item, Job, JobResult, Model, WorkerQueue, deliver
 from prodclf_serving.problems import overloaded
 
 Result = TypeVar("Result")
@@ -27,8 +27,8 @@ class MicroBatcher(Generic[Model, Item, Answer]):
 
     Args:
         work: `(model, items) -> answers`, one answer per item in order; may be called in several threads at once.
-        rescue: answers likewise what `work` cannot: the items of a request on which it failed with the error given, or
-            of all that wait while a call of it takes longer than the budget (no error). Called in whichever thread is free.
+        fallback: answers likewise what `work` cannot: the items of a request on which it failed with the error given,
+            or of all that wait while a call of it takes longer than the budget (no error). Called in whichever thread is free.
         budget_seconds: how long a call of `work` may take.
         max_rows: most items in one call.
         long_threads: calls for long requests that run at a time; without any, they run where the short ones do.
@@ -45,25 +45,25 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         max_pending_requests: int,
         max_pending_rows: int,
         long_threads: int = 0,
-        rescue: Callable[[Model, Sequence[Item], Exception | None], list[Answer]] | None = None,
+        fallback: Callable[[Model, Sequence[Item], Exception | None], list[Answer]] | None = None,
         budget_seconds: float | None = None,
     ) -> None:
         self._work = work
-        self._rescue = rescue
+        self._fallback = fallback
         self._budget_seconds = budget_seconds
         self._max_rows = max_rows
         self._max_pending_requests = max_pending_requests
         self._max_pending_rows = max_pending_rows
         self._parts_at_once = max(1, long_threads)
-        self._short = Lane("predict", 1, self._answer, max_rows)
+        self._short = WorkerQueue("predict", 1, self._answer, max_rows)
         self._long = (
-            Lane("predict-long", long_threads, self._answer, max_rows) if long_threads else self._short
+            WorkerQueue("predict-long", long_threads, self._answer, max_rows) if long_threads else self._short
         )
         self._waking: asyncio.AbstractEventLoop | None = None
         self._look_now = threading.Event()
         self._closed = False
         if budget_seconds is not None:
-            watch = threading.Thread(target=self._watch, args=(budget_seconds,), name="rescue", daemon=True)
+            watch = threading.Thread(target=self._watch, args=(budget_seconds,), name="fallback", daemon=True)
             watch.start()
         self.pending_requests = 0
         self.pending_rows = 0
@@ -128,31 +128,29 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         """End the threads; a call that runs is finished, who waits is told."""
         self._closed = True
         self._look_now.set()
-        for lane in self._lanes():
-            lane.close()
+        for queue in self._queues():
+            queue.close()
 
-    def _lanes(self) -> "set[Lane[Model, Item, Answer]]":
+    def _queues(self) -> "set[WorkerQueue[Model, Item, Answer]]":
         return {self._short, self._long}
 
     def _enqueue(
         self,
-        lane: Lane[Model, Item, Answer],
+        queue: WorkerQueue[Model, Item, Answer],
         model: Model,
         items: Sequence[Item],
         alone: Callable[[], Answer] | None = None,
     ) -> "asyncio.Future[list[Answer]]":
-        if self._closed:
-            raise RuntimeError(CLOSED)
         loop = asyncio.get_running_loop()
         job: Job[Model, Item, Answer] = Job(model, items, loop.create_future(), alone)
-        lane.add(job)
-        if lane is not self._short:
-            lane.wake()
+        queue.add(job)
+        if queue is not self._short:
+            queue.wake()
         elif self._waking is not loop:
             self._waking = loop
             # Once all that has arrived by now is read, so that one call answers it.
             loop.call_soon(self._wake_short)
-        if self._budget_seconds is not None and lane.overdue(self._budget_seconds):
+        if self._budget_seconds is not None and queue.overdue(self._budget_seconds):
             self._look_now.set()
         return job.future
 
@@ -165,39 +163,39 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         while not self._closed:
             self._look_now.wait(min(budget / 4, _MOST_LOOK_SECONDS))
             self._look_now.clear()
-            for lane in self._lanes():
-                if jobs := lane.give_up(budget):
-                    deliver(jobs, self._rescued(jobs, None))
+            for queue in self._queues():
+                if jobs := queue.give_up(budget):
+                    deliver(jobs, self._fallback_results(jobs, None))
 
-    def _answer(self, jobs: list[Job[Model, Item, Answer]]) -> list[Outcome[Answer]]:
+    def _answer(self, jobs: list[Job[Model, Item, Answer]]) -> list[JobResult[Answer]]:
         try:
             if jobs[0].alone is not None:
                 return [[jobs[0].alone()]]
             answers = self._work(jobs[0].model, [item for job in jobs for item in job.items])
         except Exception as error:
             if len(jobs) == 1:
-                return self._rescued(jobs, error)
+                return self._fallback_results(jobs, error)
             # One request must not fail its neighbours: find the one at fault by answering each alone.
             return [outcome for job in jobs for outcome in self._answer([job])]
-        outcomes: list[Outcome[Answer]] = []
+        outcomes: list[JobResult[Answer]] = []
         start = 0
         for job in jobs:
             outcomes.append(answers[start : start + len(job.items)])
             start += len(job.items)
         return outcomes
 
-    def _rescued(
+    def _fallback_results(
         self, jobs: list[Job[Model, Item, Answer]], error: Exception | None
-    ) -> list[Outcome[Answer]]:
+    ) -> list[JobResult[Answer]]:
         """Answers without `work`, each job for itself, or why there are none."""
-        outcomes: list[Outcome[Answer]] = []
+        outcomes: list[JobResult[Answer]] = []
         for job in jobs:
             try:
                 if job.alone is not None:
                     raise error or overloaded(_RETRY_AFTER_SECONDS)
-                if self._rescue is None:
+                if self._fallback is None:
                     raise error or TimeoutError("a prediction call takes longer than its budget")
-                outcomes.append(self._rescue(job.model, job.items, error))
+                outcomes.append(self._fallback(job.model, job.items, error))
             except Exception as hopeless:
                 outcomes.append(hopeless)
         return outcomes

@@ -14,7 +14,7 @@ Model = TypeVar("Model")
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-CLOSED = "the service is closed"
+_CLOSED = "the service is closed"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,7 +34,7 @@ class Job(Generic[Model, Item, Answer]):
     alone: Callable[[], Answer] | None = None
 
 
-Outcome = list[Answer] | BaseException
+JobResult = list[Answer] | BaseException
 
 
 @dataclass(eq=False, slots=True)
@@ -46,7 +46,7 @@ class _Call(Generic[Model, Item, Answer]):
     given_up: bool = False
 
 
-class Lane(Generic[Model, Item, Answer]):
+class WorkerQueue(Generic[Model, Item, Answer]):
     """A queue and the threads that empty it. Every call is of jobs of one model.
 
     Args:
@@ -60,7 +60,7 @@ class Lane(Generic[Model, Item, Answer]):
         self,
         name: str,
         threads: int,
-        answer: Callable[[list[Job[Model, Item, Answer]]], list[Outcome[Answer]]],
+        answer: Callable[[list[Job[Model, Item, Answer]]], list[JobResult[Answer]]],
         max_rows: int,
     ) -> None:
         self._answer = answer
@@ -70,12 +70,18 @@ class Lane(Generic[Model, Item, Answer]):
         # True: there is work. False: it is over.
         self._tickets: SimpleQueue[bool] = SimpleQueue()
         self._calls: list[_Call[Model, Item, Answer] | None] = [None] * threads
-        self.closed = False
+        self._closed = False
         for number in range(threads):
             threading.Thread(target=self._run, args=(number,), name=name, daemon=True).start()
 
     def add(self, job: Job[Model, Item, Answer]) -> None:
-        """Let a job wait; a thread looks for it once it is woken."""
+        """Let a job wait; a thread looks for it once it is woken.
+
+        Raises:
+            RuntimeError: the queue is closed.
+        """
+        if self._closed:
+            raise RuntimeError(_CLOSED)
         self._waiting.append(job)
 
     def wake(self) -> None:
@@ -104,11 +110,11 @@ class Lane(Generic[Model, Item, Answer]):
 
     def close(self) -> None:
         """End the threads; a call that runs is finished, who waits is told."""
-        self.closed = True
+        self._closed = True
         for _ in self._calls:
             self._tickets.put(False)
         jobs = self._emptied()
-        deliver(jobs, [RuntimeError(CLOSED) for _ in jobs])
+        deliver(jobs, [RuntimeError(_CLOSED) for _ in jobs])
 
     def _run(self, number: int) -> None:
         while self._tickets.get():
@@ -149,9 +155,9 @@ class Lane(Generic[Model, Item, Answer]):
         return jobs
 
 
-def deliver(jobs: Sequence[Job[Any, Any, Answer]], outcomes: Sequence[Outcome[Answer]]) -> None:
+def deliver(jobs: Sequence[Job[Any, Any, Answer]], outcomes: Sequence[JobResult[Answer]]) -> None:
     """Hand outcomes to the event loops that wait for them, one wake-up for each loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Job[Any, Any, Answer], Outcome[Answer]]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Job[Any, Any, Answer], JobResult[Answer]]]] = {}
     for job, outcome in zip(jobs, outcomes, strict=True):
         by_loop.setdefault(job.future.get_loop(), []).append((job, outcome))
     for loop, settled in by_loop.items():
@@ -159,7 +165,7 @@ def deliver(jobs: Sequence[Job[Any, Any, Answer]], outcomes: Sequence[Outcome[An
             loop.call_soon_threadsafe(_settle, settled)
 
 
-def _settle(settled: Iterable[tuple[Job[Any, Any, Answer], Outcome[Answer]]]) -> None:
+def _settle(settled: Iterable[tuple[Job[Any, Any, Answer], JobResult[Answer]]]) -> None:
     for job, outcome in settled:
         if job.future.done():
             continue

@@ -13,8 +13,8 @@ from prodclf_assets.classifier.calibration.thresholds import DECISIONS, Decision
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.predictor import Answer
 from prodclf_serving.metrics.live_drift import LiveReport
-from prodclf_serving.model.holder import Outcome as Refresh
-from prodclf_serving.recording.prediction_log import Outcome as Recorded
+from prodclf_serving.model.holder import RefreshResult
+from prodclf_serving.recording.prediction_log import WriteResult
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -85,7 +85,7 @@ class ServingMetrics:
         self._log_dropped = self._gauge("request_log_dropped", "Request log lines that were dropped.")
         self._logged = self._counter("prediction_log_rows", "Answers for the prediction log.", "outcome")
         self._flushes = self._counter("prediction_log_flushes", "Writes of the prediction log.", "outcome")
-        self._feedback = self._counter("feedback", "Corrections by people.", "outcome")
+        self._feedback = self._counter("feedback", "Feedback by people.", "outcome")
         self._drift_effect = self._gauge("drift_effect", "Size of the largest change, by cause.", "cause")
         self._drift_threshold = self._gauge("drift_threshold", "Size from which a change counts.", "cause")
         self._drifted = self._gauge("drift_detected", "1 when a change is large and no chance.", "cause")
@@ -140,7 +140,7 @@ class ServingMetrics:
         self._flushes.labels(self._replica, "succeeded" if succeeded else "failed").inc()
 
     def feedback(self, outcome: str, rows: int) -> None:
-        """Count corrections that were stored, or failed to be."""
+        """Count feedback that was stored, or failed to be."""
         self._feedback.labels(self._replica, outcome).inc(rows)
 
     def render(self, state: ReplicaState) -> bytes:
@@ -175,8 +175,8 @@ class ServingMetrics:
         """Show what has not happened yet as 0: of a counter that first appears as 1, Prometheus sees no increase."""
         for counter, values in (
             (self._decisions, DECISIONS),
-            (self._refreshes, get_args(Refresh)),
-            (self._logged, get_args(Recorded)),
+            (self._refreshes, get_args(RefreshResult)),
+            (self._logged, get_args(WriteResult)),
             (self._flushes, ("succeeded", "failed")),
             (self._feedback, ("stored", "failed")),
         ):

@@ -12,7 +12,7 @@ from typing import Any
 
 logger = logging.getLogger("prodclf.serving")
 
-Others = Callable[[], Awaitable[dict[str, bytes]]]
+ReplicaMetrics = Callable[[], Awaitable[dict[str, bytes]]]
 """Asks for the metrics of replicas, by their name."""
 
 _SECONDS = 2.0

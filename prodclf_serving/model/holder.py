@@ -1,5 +1,6 @@
 """The model that answers: follows the registry's alias, and never gives up a good model for a bad one."""
 
+import functools
 import logging
 import math
 import threading
@@ -18,7 +19,7 @@ from prodclf_serving.model.cache import CachedModel, ModelCache
 
 logger = logging.getLogger("prodclf.serving")
 
-Outcome = Literal["unchanged", "swapped", "refused", "unreachable", "from_cache", "absent"]
+RefreshResult = Literal["unchanged", "swapped", "refused", "unreachable", "from_cache", "absent"]
 
 _REFUSED_FOR_SECONDS = 60.0
 _CANARY = ({"title": "Stainless steel water bottle 1 litre", "brand": "Canary", "price": "₹499"},)
@@ -59,10 +60,9 @@ class ModelHolder:
         open_source: Callable[[], ModelSource],
         alias: str,
         cache: ModelCache,
-        on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+        on_outcome: Callable[[RefreshResult], None] = lambda outcome: None,
     ) -> None:
-        self._open_source = open_source
-        self._source: ModelSource | None = None
+        self._source = functools.cache(open_source)
         self._alias = alias
         self._cache = cache
         self._on_outcome = on_outcome
@@ -70,7 +70,7 @@ class ModelHolder:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._refusal: _Refusal | None = None
-        self._last_outcome: Outcome | None = None
+        self._last_outcome: RefreshResult | None = None
         self.current: LoadedModel | None = None
         self.previous: CachedModel | None = None
         self.last_error: str | None = None
@@ -89,7 +89,7 @@ class ModelHolder:
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    def refresh(self) -> Outcome:
+    def refresh(self) -> RefreshResult:
         """Bring the model up to date with the alias; never raises, whatever the registry or the store does."""
         with self._refreshing:
             outcome = self._refresh()
@@ -101,10 +101,9 @@ class ModelHolder:
         while not self._stop.wait(poll_seconds):
             self.refresh()
 
-    def _refresh(self) -> Outcome:
+    def _refresh(self) -> RefreshResult:
         try:
-            source = self._source or self._open_source()
-            self._source = source
+            source = self._source()
             found = source.resolve(self._alias)
         except Exception as error:
             # The boundary to MLflow, its store and the network: whatever they raise, the answers go on.
@@ -153,7 +152,7 @@ class ModelHolder:
                 "the model cache cannot be written, a start without registry would fail: %s", error
             )
 
-    def _confirmed(self) -> Outcome:
+    def _confirmed(self) -> RefreshResult:
         """The registry names the model that is live already; one that came from the cache is now known to be right."""
         model = self.current
         if model is not None and model.degraded_reason is not None:
@@ -161,7 +160,7 @@ class ModelHolder:
         self.last_error = None
         return "unchanged"
 
-    def _refuse(self, version: str, folder: Path | None, error: Exception) -> Outcome:
+    def _refuse(self, version: str, folder: Path | None, error: Exception) -> RefreshResult:
         self._refusal = _Refusal(version, time.monotonic() + _REFUSED_FOR_SECONDS)
         if folder is not None:
             self._cache.discard(folder)
@@ -172,7 +171,7 @@ class ModelHolder:
             self._from_cache(self.last_error)
         return "refused"
 
-    def _without_registry(self, error: Exception) -> Outcome:
+    def _without_registry(self, error: Exception) -> RefreshResult:
         self.last_error = f"the model registry cannot say which version is {self._alias!r}: {error}"
         if self._last_outcome not in ("unreachable", "from_cache", "absent"):
             logger.warning("%s", self.last_error)  # once, not at every poll of an outage

@@ -1,4 +1,4 @@
-"""A door into a replica beside the one that Ray Serve keeps: requests reach the application without Ray's care for each.
+"""A way into a replica beside the one that Ray Serve keeps: requests reach the application without Ray's care for each.
 
 Behind HAProxy a replica is a web server, and Ray puts every request through its own routing, context, queue, log and metrics:
 a quarter of a millisecond, for what the service does itself. Ray offers to wrap its HTTP server in middlewares; this one is
@@ -15,7 +15,7 @@ from prodclf_serving.api.request_context import ECHO
 IMPORT_PATH = f"{__name__}:middlewares"
 
 
-class Door:
+class RayBypass:
     """ASGI middleware that hands requests to the application of this process, if there is one.
 
     Args:
@@ -28,7 +28,7 @@ class Door:
         self._ray = app
 
     @classmethod
-    def open(cls, app: ASGIApp) -> None:
+    def lead_to(cls, app: ASGIApp) -> None:
         """Let requests reach an application that belongs to the event loop that runs now."""
         cls._inside = app, asyncio.get_running_loop()
 
@@ -48,20 +48,4 @@ class Door:
 
 def middlewares() -> list[Middleware]:
     """What Ray Serve asks for."""
-    return [Middleware(Door)]
-
-
-def let_go_of_lost_connections() -> None:
-    """Have uvicorn forget a connection that its client has reset at once, not after the keep-alive timeout of 90 s.
-
-    HAProxy resets those it has too many of, hundreds a second under load, and its timers would hold thousands of them.
-    """
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-    lost = HttpToolsProtocol.connection_lost
-
-    def connection_lost(self: HttpToolsProtocol, exc: Exception | None) -> None:
-        lost(self, exc)
-        self._unset_keepalive_if_required()
-
-    HttpToolsProtocol.connection_lost = connection_lost  # type: ignore[method-assign]
+    return [Middleware(RayBypass)]

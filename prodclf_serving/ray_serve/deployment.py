@@ -12,15 +12,16 @@ from ray.serve.schema import LoggingConfig
 
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import get_settings
-from prodclf_serving.ray_serve.bypass import Door, let_go_of_lost_connections
-from prodclf_serving.ray_serve.lean_imports import (
+from prodclf_serving.ray_serve.bypass import RayBypass
+from prodclf_serving.ray_serve.imports import (
     UNUSED,
     freeze,
-    give_memory_back,
     load_arrow,
     load_compiler,
+    return_freed_memory,
     without,
 )
+from prodclf_serving.ray_serve.internals import forget_lost_connections
 from prodclf_serving.settings import ServiceConfig, ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Classifier:
             from prodclf_serving.service import Service
         load_compiler()
         load_arrow()
-        let_go_of_lost_connections()
-        give_memory_back()
+        forget_lost_connections()
+        return_freed_memory()
 
         _log_to_stderr()
         self._service = Service(config)
@@ -57,7 +58,7 @@ class Classifier:
 
         several = self._service.config.serving.replicas > 1
         app = build_app(self._service, echo_request_id=False, replicas=ServeReplicas() if several else None)
-        Door.open(app)
+        RayBypass.lead_to(app)
         freeze()
         return app
 

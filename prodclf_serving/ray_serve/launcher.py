@@ -20,10 +20,11 @@ from prodclf_assets.errors import ProdclfError
 from prodclf_assets.ray_node.node import quiet_about_agents, small_node
 from prodclf_serving.api.middleware.api_keys import read_keys
 from prodclf_serving.haproxy.ingress import PIDS, find_haproxy, finish_haproxy
-from prodclf_serving.haproxy.watchdog import IngressGuard
+from prodclf_serving.haproxy.watchdog import Watchdog
 from prodclf_serving.ray_serve import worker
 from prodclf_serving.ray_serve.environment import ray_environment
-from prodclf_serving.ray_serve.lean_imports import without
+from prodclf_serving.ray_serve.imports import without
+from prodclf_serving.ray_serve.internals import controller_is_up, tell_replicas
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
 # The controller, the manager of HAProxy and Ray's own proxy are workers too.
@@ -53,7 +54,7 @@ def main(host: str | None = None, port: int | None = None) -> None:
         try:
             _deploy(serving, behind_haproxy)
             _announce(serving, stop)
-            with _guarded(serving, behind_haproxy):
+            with _watching_haproxy(serving, behind_haproxy):
                 stop.wait()
             _drain(serving, behind_haproxy)
         finally:
@@ -128,9 +129,7 @@ def _lives(process: Any) -> bool:
 
 def _deploy(serving: ServingSettings, behind_haproxy: bool) -> None:
     """Start Ray Serve's proxy and our replicas side by side; one after the other takes half as long again."""
-    import ray
     from ray import serve
-    from ray.serve._private.constants import SERVE_CONTROLLER_NAME
 
     from prodclf_serving.ray_serve import deployment
 
@@ -142,10 +141,7 @@ def _deploy(serving: ServingSettings, behind_haproxy: bool) -> None:
             http_options={"host": host, "port": serving.port},
             logging_config=deployment.LOGGING,
         )
-        while not started.done():
-            with suppress(ValueError):
-                ray.get_actor(SERVE_CONTROLLER_NAME, namespace="serve")
-                break
+        while not started.done() and not controller_is_up():
             time.sleep(0.05)
         serve.run(
             deployment.application(serving),
@@ -157,18 +153,18 @@ def _deploy(serving: ServingSettings, behind_haproxy: bool) -> None:
 
 
 @contextmanager
-def _guarded(serving: ServingSettings, behind_haproxy: bool) -> Iterator[None]:
+def _watching_haproxy(serving: ServingSettings, behind_haproxy: bool) -> Iterator[None]:
     """Watch over HAProxy in this block, where it is ours to watch."""
     folder, binary = _haproxy_folder(), find_haproxy()
     if not behind_haproxy or serving.ray_address or binary is None or not (folder / PIDS).is_dir():
         yield
         return
-    guard = IngressGuard(binary, folder)
-    guard.start()
+    watchdog = Watchdog(binary, folder)
+    watchdog.start()
     try:
         yield
     finally:
-        guard.stop()
+        watchdog.stop()
 
 
 def _haproxy_folder() -> Path:
@@ -240,8 +236,10 @@ def _say(text: str) -> None:
 def _drain(serving: ServingSettings, behind_haproxy: bool) -> None:
     """Turn `/ready` off, give balancers time to notice, then let HAProxy finish what it has accepted."""
     _say("stopping: finishing what was accepted")
+    from prodclf_serving.ray_serve import deployment
+
     try:
-        _turn_ready_off()
+        tell_replicas(deployment.APP_NAME, "drain", seconds=5)
     except Exception as error:
         # A replica that does not listen must not keep the others from an orderly end.
         _say(f"a replica was not told that the service stops: {error}")
@@ -249,17 +247,6 @@ def _drain(serving: ServingSettings, behind_haproxy: bool) -> None:
     if behind_haproxy and not serving.ray_address:
         # Ray would kill it outright, and with it the requests it was passing on.
         finish_haproxy(_haproxy_folder(), _FINISH_SECONDS)
-
-
-def _turn_ready_off() -> None:
-    from ray import serve
-
-    from prodclf_serving.ray_serve import deployment
-
-    handle = serve.get_app_handle(deployment.APP_NAME)
-    # In throughput mode a handle wants the caller's event loop, which this thread has not.
-    handle._init(_run_router_in_separate_loop=True)
-    handle.broadcast("drain").results(timeout_s=5)
 
 
 def _end(serving: ServingSettings, *, orderly: bool) -> None:

@@ -1,1 +1,1 @@
-"""What is kept of requests: a log line each, answers in the lake, corrections by people."""
+"""What is kept of requests: a log line each, answers and feedback in the lake."""

@@ -1,8 +1,9 @@
-"""What people say about answers: stored in the lake before it is acknowledged."""
+"""Feedback: stored in the lake before it is acknowledged."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from prodclf_assets.errors import LakeError
@@ -17,12 +18,12 @@ _MAX_PENDING = 256
 
 
 class FeedbackStore:
-    """Appends corrections to the lake; those that come while one write runs are the next write.
+    """Appends feedback to the lake; what comes while one write runs is the next write.
 
     Args:
         open_log: opens the log in the lake; called again at each write until it succeeds.
         writer: name of this process among all that write.
-        on_stored: called with an outcome and a number of corrections, for metrics.
+        on_stored: called with an outcome and a number of rows, for metrics.
     """
 
     def __init__(
@@ -31,8 +32,7 @@ class FeedbackStore:
         writer: str,
         on_stored: Callable[[str, int], None] = lambda outcome, rows: None,
     ) -> None:
-        self._open_log = open_log
-        self._log: EventLog | None = None
+        self._log = cache(open_log)
         self._writer = writer
         self._on_stored = on_stored
         self._batcher: MicroBatcher[None, dict[str, Any], LakeError | None] = MicroBatcher(
@@ -43,7 +43,7 @@ class FeedbackStore:
         )
 
     async def store(self, row: dict[str, Any]) -> None:
-        """Store one correction; it is durable when this returns.
+        """Store the feedback on one product; it is durable when this returns.
 
         Args:
             row: values by column of the feedback log, `time` and `category` among them.
@@ -71,10 +71,10 @@ class FeedbackStore:
         import pyarrow as pa
 
         try:
-            self._log = self._log or self._open_log()
+            log = self._log()
             table = pa.Table.from_pylist(list(rows), schema=schema_of(FEEDBACK))
             for hour, of_hour in by_hour(table):
-                self._log.append(of_hour, self._writer, hour)
+                log.append(of_hour, self._writer, hour)
         except LakeError as error:
             logger.error("feedback cannot be stored: %s", error)
             self._on_stored("failed", len(rows))
@@ -84,10 +84,5 @@ class FeedbackStore:
 
 
 def _not_stored() -> ProblemError:
-    return ProblemError(
-        503,
-        "not-stored",
-        "the correction could not be stored, the lake does not take it; send it again",
-        {},
-        {"Retry-After": "10"},
-    )
+    detail = "the feedback could not be stored, the lake does not take it; send it again"
+    return ProblemError(503, "not-stored", detail, retry_after=10)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from prodclf_assets.errors import LakeError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("prodclf.serving")
 
-Outcome = Literal["written", "dropped"]
+WriteResult = Literal["written", "dropped"]
 
 _FLUSH_BYTES = 8 * 1024 * 1024
 _STOP_SECONDS = 8.0
@@ -48,11 +49,10 @@ class PredictionLog:
         share: float,
         seconds: float,
         max_bytes: int,
-        on_rows: Callable[[Outcome, int], None] = lambda outcome, rows: None,
+        on_rows: Callable[[WriteResult, int], None] = lambda outcome, rows: None,
         on_flush: Callable[[bool], None] = lambda succeeded: None,
     ) -> None:
-        self._open_log = open_log
-        self._log: EventLog | None = None
+        self._log = cache(open_log)
         self._writer = writer
         self._share = share
         self._seconds = seconds
@@ -75,7 +75,7 @@ class PredictionLog:
     def start(self) -> None:
         """Open the log, so that no request has to wait for an import later, and start the thread."""
         with suppress(LakeError):
-            self._log = self._open_log()
+            self._log()
         self._thread.start()
 
     def stop(self) -> None:
@@ -154,11 +154,11 @@ class PredictionLog:
         Raises:
             LakeError: the lake cannot be written.
         """
-        self._log = self._log or self._open_log()
+        log = self._log()
         while self._backlog:
             hour, table = self._backlog[0]
             try:
-                self._log.append(table, self._writer, hour)
+                log.append(table, self._writer, hour)
             except LakeError:
                 raise
             except Exception as error:
@@ -168,13 +168,13 @@ class PredictionLog:
             else:
                 self._finish_oldest("written")
 
-    def _finish_oldest(self, outcome: Outcome) -> None:
+    def _finish_oldest(self, outcome: WriteResult) -> None:
         _, table = self._backlog.popleft()
         self._backlog_bytes -= table.nbytes
         with self._lock:
             self._done(outcome, len(table))
 
-    def _done(self, outcome: Outcome, rows: int) -> None:
+    def _done(self, outcome: WriteResult, rows: int) -> None:
         """Count rows that wait no longer; the caller holds the lock."""
         self.waiting -= rows
         self._on_rows(outcome, rows)

@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from prodclf_assets.ray_node import agent
+from prodclf_tests.serving.waiting import until
 
 _PARENT = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(600)"
 
@@ -36,13 +36,13 @@ def test_it_leaves_the_ports_that_are_waited_for_and_ends_with_its_parent(
     ]
     parent = subprocess.Popen([sys.executable, "-c", _PARENT, *command])
     try:
-        _until(lambda: {path.name for path in tmp_path.iterdir()} == files)
+        until(lambda: {path.name for path in tmp_path.iterdir()} == files)
         assert {path.read_text() for path in tmp_path.iterdir()} == {"9"}
         assert _running(tmp_path)
     finally:
         parent.kill()
         parent.wait()
-    _until(lambda: not _running(tmp_path))
+    until(lambda: not _running(tmp_path))
 
 
 def _running(folder: Path) -> bool:
@@ -55,10 +55,3 @@ def _running(folder: Path) -> bool:
         if wanted in words and b"agent.py" in words and b"-c" not in words:
             return True
     return False
-
-
-def _until(wanted) -> None:
-    deadline = time.monotonic() + 30
-    while not wanted():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -1,7 +1,8 @@
 """A service in this process, on a real registry and a real bundle, reached without a network."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
+from prodclf_serving.api.schemas import Problem
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.live import prepare_home
@@ -21,6 +23,12 @@ Send = Callable[..., httpx.Response]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the test that stops the session's live service run after all that use it, in whatever room they are."""
     items.sort(key=lambda item: item.name.startswith("test_stopping_finishes"))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Tests that are coroutines run on what the service runs on."""
+    return "asyncio"
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +53,27 @@ def service(served_home: Path) -> Iterator[Service]:
     service.stop()
 
 
-@pytest.fixture
-def own(served_home: Path, service: Service) -> Iterator[Service]:
-    """A service of one test's own, on the shared model; none of its threads runs."""
-    serving = ServingSettings(poll_seconds=60, request_log="off")
-    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder)
+@contextmanager
+def like(service: Service, home: Path, **settings: object) -> Iterator[Service]:
+    """A service with other settings on the model of one that is there; none of its threads runs."""
+    given = ServingSettings(**{"poll_seconds": 60, "request_log": "off", **settings})
+    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=home), given), service.holder)
     yield own
     own.batcher.close()
+    own.feedback.close()
+
+
+@pytest.fixture
+def make_service(served_home: Path, service: Service) -> Iterator[Callable[..., Service]]:
+    """Make services of one test's own: `make_service(top_k=2)`."""
+    with ExitStack() as made:
+        yield lambda **settings: made.enter_context(like(service, served_home, **settings))
+
+
+@pytest.fixture
+def own(make_service: Callable[..., Service]) -> Service:
+    """A service of one test's own."""
+    return make_service()
 
 
 @pytest.fixture(scope="session")
@@ -66,15 +88,30 @@ def send(app: FastAPI) -> Send:
     return sender(app)
 
 
+def problem_of(response: httpx.Response, status: int, slug: str = "") -> Problem:
+    """The problem that an answer is; it must be one of this status and kind, with all that goes with one."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    problem = Problem.model_validate(response.json())
+    assert problem.status == status
+    assert problem.type.startswith("urn:prodclf:problem:" + slug)
+    assert problem.request_id == response.headers["x-request-id"]
+    return problem
+
+
 def sender(app: FastAPI) -> Send:
     """A function that sends one request to an application."""
+    return lambda method, path, **request: at_once(app, [(method, path, request)])[0]
 
-    def send(method: str, path: str, **request: Any) -> httpx.Response:
-        async def sent() -> httpx.Response:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                return await client.request(method, path, **request)
 
-        return asyncio.run(sent())
+def at_once(app: FastAPI, requests: Iterable[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
+    """Send requests together, each with its method, path and what httpx takes beside; the answers in their order."""
 
-    return send
+    async def together() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return await asyncio.gather(
+                *(client.request(method, path, **request) for method, path, request in requests)
+            )
+
+    return asyncio.run(together())

@@ -1,25 +1,21 @@
 """When the ranker fails or takes too long, the retriever answers alone and says so."""
 
-import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import httpx
 import numpy as np
 import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.ranking.ranker import Ranker
-from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.api.schemas import BatchAnswer, ExplainedPrediction, Prediction
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.predictor import answer_records
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServiceConfig, ServingSettings
-from prodclf_tests.serving.conftest import sender
+from prodclf_tests.serving.conftest import at_once, sender
+from prodclf_tests.serving.waiting import until
 
 RICE = {"title": "Basmati rice 5 kg", "price": "₹499", "brand": "Kasol"}
 TOWEL = {"title": "Cotton bath towel, navy", "product_id": "T"}
@@ -37,24 +33,19 @@ class Troubled(Ranker):
 
 
 @pytest.fixture
-def troubled(service: Service, served_home) -> Iterator[Callable[..., Service]]:
+def troubled(service: Service, make_service) -> Callable[..., Service]:
     """Make a service whose ranker does something else first; its model is otherwise the session's."""
-    made: list[Service] = []
 
     def make(first: Callable[[int], None], **settings) -> Service:
-        given = ServingSettings(poll_seconds=60, request_log="off", prediction_log=0, **settings)
-        own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), given), service.holder)
+        own = make_service(prediction_log=0, **settings)
         model = service.model()
         bundle = replace(model.bundle, ranker=Troubled(model.bundle.ranker.forest, first=first))
         bundle.__dict__["manifest"] = model.bundle.manifest
         loaded: LoadedModel = replace(model, bundle=bundle)
         own.model = lambda: loaded  # the session's other services share the holder
-        made.append(own)
         return own
 
-    yield make
-    for own in made:
-        own.batcher.close()
+    return make
 
 
 def broken(rows: int) -> None:
@@ -91,15 +82,10 @@ def test_only_the_request_that_the_ranker_fails_on_is_degraded(troubled):
         if rows == 2 or rows > 3:
             raise ValueError("on purpose")
 
-    own = troubled(fails_on_two)
-    app = build_app(own)
-
-    async def together() -> list[httpx.Response]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            bodies = [[RICE], [RICE, TOWEL], [TOWEL]] * 3
-            return await asyncio.gather(*(client.post("/predict/batch", json=body) for body in bodies))
-
-    for number, response in enumerate(asyncio.run(together())):
+    bodies = [[RICE], [RICE, TOWEL], [TOWEL]] * 3
+    app = build_app(troubled(fails_on_two))
+    answers = at_once(app, [("POST", "/predict/batch", {"json": body}) for body in bodies])
+    for number, response in enumerate(answers):
         flags = {entry["degraded"] for entry in response.json()["predictions"]}
         assert flags == {number % 3 == 1}
 
@@ -116,9 +102,7 @@ def test_a_ranker_that_takes_too_long_is_not_waited_for(troubled, send):
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) >= 1
     release.set()
-    deadline = time.monotonic() + 30
-    while own.batcher.stalled_seconds() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not own.batcher.stalled_seconds())
     answer = slow("POST", "/predict", json=RICE).json()
     assert not answer["degraded"]
     assert answer["confidence"] == send("POST", "/predict", json=RICE).json()["confidence"]
@@ -127,13 +111,7 @@ def test_a_ranker_that_takes_too_long_is_not_waited_for(troubled, send):
 def test_requests_that_wait_behind_a_slow_one_are_answered_too(troubled):
     release = threading.Event()
     own = troubled(lambda rows: release.wait(30) and None, predict_seconds=0.2)
-    app = build_app(own)
-
-    async def together() -> list[httpx.Response]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            return await asyncio.gather(*(client.post("/predict", json=RICE) for _ in range(20)))
-
-    answers = asyncio.run(together())
+    answers = at_once(build_app(own), [("POST", "/predict", {"json": RICE})] * 20)
     release.set()
     assert {answer.status_code for answer in answers} == {200}
     assert all(answer.json()["degraded"] for answer in answers)

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from prodclf_serving.api.middleware.security_headers import SECURITY_HEADERS
 from prodclf_serving.haproxy.ingress import find_haproxy
 from prodclf_tests.serving.examples import POSTED, examples_sent
 from prodclf_tests.serving.live import LiveService, descendants, is_running, wait_for
+from prodclf_tests.serving.waiting import until
 
 RICE = {"title": "Basmati rice 5 kg", "price": "₹499"}
 
@@ -119,10 +121,7 @@ def test_haproxy_tells_a_replica_that_a_client_has_left(live_service: LiveServic
     time.sleep(0.3)
     for client in clients:
         client.close()
-    deadline = time.monotonic() + 60
-    while _departed(live_service) < before + 4 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert _departed(live_service) >= before + 4
+    until(lambda: _departed(live_service) >= before + 4)
 
 
 def test_promotion_and_refusal_under_load_lose_no_request(
@@ -150,10 +149,7 @@ def test_promotion_and_refusal_under_load_lose_no_request(
 
 def test_only_what_one_machine_needs_runs(live_service: LiveService):
     wait_for(live_service)
-    commands = [
-        Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        for pid in descendants(live_service.process.pid)
-    ]
+    commands = _commands(live_service)
     left_out = ("dashboard.py", "autoscaler", "DashboardAgent", "RuntimeEnvAgent")
     assert not [command for command in commands if any(name in command for name in left_out)]
     # Below `uv run` Ray likes to start its workers by `uv run` again.
@@ -161,15 +157,7 @@ def test_only_what_one_machine_needs_runs(live_service: LiveService):
 
 
 def test_a_spare_proxy_stands_by_for_when_no_replica_is_there(live_service: LiveService):
-    deadline = time.monotonic() + 60
-    commands: list[str] = []
-    while time.monotonic() < deadline and "ray::ProxyActor" not in commands:
-        commands = [
-            Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode().partition(".")[0].strip()
-            for pid in descendants(live_service.process.pid)
-        ]
-        time.sleep(0.1)
-    assert "ray::ProxyActor" in commands
+    until(lambda: any(command.startswith("ray::ProxyActor") for command in _commands(live_service)))
 
 
 def test_requests_pass_ray_by(live_service: LiveService):
@@ -188,18 +176,24 @@ def test_haproxy_is_in_front(live_service: LiveService):
 def test_stopping_finishes_what_was_accepted_and_leaves_nothing_behind(live_service: LiveService):
     # It runs last, see conftest: a second start of Ray would cost as much as all the other tests.
     wait_for(live_service)
-    _until_logged(
-        live_service, f"ready at http://localhost:{live_service.port} with model 1", "version 1 (", "is live"
-    )
+    logged = (f"ready at http://localhost:{live_service.port} with model 1", "version 1 (", "is live")
+    until(lambda: all(text in live_service.log.read_text() for text in logged))
     processes = descendants(live_service.process.pid)
     assert len(processes) > 5
     with _Load(live_service.port) as load:
-        time.sleep(0.5)
+        until(lambda: load.outcomes[200] > 100)
         assert live_service.stop() == 0
-    assert load.outcomes[200] > 0
     assert set(load.outcomes) <= {200, "refused"}, load.outcomes
     assert [pid for pid in processes if is_running(pid)] == []
     assert "Traceback" not in live_service.log.read_text()
+
+
+def _commands(service: LiveService) -> list[str]:
+    """What runs below a service, as each was started."""
+    return [
+        Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        for pid in descendants(service.process.pid)
+    ]
 
 
 def _departed(service: LiveService) -> int:
@@ -209,24 +203,14 @@ def _departed(service: LiveService) -> int:
     return sum(map(int, counts))
 
 
-def _until_logged(service: LiveService, *texts: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        log = service.log.read_text()
-        if all(text in log for text in texts):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{texts} not within a minute in:\n{log}")
+def _until(service: LiveService, wanted: Callable[[dict], bool]) -> dict:
+    """Wait until the state of the model is as wanted, and return it."""
 
+    def state() -> dict | None:
+        found = httpx.get(f"{service.url}/model").json()
+        return found if wanted(found) else None
 
-def _until(service: LiveService, wanted) -> dict:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        state = httpx.get(f"{service.url}/model").json()
-        if wanted(state):
-            return state
-        time.sleep(0.1)
-    raise AssertionError(f"not within a minute; the model is {state}")
+    return until(state)
 
 
 def _until_model(service: LiveService, version: str) -> None:
@@ -255,30 +239,17 @@ class _Load:
             thread.join()
 
     def _run(self) -> None:
-        connection: http.client.HTTPConnection | None = None
-        while not self._stop.is_set():
-            try:
-                if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-                    connection.connect()
-            except OSError:
-                connection = None
-                self._count("refused")
-                time.sleep(0.05)
-                continue
-            try:
-                connection.request(
-                    "POST", "/predict", b'{"title": "Rice"}', {"content-type": "application/json"}
-                )
-                response = connection.getresponse()
-                body = response.read()
-            except (OSError, http.client.HTTPException) as error:
-                self._count(repr(error))
-                connection = None
-                continue
-            self._count(response.status, body)
-            if response.will_close:
-                connection = None
+        with httpx.Client(timeout=30) as client:
+            while not self._stop.is_set():
+                try:
+                    response = client.post(f"http://127.0.0.1:{self._port}/predict", json={"title": "Rice"})
+                except httpx.ConnectError:
+                    self._count("refused")
+                    time.sleep(0.05)
+                except httpx.TransportError as error:
+                    self._count(repr(error))
+                else:
+                    self._count(response.status_code, response.content)
 
     def _count(self, outcome: int | str, body: bytes = b"") -> None:
         with self._lock:

@@ -1,13 +1,15 @@
 import asyncio
 import threading
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from prodclf_assets.settings import Settings
-from prodclf_serving import service as module
 from prodclf_serving.problems import ProblemError
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
+from prodclf_tests.serving.waiting import eventually
 
 
 def test_paths_are_absolute_so_that_a_replica_may_run_elsewhere(monkeypatch, tmp_path):
@@ -30,41 +32,47 @@ def test_a_lake_in_a_folder_is_absolute_too(monkeypatch, tmp_path, lake, kept):
     assert config.settings.lake == kept.format(here=tmp_path)
 
 
-def test_the_health_check_predicts(own):
-    asyncio.run(own.check_alive())
+@pytest.mark.anyio
+async def test_the_health_check_predicts(own):
+    await own.check_alive()
     assert "prodclf_call_rows_count" in own.metrics_text().decode()
 
 
-def test_a_stuck_prediction_fails_the_health_check(own, monkeypatch):
+@pytest.mark.anyio
+async def test_a_stuck_prediction_fails_the_health_check(own):
     release = threading.Event()
-    monkeypatch.setattr(module, "_STALLED_SECONDS", 0.05)
-    monkeypatch.setattr(module, "answer_records", lambda model, records, top_k: release.wait(10) and [])
-
-    async def scenario() -> None:
-        stuck = asyncio.create_task(own.answer(own.model(), [{"title": "x"}], "r-1"))
-        await asyncio.sleep(0.2)
-        with pytest.raises(RuntimeError, match="has been running"):
-            await own.check_alive()
-        release.set()
-        await stuck
-
-    asyncio.run(scenario())
+    stuck = asyncio.create_task(own.batcher.between(lambda: release.wait(10)))
+    await eventually(lambda: own.batcher.stalled_seconds() > 0.05)
+    with pytest.raises(RuntimeError, match="has been running"):
+        await own.check_alive(patience=0.05)
+    release.set()
+    await stuck
 
 
-def test_a_model_that_no_longer_predicts_fails_the_health_check(own, monkeypatch):
-    def broken(*arguments):
+class _Broken:
+    """A bundle that no longer predicts."""
+
+    def predict(self, products, top_k):
         raise ValueError("broken")
 
-    monkeypatch.setattr(module, "answer_records", broken)
+    predict_without_ranker = predict
+
+
+@pytest.mark.anyio
+async def test_a_model_that_no_longer_predicts_fails_the_health_check(own):
+    holder = SimpleNamespace(current=replace(own.model(), bundle=_Broken()), last_error=None)
+    failing = Service(own.config, holder)
     with pytest.raises(ValueError, match="broken"):
-        asyncio.run(own.check_alive())
+        await failing.check_alive()
+    failing.batcher.close()
 
 
-def test_being_busy_or_without_a_model_is_healthy(own, monkeypatch):
+@pytest.mark.anyio
+async def test_being_busy_or_without_a_model_is_healthy(own):
     with own.batcher.admission(1):
-        asyncio.run(own.check_alive())
+        await own.check_alive()
     empty = Service(own.config)
-    asyncio.run(empty.check_alive())
+    await empty.check_alive()
     with pytest.raises(ProblemError):
         empty.model()
     empty.batcher.close()

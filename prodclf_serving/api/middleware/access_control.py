@@ -1,5 +1,6 @@
 """Who may ask: API keys, and web pages of other origins."""
 
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -7,39 +8,39 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_serving.api.middleware.api_keys import ApiKeys
-from prodclf_serving.api.request_context import headers_of, note, request_id_of
+from prodclf_serving.api.request_context import add_log_facts, headers_of, send_problem
 from prodclf_serving.problems import ProblemError
-
-OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/redoc", "/openapi.json"})
-"""What needs no key: the pages themselves and what a load balancer asks; `/assets/` too."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Guard:
+class AccessControl:
     """ASGI middleware that refuses requests before their body is read.
 
     A browser sends `Origin` with every POST of a page. One from elsewhere is refused unless it was allowed: without
-    that, any page that a person visits could send corrections to a service on the same machine.
+    that, any page that a person visits could send feedback to a service on the same machine.
 
     Args:
         app: the application.
         keys: accepted API keys; None asks for none.
         origins: origins whose pages may use the service beside its own; `*` for all.
+        open_paths: what needs no key; `/assets/…` never does.
     """
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys | None, origins: frozenset[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: ApiKeys | None, origins: frozenset[str], open_paths: Collection[str]
+    ) -> None:
         self._app = app
         self._keys = keys
         self._origins = origins
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http":
             refusal = self._refusal(scope)
             if refusal is not None:
-                response = refusal.to_response(instance=scope["path"], request_id=request_id_of(scope))
-                await response(scope, receive, send)
+                await send_problem(refusal, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -47,26 +48,19 @@ class Guard:
         headers = headers_of(scope)
         origin = headers.get(b"origin", b"").decode("latin-1")
         if b"origin" in headers and scope["method"] not in _READING and not self._welcome(origin, headers):
-            return ProblemError(
-                403,
-                "cross-origin",
-                f"pages of {origin[:100]!r} may not use this service; PRODCLF_SERVE_CORS_ORIGINS lists those that may",
-            )
+            detail = f"pages of {origin[:100]!r} may not use this service; PRODCLF_SERVE_CORS_ORIGINS lists those that may"
+            return ProblemError(403, "cross-origin", detail)
         path: str = scope["path"]
-        if self._keys is None or path in OPEN_PATHS or path.startswith("/assets/"):
+        if self._keys is None or path in self._open_paths or path.startswith("/assets/"):
             return None
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
         fingerprint = self._keys.fingerprint(key.strip()) if scheme.lower() == b"bearer" else None
         if fingerprint is None:
             said = "the API key is not accepted" if key else "an API key is needed"
-            return ProblemError(
-                401,
-                "unauthorized",
-                f"{said}: send the header `Authorization: Bearer <key>`",
-                {},
-                {"WWW-Authenticate": 'Bearer realm="prodclf"'},
-            )
-        note(scope, key=fingerprint)
+            detail = f"{said}: send the header `Authorization: Bearer <key>`"
+            challenge = {"WWW-Authenticate": 'Bearer realm="prodclf"'}
+            return ProblemError(401, "unauthorized", detail, headers=challenge)
+        add_log_facts(scope, key=fingerprint)
         return None
 
     def _welcome(self, origin: str, headers: dict[bytes, bytes]) -> bool:
@@ -95,8 +89,9 @@ class ProblemCors(CORSMiddleware):
             if "origin" in headers and "access-control-request-method" in headers:
                 response = self.preflight_response(headers)
                 if response.status_code >= 400:
-                    problem = ProblemError(403, "cross-origin", bytes(response.body).decode())
-                    response = problem.to_response(instance=scope["path"], request_id=request_id_of(scope))
-                await response(scope, receive, send)
+                    refusal = ProblemError(403, "cross-origin", bytes(response.body).decode())
+                    await send_problem(refusal, scope, receive, send)
+                else:
+                    await response(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)

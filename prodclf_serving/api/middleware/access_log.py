@@ -3,36 +3,46 @@
 import logging
 import time
 import uuid
+from collections.abc import Collection
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prodclf_serving.api.middleware.security_headers import SECURITY_HEADERS
-from prodclf_serving.api.request_context import ECHO, begin, headers_of, notes_of, request_id_of
+from prodclf_serving.api.request_context import (
+    ECHO,
+    begin,
+    headers_of,
+    log_facts_of,
+    request_id_of,
+    send_problem,
+)
 from prodclf_serving.problems import internal_fault
 from prodclf_serving.service import Service
 
 logger = logging.getLogger("prodclf.serving")
 
 _HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-# FastAPI notes the route it has matched in the scope; for these, which are not FastAPI's, nobody does.
-PLAIN_ROUTES = frozenset({"/predict", "/predict/batch", "/explain", "/feedback", "/openapi.json"})
 _QUIET_ROUTES = frozenset({"/health", "/ready", "/metrics"})
 _CLIENT_GONE = 499
 
 
-class Observer:
+class AccessLog:
     """ASGI middleware around the whole application.
 
     Args:
         app: the application.
         service: whose metrics and request log are written.
+        paths: all that the application answers, as its routes write them.
         echo_request_id: send `X-Request-ID` back; Ray Serve's own server does that by itself, unless the scope says otherwise.
     """
 
-    def __init__(self, app: ASGIApp, service: Service, echo_request_id: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, service: Service, paths: Collection[str], echo_request_id: bool = True
+    ) -> None:
         self._app = app
         self._service = service
+        self._paths = paths
         self._echo = echo_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +56,7 @@ class Observer:
         begin(scope, request_id)
         status = 0
 
-        async def send_observed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -58,19 +68,18 @@ class Observer:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_observed)
+            await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
-            pass  # nobody is there to be told
+            status = _CLIENT_GONE  # nobody is there to be told
         except Exception:
             logger.exception("request %s failed", request_id)
             if status == 0:
-                response = internal_fault().to_response(instance=scope["path"], request_id=request_id)
-                await response(scope, receive, send_observed)
+                await send_problem(internal_fault(), scope, receive, send_with_headers)
         finally:
             self._record(scope, status or _CLIENT_GONE, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = _route(scope)
+        route = self._route(scope)
         self._service.metrics.request(route, scope["method"], status, seconds)
         if self._service.log is not None and (route not in _QUIET_ROUTES or status >= 400):
             self._service.log.write(
@@ -81,13 +90,12 @@ class Observer:
                     "status": status,
                     "ms": round(seconds * 1000, 3),
                     "replica": self._service.replica,
-                    **notes_of(scope),
+                    **log_facts_of(scope),
                 }
             )
 
-
-def _route(scope: Scope) -> str:
-    """The template of the path, not the path: a scanner must not make a metric series of each guess."""
-    if scope["path"] in PLAIN_ROUTES:
-        return str(scope["path"])
-    return getattr(scope.get("route"), "path", None) or "unmatched"
+    def _route(self, scope: Scope) -> str:
+        """The path as the route writes it: a scanner must not make a metric series of each guess."""
+        if scope["path"] in self._paths:
+            return str(scope["path"])
+        return getattr(scope.get("route"), "path", None) or "unmatched"

@@ -14,7 +14,7 @@ from typing import Any
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
-from prodclf_serving.api.openapi.document import API_VERSION, EXAMPLE_CATEGORY, document
+from prodclf_serving.api.openapi.document import API_VERSION
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
 
@@ -28,7 +28,7 @@ def described() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         service = Service(ServiceConfig.of(Settings(PRODCLF_HOME=home), serving))
         try:
-            return document(build_app(service), serving, EXAMPLE_CATEGORY)
+            return build_app(service).openapi()
         finally:
             service.batcher.close()
             service.feedback.close()

@@ -2,68 +2,77 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
 
-import orjson
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from fastapi import APIRouter, Request
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS
 from prodclf_assets.catalog.nearest import nearest_categories
-from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, Record, product_id_of
-from prodclf_assets.catalog.text.normalise import text_value
-from prodclf_serving.api.request_body import read_product
-from prodclf_serving.api.request_context import note, request_id_of
+from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, product_id_of
+from prodclf_serving.api.openapi.document import body_examples, body_problems, problem, unavailable
+from prodclf_serving.api.request_context import add_log_facts
+from prodclf_serving.api.routes.product_route import ProductRoute, RequestId
+from prodclf_serving.api.schemas import FEEDBACK_EXAMPLE, Feedback, FeedbackStored, FieldNote, Product
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.problems import ItemError, ProblemError, invalid_items
 from prodclf_serving.service import Service
 
-NOTES = ("request_id", "reviewer", "predicted_category", "model_version")
-"""What may be said about a correction beside the product and its category."""
 
-_MAX_CHARS = 500
-
-
-def feedback_route(service: Service) -> Route:
+def feedback_routes(service: Service) -> APIRouter:
     """`POST /feedback` of a service."""
-    serving = service.config.serving
+    router = APIRouter(route_class=ProductRoute)
 
-    async def feedback(request: Request) -> Response:
-        record = await read_product(request.scope, request.receive, serving.max_body_bytes)
+    @router.post(
+        "/feedback",
+        operation_id="feedback",
+        tags=["prediction"],
+        summary="Say where a product belongs",
+        status_code=201,
+        response_description="It is stored.",
+        response_model_exclude_none=True,
+        responses={
+            **body_problems(service.config.serving),
+            422: problem(
+                "No product, or no category of the live model; `suggestions` has the nearest names."
+            ),
+            **unavailable("No model yet, or the lake does not take it; send it again."),
+        },
+        openapi_extra=body_examples({"application/json": FEEDBACK_EXAMPLE}),
+    )
+    async def feedback(given: Feedback, request: Request, request_id: RequestId) -> FeedbackStored:
+        """A correction or a confirmation by a person.
+
+        It is stored in the lake before it is acknowledged, and outranks the shop's own category when the model is
+        trained next. Sent twice, the later one counts.
+        """
         model = service.model()
+        record = dict(given)
         batch, issues = ProductBatch.from_records([record])
         if not batch.title[0]:
             missing = next(issue for issue in issues if issue.field == "title")
             raise invalid_items([ItemError(0, "title", missing.message)])
-        said = {name: _text(record, name) for name in NOTES}
-        category = _text(record, LABEL_COLUMN)
-        if category is None:
+        if not given.category:
             raise invalid_items([ItemError(0, LABEL_COLUMN, "no category: say where the product belongs")])
-        if category not in model.bundle.labels:
-            raise await asyncio.to_thread(_unknown, category, model)
+        if given.category not in model.bundle.labels:
+            raise await asyncio.to_thread(_unknown, given.category, model)
         await service.feedback.store(
             {
                 "time": datetime.now(UTC),
                 "product_id": product_id_of(record),
                 **{name: getattr(batch, name)[0] or None for name in BATCH_TEXT_COLUMNS},
                 **{name: _known(float(getattr(batch, name)[0])) for name in NUMERIC_COLUMNS},
-                **said,
-                LABEL_COLUMN: category,
+                **{
+                    name: record[name] or None for name in Feedback.model_fields.keys() - Product.model_fields
+                },
                 "source": "http",
             }
         )
-        note(request.scope, category=category, model_version=model.version)
-        sent: dict[str, Any] = {
-            "status": "stored",
-            "category": category,
-            "request_id": request_id_of(request.scope),
-        }
-        if issues:
-            sent["issues"] = [{"field": issue.field, "detail": issue.message} for issue in issues]
-        return Response(orjson.dumps(sent), status_code=201, media_type="application/json")
+        add_log_facts(request.scope, category=given.category, model_version=model.version)
+        notes = [FieldNote(field=issue.field, detail=issue.message) for issue in issues]
+        return FeedbackStored(
+            status="stored", category=given.category, issues=notes or None, request_id=request_id
+        )
 
-    return Route("/feedback", feedback, methods=["POST"])
+    return router
 
 
 def _unknown(category: str, model: LoadedModel) -> ProblemError:
@@ -74,23 +83,6 @@ def _unknown(category: str, model: LoadedModel) -> ProblemError:
     return ProblemError(
         422, "unknown-category", detail, {"errors": [error.to_dict()], "suggestions": suggestions}
     )
-
-
-def _text(record: Record, field: str) -> str | None:
-    """A text of the body in normal form; None when it is absent or empty.
-
-    Raises:
-        ProblemError: 422, when it is something else or too long.
-    """
-    value = record.get(field)
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str) or len(value) > _MAX_CHARS:
-        wrong = f"{field} must be a text of at most {_MAX_CHARS} characters"
-        raise invalid_items([ItemError(0, field, wrong)])
-    return text_value(value) or None
 
 
 def _known(number: float) -> float | None:

@@ -1,87 +1,94 @@
 """The routes for who runs the service: is it alive and ready, which model answers, what has been measured."""
 
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse
 from starlette.responses import Response
 
-from prodclf_serving.api import schemas
-from prodclf_serving.api.openapi.document import answer_response, problem_response
+from prodclf_serving.api.openapi.document import TEXT, unavailable
 from prodclf_serving.api.routes.pages import console
+from prodclf_serving.api.schemas import Alive, Categories, Identity, ModelState, Ready
 from prodclf_serving.metrics.prometheus import CONTENT_TYPE
-from prodclf_serving.metrics.replicas import Others, merged
+from prodclf_serving.metrics.replicas import ReplicaMetrics, merged
 from prodclf_serving.service import Service
 
-_LINKS = {
-    "predict": "/predict",
-    "batch": "/predict/batch",
-    "explain": "/explain",
-    "feedback": "/feedback",
-    "model": "/model",
-    "categories": "/categories",
-    "health": "/health",
-    "ready": "/ready",
-    "metrics": "/metrics",
-    "docs": "/docs",
-    "openapi": "/openapi.json",
-}
+_NO_MODEL = unavailable("No model yet, or the service is stopping.")
 
 
-def add_operation_routes(app: FastAPI, service: Service, replicas: Others | None) -> None:
-    """Add `/`, `/health`, `/ready`, `/model`, `/categories` and `/metrics` to an application.
+def health_routes(service: Service) -> APIRouter:
+    """`/`, `/health` and `/ready` of a service."""
+    router = APIRouter(tags=["operation"])
 
-    Args:
-        app: the application.
-        service: what it is asked about.
-        replicas: asks all replicas for their metrics, where there are several.
-    """
-
-    @app.get("/", tags=["operation"], summary="Console for people, links for programs", **_either_form())
-    async def root(request: Request) -> Response:
+    @router.get(
+        "/",
+        summary="Console for people, links for programs",
+        response_model=Identity,
+        response_description="A page for people, or JSON.",
+        responses={200: {"content": {"text/html": TEXT}}},
+    )
+    async def root(request: Request) -> Response | Identity:
         if _prefers_html(request.headers.get("accept", "")):
             return console()
         model = service.holder.current
-        return JSONResponse(
-            {
-                "service": "prodclf",
-                "version": app.version,
-                "model_version": model.version if model else None,
-                "links": _LINKS,
-            }
+        return Identity(
+            service="prodclf",
+            version=version("prodclf"),
+            model_version=model.version if model else None,
+            links=request.app.state.links,
         )
 
-    @app.get("/health", **_described("The process answers", schemas.Alive))
-    async def health() -> Response:
-        return JSONResponse({"status": "alive"})
+    @router.get("/health", summary="The process answers", response_description="The process answers")
+    async def health() -> Alive:
+        return Alive(status="alive")
 
-    @app.get("/ready", **_described("A canary prediction works", schemas.Ready, may_be_absent=True))
-    async def ready() -> Response:
+    @router.get(
+        "/ready",
+        summary="A canary prediction works",
+        response_description="A canary prediction works",
+        responses=_NO_MODEL,
+    )
+    async def ready() -> Ready:
         model = await service.canary()
-        return JSONResponse({"status": "ready", "model_version": model.version})
+        return Ready(status="ready", model_version=model.version)
 
-    @app.get("/model", **_described("The live model", schemas.ModelState, may_be_absent=True))
-    async def model() -> Response:
-        return JSONResponse(_model_state(service))
+    return router
 
-    @app.get(
-        "/categories", **_described("Every category it can answer", schemas.Categories, may_be_absent=True)
+
+def model_routes(service: Service, replicas: ReplicaMetrics | None) -> APIRouter:
+    """`/model`, `/categories` and `/metrics` of a service.
+
+    Args:
+        service: what it is asked about.
+        replicas: asks all replicas for their metrics, where there are several.
+    """
+    router = APIRouter(tags=["operation"])
+
+    @router.get(
+        "/model", summary="The live model", response_description="The live model", responses=_NO_MODEL
     )
-    async def categories() -> Response:
+    async def model() -> ModelState:
+        return ModelState.model_validate(_model_state(service))
+
+    @router.get(
+        "/categories",
+        summary="Every category it can answer",
+        response_description="Every category it can answer",
+        responses=_NO_MODEL,
+    )
+    async def categories() -> Categories:
         model = service.model()
-        return JSONResponse({"model_version": model.version, "categories": model.bundle.labels})
+        return Categories(model_version=model.version, categories=model.bundle.labels)
 
-    @app.get(
-        "/metrics",
-        tags=["operation"],
-        summary="Prometheus metrics of all replicas",
-        response_class=PlainTextResponse,
-    )
+    @router.get("/metrics", summary="Prometheus metrics of all replicas", response_class=PlainTextResponse)
     async def metrics() -> Response:
         found = await replicas() if replicas else {}
         found[service.replica] = service.metrics_text()
         return Response(merged(found.values()), media_type=CONTENT_TYPE)
+
+    return router
 
 
 def _model_state(service: Service) -> dict[str, Any]:
@@ -102,20 +109,6 @@ def _model_state(service: Service) -> dict[str, Any]:
         "drift": service.drift.found.to_dict() if service.drift.found else None,
         "manifest": model.bundle.manifest.model_dump(mode="json"),
     }
-
-
-def _described(summary: str, model: Any, *, may_be_absent: bool = False) -> dict[str, Any]:
-    """Arguments that document a route which answers with its own response."""
-    responses: dict[int | str, Any] = {200: answer_response(summary, model)}
-    if may_be_absent:
-        responses[503] = problem_response("No model yet, or the service is stopping.", retry=True)
-    return {"tags": ["operation"], "summary": summary, "responses": responses}
-
-
-def _either_form() -> dict[str, Any]:
-    response = answer_response("A page for people, or JSON.", schemas.Identity)
-    response["content"]["text/html"] = {"schema": {"type": "string"}}
-    return {"responses": {200: response}}
 
 
 def _prefers_html(accept: str) -> bool:

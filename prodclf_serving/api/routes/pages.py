@@ -3,7 +3,7 @@
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from fastapi import FastAPI
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -35,18 +35,19 @@ _DOCS_POLICY = (
 )
 
 
-def add_pages(app: FastAPI) -> None:
-    """Add `/docs`, `/redoc` and `/assets/…` to an application."""
+def page_routes() -> APIRouter:
+    """`/docs`, `/redoc` and `/assets/…`."""
+    router = APIRouter(include_in_schema=False)
 
-    @app.get("/docs", include_in_schema=False)
+    @router.get("/docs")
     async def docs() -> Response:
         return _page("docs.html", _DOCS_POLICY)
 
-    @app.get("/redoc", include_in_schema=False)
+    @router.get("/redoc")
     async def redoc() -> Response:
         return _page("redoc.html", _DOCS_POLICY)
 
-    @app.get("/assets/{name}", include_in_schema=False)
+    @router.get("/assets/{name}")
     async def asset(name: str) -> Response:
         if name not in _ASSETS:
             raise HTTPException(404)
@@ -56,6 +57,8 @@ def add_pages(app: FastAPI) -> None:
             body = body.replace(_FOREIGN_LOGO, _EMPTY_PICTURE)
         # Asked for again with every page: files of another version must not mix with it.
         return Response(body, media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+    return router
 
 
 def console() -> Response:

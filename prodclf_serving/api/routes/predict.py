@@ -1,19 +1,21 @@
-"""The two routes that matter for speed, in plain ASGI; `openapi.document` describes them.
+"""The two routes that matter for speed: named to FastAPI, which documents them, and answered in plain ASGI in front of it.
 
-FastAPI and Starlette would route, read, validate and serialise around these handlers, which parse and render bytes: a fifth of
+FastAPI and Starlette would route, read, validate and serialise around the handlers, which parse and render bytes: a fifth of
 a millisecond for each prediction.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
+from fastapi import APIRouter, Body
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_assets.catalog.product import FieldIssue
+from prodclf_serving.api.openapi.document import TEXT, body_examples, body_problems
 from prodclf_serving.api.request_body import (
     MEDIA_TYPES,
     ParsedBatch,
@@ -22,7 +24,7 @@ from prodclf_serving.api.request_body import (
     read_body,
     read_product,
 )
-from prodclf_serving.api.request_context import headers_of, note, request_id_of
+from prodclf_serving.api.request_context import add_log_facts, headers_of, request_id_of, send_problem
 from prodclf_serving.api.response_body import (
     ANSWER_MEDIA_TYPES,
     AnsweredBatch,
@@ -30,10 +32,21 @@ from prodclf_serving.api.response_body import (
     prediction,
     render,
 )
+from prodclf_serving.api.routes.product_route import RequestId
+from prodclf_serving.api.schemas import (
+    BATCH_EXAMPLE,
+    CSV_EXAMPLE,
+    NDJSON_EXAMPLE,
+    PRODUCT_EXAMPLE,
+    BatchAnswer,
+    Prediction,
+    Product,
+)
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.predictor import Answer
 from prodclf_serving.problems import ItemError, ProblemError, invalid_items, unsupported_media_type
 from prodclf_serving.service import Service
+from prodclf_serving.settings import ServingSettings
 
 # Below this size a body is parsed and an answer rendered in the event loop, where it takes well under a millisecond.
 _SMALL_BODY_BYTES = 32 * 1024
@@ -43,8 +56,50 @@ _Sent = tuple[bytes, str]
 """Body and media type of an answer."""
 
 
-class PredictRoutes:
-    """`POST /predict` and `POST /predict/batch` of a service; what is for another path goes on to the application.
+def predict_routes(serving: ServingSettings) -> APIRouter:
+    """The two routes as FastAPI knows them: for the document, and to refuse other methods."""
+    router = APIRouter(tags=["prediction"], responses=body_problems(serving))
+
+    @router.post(
+        "/predict",
+        operation_id="predict",
+        summary="Classify one product",
+        response_description="The category.",
+        openapi_extra=body_examples({"application/json": PRODUCT_EXAMPLE}),
+    )
+    async def predict(product: Product, request_id: RequestId) -> Prediction:
+        """Requests that arrive together are predicted together; the answer is the same as alone."""
+        raise NotImplementedError("PredictionFastLane answers")
+
+    @router.post(
+        "/predict/batch",
+        operation_id="predictBatch",
+        summary="Classify many products",
+        response_description="An answer for each item, in order.",
+        responses={200: {"content": dict.fromkeys(("text/csv", "application/x-ndjson"), TEXT)}},
+        openapi_extra=body_examples(
+            {
+                "application/json": BATCH_EXAMPLE,
+                "text/csv": CSV_EXAMPLE,
+                "application/x-ndjson": NDJSON_EXAMPLE,
+            }
+        ),
+    )
+    async def batch(
+        products: Annotated[list[Product], Body(max_length=serving.max_batch_rows)], request_id: RequestId
+    ) -> BatchAnswer:
+        """Order and `product_id` are kept. A product that cannot be classified gets an `error` of its own, the others are answered.
+
+        The answer has the format that `Accept` names, else that of the request; a CSV answer repeats the input's
+        columns. CSV columns are recognised by usual names.
+        """
+        raise NotImplementedError("PredictionFastLane answers")
+
+    return router
+
+
+class PredictionFastLane:
+    """ASGI middleware that answers `POST /predict` and `POST /predict/batch`; all else goes on to the application.
 
     Args:
         app: the application.
@@ -63,18 +118,15 @@ class PredictRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         handler = None
-        if scope["type"] == "http":
+        if scope["type"] == "http" and scope["method"] == "POST":
             handler = self._handlers.get(scope["path"].removeprefix(scope.get("root_path", "")))
         if handler is None:
             await self._app(scope, receive, send)
             return
         try:
-            if scope["method"] != "POST":
-                raise ProblemError(405, "method-not-allowed", "Method Not Allowed", headers={"Allow": "POST"})
             body, media_type = await handler(scope, receive)
         except ProblemError as error:
-            response = error.to_response(instance=scope["path"], request_id=request_id_of(scope))
-            await response(scope, receive, send)
+            await send_problem(error, scope, receive, send)
             return
         headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -89,7 +141,7 @@ class PredictRoutes:
         if answer.error is not None:
             service.metrics.item_errors(1)
             raise invalid_items([ItemError(0, answer.error.field, answer.error.message)])
-        note(scope, decision=answer.decision, model_version=model.version)
+        add_log_facts(scope, decision=answer.decision, model_version=model.version)
         return orjson.dumps(prediction(model, record, answer, request_id)), "application/json"
 
     async def _predict_batch(self, scope: Scope, receive: Receive) -> _Sent:
@@ -106,7 +158,7 @@ class PredictRoutes:
         request_id = request_id_of(scope)
         outcomes = await _unless_gone(receive, _outcomes(service, model, parsed, request_id))
         batch = AnsweredBatch(parsed, outcomes, model, request_id)
-        note(scope, rows=len(outcomes), failed=batch.failed, model_version=model.version)
+        add_log_facts(scope, rows=len(outcomes), failed=batch.failed, model_version=model.version)
         if batch.failed:
             service.metrics.item_errors(batch.failed)
         wanted = answer_format(headers_of(scope).get(b"accept", b"").decode("latin-1"), format_)

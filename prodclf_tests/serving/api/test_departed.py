@@ -4,10 +4,12 @@ import asyncio
 import json
 import threading
 
+import pytest
 from starlette.types import Message
 
 from prodclf_serving.api.app import build_app
 from prodclf_serving.service import Service
+from prodclf_tests.serving.waiting import eventually
 
 _SCOPE = {
     "type": "http",
@@ -37,11 +39,12 @@ class _Client:
         self.received.append(message)
 
 
-def test_what_a_client_that_left_was_waiting_for_is_not_worked_at(own: Service, monkeypatch):
+@pytest.mark.anyio
+async def test_what_a_client_that_left_was_waiting_for_is_not_worked_at(own: Service, monkeypatch):
     app = build_app(own)
     held = threading.Event()
     called: list[int] = []
-    answer = own.batcher._work
+    answer, at_once = own.batcher._work, own.batcher._parts_at_once
 
     def work(model, records):
         called.append(len(records))
@@ -49,39 +52,29 @@ def test_what_a_client_that_left_was_waiting_for_is_not_worked_at(own: Service, 
         return answer(model, records)
 
     monkeypatch.setattr(own.batcher, "_work", work)
-
-    async def scenario() -> tuple[_Client, _Client]:
-        busy = [_Client(40) for _ in range(own.batcher._parts_at_once)]
-        leaving, staying = _Client(50), _Client(60)
-        answering = []
-        for client in (*busy, leaving, staying):
-            answering.append(asyncio.ensure_future(app(dict(_SCOPE), client.receive, client.send)))
-            await asyncio.sleep(0.05)
-        assert own.batcher.pending_requests == len(answering)
-        leaving.leaves.set()
-        async with asyncio.timeout(5):
-            await answering[-2]
-        assert own.batcher.pending_requests == len(answering) - 1
-        held.set()
-        async with asyncio.timeout(10):
-            await asyncio.gather(*answering)
-        assert own.batcher.pending_rows == 0
-        return leaving, staying
-
-    left, stayed = asyncio.run(scenario())
-    assert left.received == []
-    assert stayed.received[0]["status"] == 200
-    assert sum(called) == 40 * own.batcher._parts_at_once + 60
+    leaving, staying = _Client(50), _Client(60)
+    answering: list[asyncio.Future[None]] = []
+    for client in (*(_Client(40) for _ in range(at_once)), leaving, staying):
+        answering.append(asyncio.ensure_future(app(dict(_SCOPE), client.receive, client.send)))
+        await eventually(lambda: own.batcher.pending_requests == len(answering))
+    await eventually(lambda: len(called) == at_once)
+    leaving.leaves.set()
+    async with asyncio.timeout(5):
+        await answering[-2]
+    assert own.batcher.pending_requests == len(answering) - 1
+    held.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*answering)
+    assert own.batcher.pending_rows == 0
+    assert leaving.received == []
+    assert staying.received[0]["status"] == 200
+    assert sum(called) == 40 * at_once + 60
     assert 'status="499"} 1.0' in own.metrics_text().decode()
 
 
-def test_one_that_has_left_already_is_not_answered(own: Service):
-    app = build_app(own)
-
-    async def scenario() -> _Client:
-        client = _Client(40)
-        client.leaves.set()
-        await app(dict(_SCOPE), client.receive, client.send)
-        return client
-
-    assert asyncio.run(scenario()).received == []
+@pytest.mark.anyio
+async def test_one_that_has_left_already_is_not_answered(own: Service):
+    client = _Client(40)
+    client.leaves.set()
+    await build_app(own)(dict(_SCOPE), client.receive, client.send)
+    assert client.received == []

@@ -15,12 +15,10 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.case import Case
 from schemathesis.schemas import BaseSchema
 
-from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.api.schemas import Problem
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServiceConfig, ServingSettings
-from prodclf_tests.serving.conftest import Send, sender
+from prodclf_tests.serving.conftest import Send, like, sender
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -69,11 +67,8 @@ def test_what_is_posted_is_answered_as_the_document_says(schema, path, mode, ser
 @pytest.fixture(scope="module")
 def wide_open(service: Service, served_home) -> Iterator[Send]:
     """Send to an application with the limits that are in force unless told otherwise."""
-    serving = ServingSettings(poll_seconds=60, request_log="off", prediction_log=0)
-    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder)
-    yield sender(build_app(own))
-    own.batcher.close()
-    own.feedback.close()
+    with like(service, served_home, prediction_log=0) as own:
+        yield sender(build_app(own))
 
 
 def ordered(response: httpx.Response) -> None:

@@ -3,10 +3,9 @@
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,11 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServiceConfig, ServingSettings
+from prodclf_tests.serving.conftest import like
 from prodclf_tests.serving.live import free_port
+from prodclf_tests.serving.waiting import until
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -64,70 +63,47 @@ def site(service: Service, served_home: Path) -> Iterator[Site]:
 @contextmanager
 def serving(service: Service, home: Path, **settings: object) -> Iterator[Site]:
     """Serve over HTTP with other settings, but the model of a service that is there."""
-    given = ServingSettings(poll_seconds=60, request_log="off", prediction_log=0, **settings)
-    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=home), given), service.holder)
-    own.recorder.start()
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(build_app(own), port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    try:
-        yield Site(f"http://127.0.0.1:{port}/", own, home)
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        own.recorder.stop()
-        own.feedback.close()
-        own.batcher.close()
-
-
-@dataclass
-class Watched:
-    """A page, and what it did that nobody saw.
-
-    Attributes:
-        page: the page.
-        complaints: what it wrote to the console, and errors that nothing caught.
-        strangers: addresses it asked that are not the service's.
-    """
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-
-    def watch(self, site: Site) -> None:
-        """Note from now on what the page does."""
-
-        def on_console(message: ConsoleMessage) -> None:
-            # Chromium notes every refusal of the service itself; the page has to show it, which tests look at.
-            if message.type in ("error", "warning") and not message.text.startswith(
-                "Failed to load resource"
-            ):
-                self.complaints.append(message.text)
-
-        def on_request(request: Request) -> None:
-            if not request.url.startswith((site.url, "data:", f"blob:{site.url}")):
-                self.strangers.append(request.url)
-
-        self.page.on("console", on_console)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", on_request)
+    with like(service, home, prediction_log=0, **settings) as own:
+        own.recorder.start()
+        server = uvicorn.Server(uvicorn.Config(build_app(own), port=port, log_level="warning"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        until(lambda: server.started)
+        try:
+            yield Site(f"http://127.0.0.1:{port}/", own, home)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            own.recorder.stop()
 
 
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     """The console, opened; at the end it must have asked no stranger and complained of nothing."""
+    complaints: list[str] = []
+    strangers: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        # Chromium notes every refusal of the service itself; the page has to show it, which tests look at.
+        refusal = message.text.startswith("Failed to load resource")
+        if message.type in ("error", "warning") and not refusal:
+            complaints.append(message.text)
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((site.url, "data:", f"blob:{site.url}")):
+            strangers.append(request.url)
+
     with browser.new_context(viewport={"width": 1000, "height": 900}, accept_downloads=True) as context:
-        watched = Watched(context.new_page())
-        watched.watch(site)
-        watched.page.set_default_timeout(15_000)
-        watched.page.goto(site.url)
-        yield watched.page
-        assert watched.complaints == []
-        assert watched.strangers == []
+        page = context.new_page()
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", on_request)
+        page.set_default_timeout(15_000)
+        page.goto(site.url)
+        yield page
+        assert complaints == []
+        assert strangers == []
 
 
 def serious(page: Page) -> list[str]:

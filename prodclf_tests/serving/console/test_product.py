@@ -135,18 +135,13 @@ def test_a_service_that_goes_away_is_said(browser: Browser, service: Service, se
 
 def test_a_key_is_asked_for_where_one_is_wanted(browser: Browser, service: Service, served_home, tmp_path):
     (tmp_path / "keys").write_text("0123456789abcdef-shop")
-    with (
-        serving(service, served_home, api_keys_file=tmp_path / "keys") as site,
-        browser.new_page() as page,
-    ):
+    asking = serving(service, served_home, api_keys_file=tmp_path / "keys")
+    with asking as site, browser.new_page() as page:
         page.goto(site.url)
         expect(page.locator("#model-state")).to_contain_text("an API key is needed")
         page.get_by_label("Title", exact=True).fill("Rice")
-        for key, state in (
-            ("0123456789abcdef-guess", "is not accepted"),
-            ("0123456789abcdef-shop", "It answers."),
-        ):
-            page.get_by_label("Key", exact=True).fill(key)
+        for key, state in {"guess": "is not accepted", "shop": "It answers."}.items():
+            page.get_by_label("Key", exact=True).fill(f"0123456789abcdef-{key}")
             page.get_by_role("button", name="Use it").click()
             expect(page.locator("#model-state")).to_contain_text(state)
         expect(page.locator("#key")).to_be_hidden()

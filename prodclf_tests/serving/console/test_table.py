@@ -21,9 +21,8 @@ def shop(path: Path, rows: int = ROWS, delimiter: str = ",", encoding: str = "ut
         writer = csv.writer(file, delimiter=delimiter)
         writer.writerow(["sku", "title", "price", "decision"])
         for number in range(rows):
-            writer.writerow(
-                [number, f"{WORDS[number % 7]} {number}", "9,99", "mine\nand yours" if number % 3 else ""]
-            )
+            decision = "mine\nand yours" if number % 3 else ""
+            writer.writerow([number, f"{WORDS[number % 7]} {number}", "9,99", decision])
     return path
 
 
@@ -36,14 +35,9 @@ def saved(page: Page) -> tuple[str, list[dict[str, str]]]:
 
 
 @pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8"), (";", "cp1252"), ("\t", "utf-16")])
-def test_a_file_comes_back_whole_though_it_went_in_parts(
-    page: Page, site: Site, tmp_path, delimiter, encoding
-):
+def test_a_file_comes_back_whole_though_it_went_in_parts(page: Page, tmp_path, delimiter, encoding):
     parts: list[int] = []
-    page.on(
-        "response",
-        lambda response: parts.append(response.status) if response.url.endswith("batch") else None,
-    )
+    page.on("response", lambda each: parts.append(each.status) if each.url.endswith("batch") else None)
     source = shop(tmp_path / "shop.csv", delimiter=delimiter, encoding=encoding)
     page.locator("#file").set_input_files(source)
     expect(page.locator("#outcome")).to_contain_text(f"Filed {ROWS} rows")
@@ -57,11 +51,8 @@ def test_a_file_comes_back_whole_though_it_went_in_parts(
     assert rows[1]["input_decision"] == "mine\nand yours"
     assert rows[6]["title"] == "Thé noir 6"
     assert all(row["predicted_category"] for row in rows)
-    counted = {
-        decision: sum(row["decision"] == decision for row in rows)
-        for decision in ("auto", "review", "abstain")
-    }
-    for decision, count in counted.items():
+    for decision in ("auto", "review", "abstain"):
+        count = sum(row["decision"] == decision for row in rows)
         expect(page.locator("#outcome")).to_contain_text(f"{count} {decision}")
 
 
@@ -79,9 +70,8 @@ def test_it_is_dropped_and_its_progress_seen(page: Page, tmp_path):
     )
     page.dispatch_event("#model", "dragover", {"dataTransfer": transfer})
     expect(page.locator(".drop")).to_have_class("drop over")
-    page.dispatch_event(
-        "#model", "drop", {"dataTransfer": transfer}
-    )  # beside the target: the page must not be left
+    # Beside the target: the page must not be left.
+    page.dispatch_event("#model", "drop", {"dataTransfer": transfer})
     expect(page.locator("#outcome")).to_contain_text(f"Filed {ROWS} rows")
     expect(page.locator(".drop")).to_have_class("drop")
     assert len(set(seen)) > 3
@@ -103,9 +93,8 @@ def test_what_was_filed_before_it_was_stopped_is_not_lost(page: Page, tmp_path):
     page.locator("#file").set_input_files(shop(tmp_path / "shop.csv"))
     expect(page.locator("#progress-text")).to_contain_text("300 rows")
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#outcome")).to_contain_text(
-        "Stopped. What was filed until then can be saved: 300 rows"
-    )
+    stopped = "Stopped. What was filed until then can be saved: 300 rows"
+    expect(page.locator("#outcome")).to_contain_text(stopped)
     assert len(saved(page)[1]) == 300
 
 

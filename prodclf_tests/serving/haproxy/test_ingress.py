@@ -5,15 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
-from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
 
 from prodclf_serving.api.middleware.security_headers import SECURITY_HEADERS
 from prodclf_serving.haproxy import ingress
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.serving.live import free_port
+from prodclf_tests.serving.waiting import until
 
 _RAYS_OWN_LINES = """\
 global
@@ -98,19 +97,6 @@ def test_the_launcher_is_private(binary, tmp_path):
     assert launcher.stat().st_mode & 0o077 == 0
 
 
-def test_the_lines_it_looks_for_are_in_rays_template():
-    for line in (
-        "    log {{ config.log_target }} local0 info\n",
-        "    bind :{{ config.metrics_port }}\n",
-        "  bind *:{{ config.stats_port }}\n",
-        "    option abortonclose\n",
-        "frontend http_frontend\n    bind {{ config.frontend_host }}",
-        "    http-request return status 404 content-type text/plain lf-string",
-        "    errorfile 503 ",
-    ):
-        assert line in HAPROXY_CONFIG_TEMPLATE, line
-
-
 def test_without_a_bundled_program_the_path_is_searched(monkeypatch, tmp_path):
     monkeypatch.setattr(ingress.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -122,16 +108,19 @@ def test_without_a_bundled_program_the_path_is_searched(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def running(binary, tmp_path):
-    """A running HAProxy, started by the launcher as Ray starts it."""
+def started(binary, tmp_path):
+    """The command by which Ray starts HAProxy."""
     launcher = ingress.write_launcher(binary, tmp_path, ServingSettings(port=free_port()))
-    config = tmp_path / "haproxy.cfg"
     text = _RAYS_OWN_LINES.replace(":9101", f":{free_port()}").replace(":8404", f":{free_port()}")
-    config.write_text(text.format(folder=tmp_path))
-    process = subprocess.Popen([str(launcher), "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
-    while not (tmp_path / "admin.sock").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    (tmp_path / "haproxy.cfg").write_text(text.format(folder=tmp_path))
+    return [str(launcher), "-db", "-f", str(tmp_path / "haproxy.cfg")]
+
+
+@pytest.fixture
+def running(started, tmp_path):
+    """A running HAProxy."""
+    process = subprocess.Popen(started, stderr=subprocess.DEVNULL)
+    until((tmp_path / "admin.sock").exists)
     yield process
     process.kill()
     process.wait()
@@ -154,22 +143,13 @@ def test_what_is_left_is_ended_at_once(running, tmp_path):
     ingress.end_haproxy(tmp_path)
 
 
-def test_haproxy_does_not_outlive_who_started_it(binary, tmp_path):
+def test_haproxy_does_not_outlive_who_started_it(started, tmp_path):
     if shutil.which("setpriv") is None:
         pytest.skip("no setpriv here")
-    launcher = ingress.write_launcher(binary, tmp_path, ServingSettings(port=free_port()))
-    text = _RAYS_OWN_LINES.replace(":9101", f":{free_port()}").replace(":8404", f":{free_port()}")
-    (tmp_path / "haproxy.cfg").write_text(text.format(folder=tmp_path))
     starter = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL); time.sleep(60)"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", starter, str(launcher), "-db", "-f", str(tmp_path / "haproxy.cfg")]
-    )
-    deadline = time.monotonic() + 10
-    while not (tmp_path / "admin.sock").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    parent = subprocess.Popen([sys.executable, "-c", starter, *started])
+    until((tmp_path / "admin.sock").exists)
     assert len(ingress.haproxy_processes(tmp_path)) == 1
     parent.kill()
     parent.wait()
-    while ingress.haproxy_processes(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert ingress.haproxy_processes(tmp_path) == []
+    until(lambda: not ingress.haproxy_processes(tmp_path))

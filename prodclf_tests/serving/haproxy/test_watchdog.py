@@ -2,16 +2,17 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from prodclf_serving.haproxy import ingress
-from prodclf_serving.haproxy.watchdog import IngressGuard
+from prodclf_serving.haproxy.watchdog import Watchdog
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.serving.live import free_port
+from prodclf_tests.serving.waiting import until
 
 _CONFIG = """\
 global
@@ -33,7 +34,7 @@ backend replicas
 
 
 class Ground:
-    """A launcher, a configuration where Ray would write it, and a guard that watches."""
+    """A launcher, a configuration where Ray would write it, and a watchdog."""
 
     def __init__(self, folder: Path) -> None:
         binary = ingress.find_haproxy()
@@ -45,7 +46,7 @@ class Ground:
         self.config = folder / "node" / "haproxy.cfg"
         self.stats = free_port()
         self.configure("    server SERVE_REPLICA_one 127.0.0.1:9")
-        self.guard = IngressGuard(binary, folder)
+        self.watchdog = Watchdog(binary, folder)
         self.started: list[subprocess.Popen[bytes]] = []
 
     def configure(self, server: str) -> None:
@@ -60,7 +61,7 @@ class Ground:
             [str(self.launcher), "-db", "-f", str(self.config)], stderr=subprocess.DEVNULL
         )
         self.started.append(process)
-        _until(lambda: self.answers() and process.pid in ingress.haproxy_processes(self.folder))
+        until(lambda: self.answers() and process.pid in ingress.haproxy_processes(self.folder))
         return process
 
     def answers(self) -> bool:
@@ -70,16 +71,16 @@ class Ground:
             return False
 
     def seen(self) -> None:
-        """Wait until the guard knows what was launched."""
-        _until(lambda: not list((self.folder / ingress.PIDS).iterdir()))
+        """Wait until the watchdog knows what was launched."""
+        until(lambda: not list((self.folder / ingress.PIDS).iterdir()))
 
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
     found = Ground(tmp_path)
-    found.guard.start()
+    found.watchdog.start()
     yield found
-    found.guard.stop()
+    found.watchdog.stop()
     ingress.end_haproxy(tmp_path)
     for process in found.started:
         process.wait(10)
@@ -90,7 +91,7 @@ def test_a_dead_haproxy_is_stood_in_for_until_another_knows_the_replicas(ground:
     ground.seen()
     first.kill()
     first.wait()
-    _until(ground.answers)
+    until(ground.answers)
     (stand_in,) = ingress.haproxy_processes(ground.folder)
     assert stand_in != first.pid
     # Ray asks its own HAProxy through this socket how it is: nobody may answer in its place.
@@ -103,7 +104,7 @@ def test_a_dead_haproxy_is_stood_in_for_until_another_knows_the_replicas(ground:
     ground.configure("    server SERVE_REPLICA_two 127.0.0.1:9")
     third = ground.launch()
     second.kill()
-    _until(lambda: ingress.haproxy_processes(ground.folder) == [third.pid])
+    until(lambda: ingress.haproxy_processes(ground.folder) == [third.pid])
     assert ground.answers()
 
 
@@ -129,15 +130,8 @@ def test_a_haproxy_that_makes_way_for_the_next_is_not_missed(ground: Ground) -> 
 def test_nobody_is_stood_in_for_once_the_watch_ends(ground: Ground) -> None:
     process = ground.launch()
     ground.seen()
-    ground.guard.stop()
+    ground.watchdog.stop()
     process.kill()
     process.wait()
     time.sleep(0.5)
     assert ingress.haproxy_processes(ground.folder) == []
-
-
-def _until(wanted: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not wanted():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -37,6 +37,11 @@ def _records(products) -> list[dict]:
     ]
 
 
+def _fill(drift: LiveDrift, service, tables) -> None:
+    for table in tables:
+        drift.add(service.model(), table)
+
+
 @pytest.fixture
 def drift(monkeypatch):
     monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.0)
@@ -44,16 +49,14 @@ def drift(monkeypatch):
 
 
 def test_nothing_is_said_before_there_is_enough(drift, service, tables):
-    for table in tables[:2]:
-        drift.add(service.model(), table)
+    _fill(drift, service, tables[:2])
     assert drift.found is None
     drift.add(service.model(), tables[2])
     assert drift.found.report.rows == 300
 
 
 def test_products_like_those_of_the_training_are_no_drift(drift, service, tables):
-    for table in tables:
-        drift.add(service.model(), table)
+    _fill(drift, service, tables)
     assert drift.found.model_version == service.model().version
     assert [cause.name for cause in drift.found.report.drifted] == []
     assert {cause.name for cause in drift.found.report.causes if cause.measured} >= {
@@ -64,8 +67,7 @@ def test_products_like_those_of_the_training_are_no_drift(drift, service, tables
 
 
 def test_the_window_holds_the_latest_products_only(drift, service, tables):
-    for table in (tables * 3)[:25]:
-        drift.add(service.model(), table)
+    _fill(drift, service, (tables * 3)[:25])
     assert drift.found.report.rows == WINDOW_ROWS
     assert drift._rows < WINDOW_ROWS + 100
     assert sum(map(len, drift._tables)) == drift._rows
@@ -74,8 +76,7 @@ def test_the_window_holds_the_latest_products_only(drift, service, tables):
 def test_other_products_are_seen_within_the_window_and_logged_once(drift, service, tables, caplog):
     import pyarrow as pa
 
-    for table in tables[:10]:
-        drift.add(service.model(), table)
+    _fill(drift, service, tables[:10])
     for table in tables[:10]:
         new = pa.array([f"Newbrand {row % 7}" for row in range(len(table))])
         table = table.set_column(table.schema.get_field_index("brand"), "brand", new)
@@ -87,17 +88,14 @@ def test_other_products_are_seen_within_the_window_and_logged_once(drift, servic
 
 def test_it_is_measured_at_most_every_half_minute(service, tables):
     drift = LiveDrift()
-    for table in tables[:3]:
-        drift.add(service.model(), table)
+    _fill(drift, service, tables[:3])
     first = drift.found
-    for table in tables[3:]:
-        drift.add(service.model(), table)
+    _fill(drift, service, tables[3:])
     assert drift.found is first
 
 
 def test_another_model_begins_another_window(drift, service, tables):
-    for table in tables[:5]:
-        drift.add(service.model(), table)
+    _fill(drift, service, tables[:5])
     drift.add(replace(service.model(), version="other"), tables[0])
     assert drift.found is None
     assert drift._rows == 100
@@ -119,8 +117,7 @@ def test_model_and_metrics_show_it(own, tables, monkeypatch):
     before = send("GET", "/model").json()
     assert before["drift"] is None
     assert f'prodclf_drift_window_rows{{replica="{own.replica}"}} 0.0' in send("GET", "/metrics").text
-    for table in tables:
-        own.drift.add(own.model(), table)
+    _fill(own.drift, own, tables)
     state = send("GET", "/model").json()
     schemas.ModelState.model_validate(state, extra="forbid")
     assert state["drift"]["rows"] == own.drift.found.report.rows

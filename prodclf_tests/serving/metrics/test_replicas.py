@@ -2,21 +2,18 @@
 
 import asyncio
 import re
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
 from prodclf_serving.metrics.prometheus import ReplicaState, ServingMetrics
 from prodclf_serving.metrics.replicas import ServeReplicas, merged
-from prodclf_serving.service import Service
-from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.serving.conftest import sender
 from prodclf_tests.serving.live import prepare_home, start_live_service, wait_for
+from prodclf_tests.serving.waiting import until
 
 
 def _text(replica: str, requests: int) -> bytes:
@@ -67,11 +64,9 @@ def test_outside_of_ray_serve_there_are_no_others(caplog):
     assert "the other replicas' metrics are not to be had" in caplog.text
 
 
-def test_a_service_says_how_many_replicas_there_should_be(served_home, service):
-    serving = ServingSettings(replicas=3, request_log="off")
-    three = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder)
-    assert set(_samples(three.metrics_text())["prodclf_replicas_configured"].values()) == {3.0}
-    three.batcher.close()
+def test_a_service_says_how_many_replicas_there_should_be(make_service):
+    text = make_service(replicas=3).metrics_text()
+    assert set(_samples(text)["prodclf_replicas_configured"].values()) == {3.0}
 
 
 @pytest.mark.slow
@@ -82,10 +77,7 @@ def test_of_two_real_replicas_each_scrape_shows_both(
     service = start_live_service(tmp_path, registry, PRODCLF_SERVE_REPLICAS="2")
     try:
         wait_for(service)
-        deadline = time.monotonic() + 60
-        while len(_samples(httpx.get(f"{service.url}/metrics").text)["prodclf_model_info"]) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        until(lambda: len(_samples(httpx.get(f"{service.url}/metrics").text)["prodclf_model_info"]) == 2)
         for number in range(40):
             assert httpx.post(f"{service.url}/predict", json={"title": f"Rice {number}"}).status_code == 200
         for _ in range(5):

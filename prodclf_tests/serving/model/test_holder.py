@@ -3,7 +3,6 @@
 import gc
 import logging
 import shutil
-import threading
 import weakref
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from prodclf_assets.registry import RegisteredVersion
 from prodclf_serving.model import holder as holder_module
 from prodclf_serving.model.cache import ModelCache
 from prodclf_serving.model.holder import ModelHolder
+from prodclf_tests.serving.waiting import until
 
 
 @dataclass
@@ -66,10 +66,21 @@ def outcomes():
 
 
 @pytest.fixture
-def holder(source, outcomes, tmp_path):
+def cache(tmp_path):
     cache = ModelCache(tmp_path / "cache", "m")
     cache.folder.mkdir(parents=True)
+    return cache
+
+
+@pytest.fixture
+def holder(source, outcomes, cache):
     return ModelHolder(lambda: source, "champion", cache, outcomes.append)
+
+
+@pytest.fixture
+def fresh(source, cache):
+    """What a start of another process makes, on the same cache."""
+    return ModelHolder(lambda: source, "champion", cache)
 
 
 def test_the_first_refresh_loads_what_the_alias_names(holder):
@@ -154,10 +165,9 @@ def test_an_outage_changes_nothing_and_is_said_once(holder, source, caplog):
     assert holder.refresh() == "unchanged"
 
 
-def test_a_start_in_an_outage_takes_the_last_good_model_and_says_so(holder, source, tmp_path):
+def test_a_start_in_an_outage_takes_the_last_good_model_and_says_so(holder, source, fresh):
     holder.refresh()
     source.reachable = False
-    fresh = ModelHolder(lambda: source, "champion", ModelCache(tmp_path / "cache", "m"))
     assert fresh.refresh() == "from_cache"
     assert fresh.current.version == "1"
     assert "local cache" in fresh.current.degraded_reason
@@ -168,20 +178,18 @@ def test_a_start_in_an_outage_takes_the_last_good_model_and_says_so(holder, sour
     assert fresh.current.degraded_reason is None
 
 
-def test_a_start_with_a_refused_champion_takes_the_last_good_model(holder, source, tmp_path):
+def test_a_start_with_a_refused_champion_takes_the_last_good_model(holder, source, fresh):
     holder.refresh()
     source.alias = 3
-    fresh = ModelHolder(lambda: source, "champion", ModelCache(tmp_path / "cache", "m"))
     assert fresh.refresh() == "refused"
     assert fresh.current.version == "1"
     assert "version 3 is refused" in fresh.current.degraded_reason
 
 
-def test_a_damaged_cache_is_not_trusted_either(holder, source, tmp_path):
+def test_a_damaged_cache_is_not_trusted_either(holder, source, fresh):
     holder.refresh()
     (holder.current.folder / "ranker.txt").write_text("")
     source.reachable = False
-    fresh = ModelHolder(lambda: source, "champion", ModelCache(tmp_path / "cache", "m"))
     assert fresh.refresh() == "absent"
     assert fresh.current is None
     assert fresh.last_error is not None
@@ -197,17 +205,17 @@ def test_no_registry_and_no_cache_is_no_model(tmp_path):
     assert "no such host" in holder.last_error
 
 
-def test_an_unwritable_cache_note_does_not_stop_the_swap(holder, source, monkeypatch, caplog):
+def test_an_unwritable_cache_note_does_not_stop_the_swap(holder, cache, monkeypatch, caplog):
     def refuse(kept):
         raise OSError("read-only")
 
-    monkeypatch.setattr(holder._cache, "remember", refuse)
+    monkeypatch.setattr(cache, "remember", refuse)
     assert holder.refresh() == "swapped"
     assert holder.current.version == "1"
     assert "cannot be written" in caplog.text
 
 
-def test_only_current_and_previous_bundles_stay_on_disk(holder, source):
+def test_only_current_and_previous_bundles_stay_on_disk(holder, source, cache):
     for alias in (1, 2, 1, 2):
         source.alias = alias
         holder.refresh()
@@ -215,17 +223,14 @@ def test_only_current_and_previous_bundles_stay_on_disk(holder, source):
     source.folders[9] = source.folders[1].with_name("9")
     source.alias = 9
     holder.refresh()
-    kept = {entry.name for entry in holder._cache.folder.iterdir() if entry.is_dir()}
+    kept = {entry.name for entry in cache.folder.iterdir() if entry.is_dir()}
     assert kept == {"bundle-2", "bundle-9"}
 
 
 def test_it_polls_in_the_background_until_it_is_stopped(holder, source):
-    swapped = threading.Event()
-    holder._on_outcome = lambda outcome: swapped.set() if source.alias == 2 and outcome == "swapped" else None
     holder.start(0.01)
     assert holder.current.version == "1"
     source.alias = 2
-    assert swapped.wait(30)
+    until(lambda: holder.current.version == "2")
     holder.stop()
-    assert holder.current.version == "2"
     assert not holder._thread.is_alive()

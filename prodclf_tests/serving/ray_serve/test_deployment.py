@@ -1,6 +1,5 @@
 """The Ray Serve class without Ray around it, and the application builder."""
 
-import asyncio
 import importlib
 import io
 import logging
@@ -28,29 +27,25 @@ def _home(monkeypatch, served_home):
     get_serving_settings.cache_clear()
 
 
-def test_a_replica_has_its_model_when_its_constructor_returns_and_answers(served_home):
-    async def scenario() -> None:
-        config = ServiceConfig.of(Settings(PRODCLF_HOME=served_home), ServingSettings(poll_seconds=60))
-        replica = Classifier.__new__(Classifier)
-        await replica.__init__(config)
-        replica._set_asgi_app(replica.__serve_build_asgi_app__())
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(replica), base_url="http://test"
-        ) as client:
-            assert (await client.get("/ready")).status_code == 200
-            answer = await client.post("/predict", json={"title": "Rice"}, headers={"x-request-id": "r"})
-            assert answer.json()["request_id"] == "r"
-            # Ray Serve's own server adds the header; two of it would be wrong.
-            assert "x-request-id" not in answer.headers
-            await replica.check_health()
-            replica.drain()
-            assert (await client.get("/ready")).status_code == 503
-            assert (await client.post("/predict", json={"title": "Rice"})).status_code == 200
-        service = replica._service
-        replica._service.stop()
-        assert not service.holder._thread.is_alive()
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_a_replica_has_its_model_when_its_constructor_returns_and_answers(served_home):
+    config = ServiceConfig.of(Settings(PRODCLF_HOME=served_home), ServingSettings(poll_seconds=60))
+    replica = Classifier.__new__(Classifier)
+    await replica.__init__(config)
+    replica._set_asgi_app(replica.__serve_build_asgi_app__())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(replica), base_url="http://test") as client:
+        assert (await client.get("/ready")).status_code == 200
+        answer = await client.post("/predict", json={"title": "Rice"}, headers={"x-request-id": "r"})
+        assert answer.json()["request_id"] == "r"
+        # Ray Serve's own server adds the header; two of it would be wrong.
+        assert "x-request-id" not in answer.headers
+        await replica.check_health()
+        replica.drain()
+        assert (await client.get("/ready")).status_code == 503
+        assert (await client.post("/predict", json={"title": "Rice"})).status_code == 200
+    service = replica._service
+    replica._service.stop()
+    assert not service.holder._thread.is_alive()
 
 
 def test_the_builder_takes_settings_by_name_before_the_environment(monkeypatch):

@@ -1,6 +1,5 @@
 """Answers reach the lake once, late rather than never, and never at the expense of memory."""
 
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from prodclf_assets.lake import PREDICTION_LOG, EventLog, FolderStore, schema_of
 from prodclf_serving.recording import prediction_log as module
 from prodclf_serving.recording.prediction_log import PredictionLog
 from prodclf_tests.lake.places import Wrapped
+from prodclf_tests.serving.waiting import until
 
 NOON = datetime(2030, 5, 6, 12, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -209,10 +209,10 @@ def test_the_thread_writes_in_its_time_and_when_much_has_gathered(lake, counts, 
         log.start()
     slow.add(_table("y" * 1_000))
     quick.add(_table("a"))
-    _until(lambda: counts["written"] == 1)
+    until(lambda: counts["written"] == 1)
     assert lake.titles() == ["a"]
     slow.add(_table("y" * 1_000))
-    _until(lambda: counts["written"] == 3)
+    until(lambda: counts["written"] == 3)
     quick.stop()
     slow.stop()
 
@@ -230,10 +230,3 @@ def test_what_a_lake_does_not_take_in_time_is_said_to_be_lost(lake, log, caplog)
     log.add(_table("a", "b"))
     log.stop()
     assert "2 answers are lost to the prediction log" in caplog.text
-
-
-def _until(true) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

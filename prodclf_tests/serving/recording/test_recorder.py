@@ -33,7 +33,8 @@ def kept():
     return _Kept()
 
 
-def _ask(recorder: Recorder, model, records, request_id: str = "r-1") -> None:
+def _ask(recorder: Recorder, model, *titles: str, request_id: str = "r-1") -> None:
+    records = [{"title": title} for title in titles]
     recorder.add(request_id, model, records, answer_records(model, records, 3))
 
 
@@ -54,7 +55,7 @@ def test_a_row_is_the_product_as_the_model_saw_it_and_its_answer(service, kept):
 def test_products_of_many_requests_keep_their_order_and_their_request(service, kept):
     recorder, model = Recorder([kept]), service.model()
     for number in range(3):
-        _ask(recorder, model, [{"title": f"Towel {number}"}, {"title": f"Pan {number}"}], f"r-{number}")
+        _ask(recorder, model, f"Towel {number}", f"Pan {number}", request_id=f"r-{number}")
     recorder.collect()
     assert len(kept.tables) == 1
     assert [(row["request_id"], row["title"]) for row in kept.rows()] == [
@@ -66,7 +67,7 @@ def test_products_of_many_requests_keep_their_order_and_their_request(service, k
 
 def test_a_product_without_an_answer_is_not_recorded(service, kept):
     recorder = Recorder([kept])
-    _ask(recorder, service.model(), [{"title": "Rice"}, {"title": ""}, {"title": "Pan"}])
+    _ask(recorder, service.model(), "Rice", "", "Pan")
     recorder.collect()
     assert [row["title"] for row in kept.rows()] == ["Rice", "Pan"]
 
@@ -74,7 +75,7 @@ def test_a_product_without_an_answer_is_not_recorded(service, kept):
 def test_a_long_batch_comes_in_parts_and_nothing_is_handed_on_twice(service, kept, monkeypatch):
     monkeypatch.setattr(module, "_CHUNK_ROWS", 10)
     recorder = Recorder([kept])
-    _ask(recorder, service.model(), [{"title": f"Towel {number}"} for number in range(35)])
+    _ask(recorder, service.model(), *(f"Towel {number}" for number in range(35)))
     recorder.collect()
     recorder.collect()
     assert [len(table) for table in kept.tables] == [10, 10, 10, 5]
@@ -89,7 +90,7 @@ def test_a_table_is_of_one_model(service, kept):
     seen = []
     recorder = Recorder([lambda model, table: seen.append((model.version, len(table)))])
     for model in (first, first, second, first):
-        _ask(recorder, model, [{"title": "Rice"}])
+        _ask(recorder, model, "Rice")
     recorder.collect()
     assert seen == [(first.version, 2), ("2", 1), (first.version, 1)]
 
@@ -99,10 +100,10 @@ def test_when_the_thread_is_behind_answers_are_dropped_and_counted(service, kept
     dropped = []
     recorder, model = Recorder([kept], dropped.append), service.model()
     for _ in range(4):
-        _ask(recorder, model, [{"title": "Rice"}, {"title": "Pan"}])
+        _ask(recorder, model, "Rice", "Pan")
     assert dropped == [2, 2]
     recorder.collect()
-    _ask(recorder, model, [{"title": "Towel"}])
+    _ask(recorder, model, "Towel")
     recorder.collect()
     assert [row["title"] for row in kept.rows()] == ["Rice", "Pan"] * 2 + ["Towel"]
 
@@ -117,7 +118,7 @@ def test_a_sink_that_fails_costs_its_rows_only_and_shows_no_title(service, kept,
 
     recorder = Recorder([picky, kept], dropped.append)
     with caplog.at_level(logging.DEBUG, logger="prodclf.serving"):
-        _ask(recorder, service.model(), [{"title": "Rice"}, {"title": "Secret"}, {"title": "Pan"}])
+        _ask(recorder, service.model(), "Rice", "Secret", "Pan")
         recorder.collect()
     assert [row["title"] for row in kept.rows()] == ["Rice", "Pan"]
     assert dropped == [1]
@@ -128,7 +129,7 @@ def test_a_sink_that_fails_costs_its_rows_only_and_shows_no_title(service, kept,
 def test_stopping_hands_on_what_is_queued(service, kept):
     recorder = Recorder([kept])
     recorder.start()
-    _ask(recorder, service.model(), [{"title": "Rice"}])
+    _ask(recorder, service.model(), "Rice")
     recorder.stop()
     assert [row["title"] for row in kept.rows()] == ["Rice"]
 
@@ -155,12 +156,8 @@ def test_requests_of_every_kind_are_recorded_with_their_id(own, kept, monkeypatc
 
 
 def test_recording_does_without_pandas(trained_bundle_folder, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "prodclf_tests.serving.recording.record_lean",
-        trained_bundle_folder,
-        tmp_path,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "prodclf_tests.serving.recording.record_without_pandas"]
+    done = subprocess.run(
+        [*command, trained_bundle_folder, tmp_path], capture_output=True, text=True, timeout=120
+    )
     assert done.stdout == "['pyarrow']\nTrue True\n", done.stderr

@@ -3,49 +3,28 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
-from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
-from prodclf_serving.api.middleware.access_control import OPEN_PATHS
-from prodclf_serving.api.schemas import Problem
 from prodclf_serving.service import Service
-from prodclf_serving.settings import ServiceConfig, ServingSettings
-from prodclf_tests.serving.conftest import Send, sender
+from prodclf_tests.serving.conftest import Send, problem_of, sender
 
 KEY = "0123456789abcdef-shop"
 TEA = {"title": "Green tea 100 bags"}
 OTHER = "https://shop.example"
+OPEN_PATHS = {"/", "/health", "/ready", "/docs", "/redoc", "/openapi.json"}
 
 
 @pytest.fixture
-def guarded(service: Service, served_home: Path, tmp_path: Path) -> Callable[..., Send]:
+def guarded(make_service: Callable[..., Service]) -> Callable[..., Send]:
     """Make an application with other settings that answers with the session's model."""
-
-    def make(**settings) -> Send:
-        serving = ServingSettings(poll_seconds=60, request_log=str(tmp_path / "log"), **settings)
-        return sender(
-            build_app(Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder))
-        )
-
-    return make
+    return lambda **settings: sender(build_app(make_service(**settings)))
 
 
 @pytest.fixture
 def keyed(guarded: Callable[..., Send], tmp_path: Path) -> Send:
     (tmp_path / "keys").write_text(f"{KEY}\n0123456789abcdef-other\n")
     return guarded(api_keys_file=tmp_path / "keys")
-
-
-def refused(response: httpx.Response, status: int, slug: str) -> Problem:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = Problem.model_validate(response.json())
-    assert problem.type == f"urn:prodclf:problem:{slug}"
-    assert problem.request_id == response.headers["x-request-id"]
-    assert response.headers["x-content-type-options"] == "nosniff"
-    return problem
 
 
 @pytest.mark.parametrize(
@@ -67,7 +46,7 @@ def refused(response: httpx.Response, status: int, slug: str) -> Problem:
 )
 def test_without_a_key_nothing_is_told(keyed, method, path, header):
     response = keyed(method, path, headers=header)
-    refused(response, 401, "unauthorized")
+    problem_of(response, 401, "unauthorized")
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
@@ -81,12 +60,9 @@ def test_with_any_of_the_keys_it_answers(keyed, header):
     assert keyed("POST", "/predict", json=TEA, headers={"authorization": header}).status_code == 200
 
 
-def test_the_log_tells_keys_apart_without_telling_them(guarded, tmp_path, served_home, service):
+def test_the_log_tells_keys_apart_without_telling_them(make_service, tmp_path):
     (tmp_path / "keys").write_text(KEY)
-    serving = ServingSettings(
-        poll_seconds=60, api_keys_file=tmp_path / "keys", request_log=str(tmp_path / "log")
-    )
-    own = Service(ServiceConfig.of(Settings(PRODCLF_HOME=served_home), serving), service.holder)
+    own = make_service(api_keys_file=tmp_path / "keys", request_log=str(tmp_path / "log"))
     sender(build_app(own))("POST", "/predict", json=TEA, headers={"authorization": f"Bearer {KEY}"})
     assert own.log is not None
     own.log.flush()
@@ -108,7 +84,9 @@ def test_pages_of_other_origins_can_send_nothing_and_read_nothing(guarded):
     send = guarded()
     for path in ("/predict", "/feedback"):
         for origin in (OTHER, "null", "http://test:81", "http://test.evil.example"):
-            problem = refused(send("POST", path, json=TEA, headers={"origin": origin}), 403, "cross-origin")
+            problem = problem_of(
+                send("POST", path, json=TEA, headers={"origin": origin}), 403, "cross-origin"
+            )
             assert "PRODCLF_SERVE_CORS_ORIGINS" in problem.detail
     answer = send("GET", "/model", headers={"origin": OTHER})
     assert not [name for name in answer.headers if name.startswith("access-control")]
@@ -128,7 +106,7 @@ def test_pages_of_allowed_origins_can(guarded, origins):
     assert answer.headers["access-control-allow-origin"] in (OTHER, "*")
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
     assert send("OPTIONS", "/predict", headers={"origin": OTHER, **asked}).status_code == 200
-    refused(
+    problem_of(
         send(
             "OPTIONS", "/predict", headers={"origin": OTHER, **asked, "access-control-request-method": "PUT"}
         ),
@@ -139,16 +117,16 @@ def test_pages_of_allowed_origins_can(guarded, origins):
 
 def test_pages_that_are_not_on_the_list_cannot(guarded):
     send = guarded(cors_origins="https://b.example")
-    refused(send("POST", "/predict", json=TEA, headers={"origin": OTHER}), 403, "cross-origin")
+    problem_of(send("POST", "/predict", json=TEA, headers={"origin": OTHER}), 403, "cross-origin")
     asked = {"origin": OTHER, "access-control-request-method": "POST"}
-    refused(send("OPTIONS", "/predict", headers=asked), 403, "cross-origin")
+    problem_of(send("OPTIONS", "/predict", headers=asked), 403, "cross-origin")
 
 
 def test_a_refusal_for_want_of_a_key_can_be_read_by_allowed_pages(guarded, tmp_path):
     (tmp_path / "keys").write_text(KEY)
     send = guarded(api_keys_file=tmp_path / "keys", cors_origins=OTHER)
     answer = send("POST", "/predict", json=TEA, headers={"origin": OTHER})
-    refused(answer, 401, "unauthorized")
+    problem_of(answer, 401, "unauthorized")
     assert answer.headers["access-control-allow-origin"] == OTHER
     asked = {"origin": OTHER, "access-control-request-method": "POST"}
     assert send("OPTIONS", "/predict", headers=asked).status_code == 200

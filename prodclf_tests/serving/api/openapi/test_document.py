@@ -110,10 +110,19 @@ def test_the_limits_in_the_document_are_those_in_force(described, service):
     assert array["maxItems"] == serving.max_batch_rows != ServingSettings().max_batch_rows
 
 
+def test_what_is_refused_does_not_fit_the_schema(described):
+    product, feedback = (described["components"]["schemas"][name] for name in ("Product", "Feedback"))
+    assert product["required"] == ["title"]
+    assert feedback["required"] == ["title", "category"]
+    for text in (product["properties"]["title"], *map(feedback["properties"].get, feedback["required"])):
+        assert (text["type"], text["minLength"]) == ("string", 1)
+    assert [kind["type"] for kind in feedback["properties"]["model_version"]["anyOf"]] == ["string", "null"]
+
+
 def test_every_error_is_described_as_a_problem(described):
-    for path in ("/predict", "/predict/batch"):
+    for path in POSTED:
         for status, response in described["paths"][path]["post"]["responses"].items():
-            if status != "200":
+            if status >= "400":
                 assert list(response["content"]) == ["application/problem+json"]
     assert "Retry-After" in described["paths"]["/predict"]["post"]["responses"]["503"]["headers"]
 

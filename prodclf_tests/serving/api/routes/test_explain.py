@@ -1,12 +1,10 @@
 """`POST /explain`: the prediction of `/predict`, and reasons that come true when a word is really left out."""
 
-import asyncio
-
-import httpx
 import pytest
 
 from prodclf_serving.api.schemas import ExplainedPrediction, Prediction, Problem
 from prodclf_serving.problems import ProblemError
+from prodclf_tests.serving.conftest import at_once
 
 RICE = {"product_id": 7, "title": "Organic basmati rice 5 kg", "brand": "Milton", "price": "₹499"}
 
@@ -51,6 +49,7 @@ def test_explaining_counts_as_no_prediction(send):
     ("request_", "status"),
     [
         ({"json": {"title": " "}}, 422),
+        ({"json": {}}, 422),
         ({"json": [RICE]}, 422),
         ({"content": b"{"}, 400),
         ({"content": b"title\nx\n", "headers": {"content-type": "text/csv"}}, 415),
@@ -67,12 +66,7 @@ def test_what_is_no_product_is_the_same_problem_as_for_a_prediction(send, reques
 
 
 def test_explanations_and_predictions_at_once_are_all_answered(app):
-    async def together() -> list[httpx.Response]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            paths = ["/explain", "/predict"] * 10
-            return await asyncio.gather(*(client.post(path, json=RICE) for path in paths))
-
-    answers = asyncio.run(together())
+    answers = at_once(app, [("POST", path, {"json": RICE}) for path in ["/explain", "/predict"] * 10])
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["confidence"] for answer in answers}) == 1
 
@@ -86,14 +80,12 @@ def test_a_full_queue_takes_no_explanation(send, service):
     assert int(response.headers["retry-after"]) >= 1
 
 
-def test_what_fails_between_calls_reaches_its_caller_alone(service):
+@pytest.mark.anyio
+async def test_what_fails_between_calls_reaches_its_caller_alone(service):
     def fail() -> None:
         raise ProblemError(500, "internal", "on purpose")
 
-    async def run() -> None:
-        with pytest.raises(ProblemError, match="on purpose"):
-            await service.batcher.between(fail)
-        assert await service.batcher.between(lambda: 1) == 1
-        assert service.batcher.stalled_seconds() == 0.0
-
-    asyncio.run(run())
+    with pytest.raises(ProblemError, match="on purpose"):
+        await service.batcher.between(fail)
+    assert await service.batcher.between(lambda: 1) == 1
+    assert service.batcher.stalled_seconds() == 0.0

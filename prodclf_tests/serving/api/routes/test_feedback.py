@@ -1,4 +1,4 @@
-"""A correction is checked, stored in the lake, and only then acknowledged."""
+"""Feedback is checked, stored in the lake, and only then acknowledged."""
 
 import asyncio
 import json
@@ -15,7 +15,8 @@ from prodclf_serving.problems import ProblemError
 from prodclf_serving.recording import feedback_store as module
 from prodclf_serving.recording.feedback_store import FeedbackStore
 from prodclf_tests.lake.places import Wrapped
-from prodclf_tests.serving.conftest import sender
+from prodclf_tests.serving.conftest import problem_of, sender
+from prodclf_tests.serving.waiting import eventually
 
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -47,7 +48,7 @@ def label(service):
     return service.model().bundle.labels[3]
 
 
-def test_a_correction_is_in_the_lake_when_it_is_acknowledged(send, lake, label):
+def test_feedback_is_in_the_lake_when_it_is_acknowledged(send, lake, label):
     before = datetime.now(UTC)
     body = {
         "product_id": "A-1",
@@ -57,7 +58,7 @@ def test_a_correction_is_in_the_lake_when_it_is_acknowledged(send, lake, label):
         "reviewer": "asha",
         "request_id": "r-7",
         "predicted_category": "Toys > Blocks",
-        "model_version": 3,
+        "model_version": "3",
     }
     answer = send("POST", "/feedback", json=body, headers={"x-request-id": "mine"})
     assert answer.status_code == 201
@@ -96,9 +97,7 @@ def test_the_example_of_the_documentation_runs(send, lake):
 def test_a_category_that_the_model_does_not_have_is_refused_with_the_nearest(send, lake, label):
     mistyped = label[:-1] + "x"
     answer = send("POST", "/feedback", json={"title": "Rice", "category": mistyped})
-    assert answer.status_code == 422
-    problem = answer.json()
-    assert problem["type"] == "urn:prodclf:problem:unknown-category"
+    problem = problem_of(answer, 422, "unknown-category").model_dump(exclude_none=True)
     assert problem["suggestions"][0] == label
     assert f"did you mean {label!r}" in problem["detail"]
     assert problem["errors"] == [{"row": 0, "field": "category", "detail": problem["detail"]}]
@@ -116,24 +115,20 @@ def test_a_category_that_the_model_does_not_have_is_refused_with_the_nearest(sen
         ({"category": True}, "category"),
         ({"reviewer": {"name": "asha"}}, "reviewer"),
         ({"request_id": "x" * 501}, "request_id"),
+        ({"model_version": 3}, "model_version"),
     ],
 )
-def test_what_is_no_correction_is_refused_by_field(send, lake, label, change, field):
+def test_what_is_no_feedback_is_refused_by_field(send, lake, label, change, field):
     answer = send("POST", "/feedback", json={"title": "Rice", "category": label, **change})
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["errors"][0]["field"] == field
+    assert problem_of(answer, 422).errors[0].field == field
     assert _read(lake) == []
 
 
 def test_other_bodies_are_refused(send, label):
-    assert send("POST", "/feedback", json=["Rice"]).status_code == 422
-    assert (
-        send("POST", "/feedback", content=b"{", headers={"content-type": "application/json"}).status_code
-        == 400
-    )
-    assert send("POST", "/feedback", content=b"a", headers={"content-type": "text/csv"}).status_code == 415
-    assert send("GET", "/feedback").status_code == 405
+    problem_of(send("POST", "/feedback", json=["Rice"]), 422)
+    problem_of(send("POST", "/feedback", content=b"{"), 400)
+    problem_of(send("POST", "/feedback", content=b"a", headers={"content-type": "text/csv"}), 415)
+    problem_of(send("GET", "/feedback"), 405)
 
 
 def test_an_absent_lake_is_a_503_and_a_later_try_succeeds(own, lake, label):
@@ -143,8 +138,7 @@ def test_an_absent_lake_is_a_503_and_a_later_try_succeeds(own, lake, label):
     body = {"title": "Rice", "category": label}
     lake.write_text("in the way")
     answer = send("POST", "/feedback", json=body)
-    assert answer.status_code == 503
-    assert answer.json()["type"] == "urn:prodclf:problem:not-stored"
+    problem_of(answer, 503, "not-stored")
     assert answer.headers["retry-after"] == "10"
     assert str(lake) not in answer.text
     lake.unlink()
@@ -164,7 +158,8 @@ def test_a_lake_that_hangs_does_not_hang_the_answer(lake, monkeypatch):
     store.close()
 
 
-def test_corrections_that_come_during_a_write_are_the_next_one(lake):
+@pytest.mark.anyio
+async def test_feedback_that_comes_during_a_write_is_the_next_one(lake):
     started, release = threading.Event(), threading.Event()
 
     def slowly(method, key):
@@ -173,43 +168,29 @@ def test_corrections_that_come_during_a_write_are_the_next_one(lake):
             release.wait(20)
 
     store = _store(lake, slowly)
-
-    async def scenario() -> None:
-        rows = [{"time": datetime(2030, 5, 6, 12, tzinfo=UTC), "category": str(n)} for n in range(6)]
-        first = asyncio.create_task(store.store(rows[0]))
-        await asyncio.to_thread(started.wait, 20)
-        others = [asyncio.create_task(store.store(row)) for row in rows[1:]]
-        await asyncio.sleep(0.05)
-        release.set()
-        await asyncio.gather(first, *others)
-
-    asyncio.run(scenario())
+    rows = [{"time": datetime(2030, 5, 6, 12, tzinfo=UTC), "category": str(n)} for n in range(6)]
+    first = asyncio.create_task(store.store(rows[0]))
+    await eventually(started.is_set)
+    others = [asyncio.create_task(store.store(row)) for row in rows[1:]]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, *others)
     assert [row["category"] for row in _read(lake)] == ["0", "1", "2", "3", "4", "5"]
     assert len(list(lake.rglob("*.parquet"))) == 2
     store.close()
 
 
-def test_too_many_at_once_are_told_to_come_back(lake, monkeypatch):
+@pytest.mark.anyio
+async def test_too_many_at_once_are_told_to_come_back(lake, monkeypatch):
     monkeypatch.setattr(module, "_MAX_PENDING", 2)
     release = threading.Event()
     store = _store(lake, lambda method, key: release.wait(20))
-
-    async def scenario() -> list:
-        tasks = [
-            asyncio.create_task(store.store({"time": datetime.now(UTC), "category": str(n)}))
-            for n in range(4)
-        ]
-        await asyncio.sleep(0.05)
-        release.set()
-        return await asyncio.gather(*tasks, return_exceptions=True)
-
-    outcomes = asyncio.run(scenario())
-    assert [getattr(outcome, "slug", outcome) for outcome in outcomes] == [
-        None,
-        None,
-        "overloaded",
-        "overloaded",
-    ]
+    rows = [{"time": datetime.now(UTC), "category": str(n)} for n in range(4)]
+    tasks = [asyncio.create_task(store.store(row)) for row in rows]
+    await eventually(lambda: tasks[3].done())
+    release.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [getattr(each, "slug", each) for each in results] == [None, None, "overloaded", "overloaded"]
     assert len(_read(lake)) == 2
     store.close()
 

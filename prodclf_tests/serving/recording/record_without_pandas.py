@@ -1,6 +1,6 @@
 """Everything a replica does with pyarrow, in a process that has not loaded pandas; prints what got loaded.
 
-Run by `test_recorder`: `python -m prodclf_tests.serving.recording.record_lean BUNDLE LAKE`.
+Run by `test_recorder`: `python -m prodclf_tests.serving.recording.record_without_pandas BUNDLE LAKE`.
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prodclf_serving.ray_serve.lean_imports import UNUSED, load_arrow, load_compiler, without
+from prodclf_serving.ray_serve.imports import UNUSED, load_arrow, load_compiler, without
 
 
 def main(folder: Path, location: str) -> None:

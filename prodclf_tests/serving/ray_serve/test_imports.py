@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prodclf_serving.ray_serve.lean_imports import freeze, without
+from prodclf_serving.ray_serve.imports import freeze, without
 
 
 def test_a_package_is_hidden_in_the_block_and_there_after_it(
@@ -34,7 +34,7 @@ def test_what_is_loaded_stays_usable() -> None:
 def test_what_a_replica_imports_leaves_out_what_it_never_touches() -> None:
     code = (
         "import sys\n"
-        "from prodclf_serving.ray_serve.lean_imports import UNUSED, load_compiler, without\n"
+        "from prodclf_serving.ray_serve.imports import UNUSED, load_compiler, without\n"
         "with without(*UNUSED):\n"
         "    import prodclf_serving.service, prodclf_serving.api.app\n"
         "load_compiler()\n"
@@ -60,10 +60,10 @@ def test_what_is_loaded_is_not_gone_through_for_garbage() -> None:
 _REPLACES_ARRAYS = """
 import sys
 import numpy as np
-from prodclf_serving.ray_serve.lean_imports import give_memory_back
+from prodclf_serving.ray_serve.imports import return_freed_memory
 
 if sys.argv[1] == "mended":
-    give_memory_back()
+    return_freed_memory()
 model = [np.ones(30_000_000, np.uint8)]
 del model[0]  # the size that is freed is the size that the library learns
 small = []

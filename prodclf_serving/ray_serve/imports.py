@@ -67,7 +67,7 @@ def freeze() -> None:
     gc.freeze()
 
 
-def give_memory_back() -> None:
+def return_freed_memory() -> None:
     """Have arrays of a megabyte and more returned to the system once they are freed: a model that was replaced, above all.
 
     The GNU library begins so, but raises that size to the largest it has seen freed, 32 MB at most; what is smaller comes
