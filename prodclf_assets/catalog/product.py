@@ -42,11 +42,11 @@ class ProductBatch:
     Texts are in normal form and "" when missing; numbers are float64 and NaN when missing.
     """
 
-    title: list[str]
-    description: list[str]
-    brand: list[str]
-    seller_id: list[str]
-    subcategory: list[str]
+    title: Sequence[str]
+    description: Sequence[str]
+    brand: Sequence[str]
+    seller_id: Sequence[str]
+    subcategory: Sequence[str]
     price: npt.NDArray[np.float64]
     list_price: npt.NDArray[np.float64]
     rating: npt.NDArray[np.float64]
@@ -90,7 +90,9 @@ class ProductBatch:
         return self._of(texts, {name: getattr(self, name)[positions] for name in NUMERIC_COLUMNS})
 
     @classmethod
-    def _of(cls, texts: dict[str, list[str]], numbers: dict[str, npt.NDArray[np.float64]]) -> "ProductBatch":
+    def _of(
+        cls, texts: Mapping[str, Sequence[str]], numbers: dict[str, npt.NDArray[np.float64]]
+    ) -> "ProductBatch":
         fields: dict[str, Any] = {**texts, **numbers}
         return cls(**fields)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IssueKind = Literal[
     "encoding",
@@ -51,7 +53,7 @@ class RowIssues:
             0-based row of `products` (-1 when the fault is a whole file's).
     """
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
 
     def __len__(self) -> int:
         return len(self.table)
@@ -78,6 +80,8 @@ class RowIssues:
 
 def joined_issues(parts: Sequence[tuple[RowIssues, int]]) -> RowIssues:
     """Join the issues of consecutive parts of a source, each given with the number of its rows."""
+    import pandas as pd
+
     tables, first = [], 0
     for issues, rows in parts:
         if len(issues):
@@ -107,7 +111,7 @@ class IssueLog:
     """Collects faults column by column; `finish` puts them in the order of the source."""
 
     origins: RowOrigins
-    _parts: list[pd.DataFrame] = field(default_factory=list)
+    _parts: "list[pd.DataFrame]" = field(default_factory=list)
 
     def add(
         self,
@@ -118,6 +122,8 @@ class IssueLog:
         messages: Sequence[str],
     ) -> None:
         """Record one fault for each of `positions`, with its value and message."""
+        import pandas as pd
+
         if not len(positions):
             return
         files = np.array(self.origins.files, dtype=object)
@@ -125,7 +131,7 @@ class IssueLog:
             "file": files[self.origins.file_ids[positions]],
             "row": self.origins.lines[positions],
             "field": field_name,
-            "value": [_shown(value) for value in values],
+            "value": [shown(value) for value in values],
             "message": messages,
             "kind": kind,
             "position": positions,
@@ -134,12 +140,14 @@ class IssueLog:
 
     def add_file_issues(self, file: str, first_position: int, issues: Sequence[FileIssue]) -> None:
         """Record the faults of one file, whose first record is at `first_position`."""
+        import pandas as pd
+
         rows = [
             (
                 file,
                 issue.line,
                 "",
-                _shown(issue.value),
+                shown(issue.value),
                 issue.message,
                 issue.kind,
                 -1 if issue.record is None else first_position + issue.record,
@@ -151,6 +159,8 @@ class IssueLog:
 
     def finish(self) -> RowIssues:
         """Return all faults, those of whole files first, then by row."""
+        import pandas as pd
+
         if not self._parts:
             return RowIssues(
                 pd.DataFrame(columns=list(ISSUE_COLUMNS)).astype({"row": "int64", "position": "int64"})
@@ -159,6 +169,8 @@ class IssueLog:
         return RowIssues(table.sort_values("position", kind="stable", ignore_index=True))
 
 
-def _shown(value: object) -> str:
-    text = "" if value is None or value is pd.NA else str(value)
+def shown(value: object) -> str:
+    """A value as reports have it, cut to a length a person can read."""
+    # What pandas has for a missing value is told by its name: pandas itself may not be loaded.
+    text = "" if value is None or type(value).__name__ == "NAType" else str(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

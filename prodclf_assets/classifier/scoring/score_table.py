@@ -81,7 +81,8 @@ def score_table(
     for start in range(0, len(original), step):
         rows = slice(start, start + step)
         products = ProductBatch.from_frame(table.products.iloc[rows])
-        answers = bundle.predict(products, top_k=top_k).to_columns(bundle.labels)
+        columns = bundle.predict(products, top_k=top_k).to_columns(bundle.labels)
+        answers = {name: column.to_pylist() for name, column in columns.items()}
         if explained:
             thresholds = bundle.manifest.thresholds
             answers[EXPLANATION_COLUMN] = [

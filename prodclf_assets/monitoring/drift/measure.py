@@ -8,7 +8,7 @@ Drift is not error. A model may answer products of new brands as well as ever, s
 that contradict the answers ask for training.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -138,7 +138,7 @@ def _input(reference: Reference, window: DriftWindow, limits: Limits) -> list[Si
     ]
 
 
-def _values(name: str, values: list[str], seen: SeenValues | None, limits: Limits) -> list[Signal]:
+def _values(name: str, values: Sequence[str], seen: SeenValues | None, limits: Limits) -> list[Signal]:
     """New values among those given, and how products are spread over all of them."""
     if seen is None or not seen.rows:
         return []
