@@ -11,16 +11,10 @@ from ray.serve import Application
 from ray.serve.schema import LoggingConfig
 
 from prodclf_assets.errors import ProdclfError
+from prodclf_assets.lean_imports import UNUSED, load_arrow, load_compiler, without
 from prodclf_assets.settings import get_settings
 from prodclf_serving.ray_serve.bypass import Door, let_go_of_lost_connections
-from prodclf_serving.ray_serve.lean_imports import (
-    UNUSED,
-    freeze,
-    give_memory_back,
-    load_arrow,
-    load_compiler,
-    without,
-)
+from prodclf_serving.ray_serve.memory import freeze, give_memory_back
 from prodclf_serving.settings import ServiceConfig, ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:

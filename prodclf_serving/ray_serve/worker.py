@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prodclf_serving.ray_serve.lean_imports import without
+from prodclf_assets.lean_imports import without
 
 
 def let_the_spare_proxy_wait() -> None:

@@ -1,5 +1,6 @@
 """What was wrong with which row: collected while a source is read, reported as one table."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -41,6 +42,77 @@ class FileIssue:
     kind: IssueKind
     value: str
     message: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with a row of a source, or with a file of it.
+
+    Attributes:
+        row: 0-based row of the rows that were read with it; None when the fault is a whole file's.
+        file, line: where it stands; lines as a text editor counts, for Parquet the 1-based row.
+        field: of the product; "" for the line as a whole.
+        value: the offending text.
+        message: what is wrong and what was done about it.
+        kind: what sort of fault.
+    """
+
+    row: int | None
+    file: str
+    line: int
+    field: str
+    value: str
+    message: str
+    kind: IssueKind
+
+
+class FaultTally:
+    """What was wrong with a source that is read row by row: how much of each sort, and the first of it.
+
+    Args:
+        kept: faults that are kept whole.
+    """
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._counts: Counter[str] = Counter()
+        self._of_files: list[Fault] = []
+        self._of_rows: list[Fault] = []
+
+    def add(self, faults: Sequence[Fault]) -> None:
+        """Count the faults of rows that follow those before."""
+        for fault in faults:
+            self._counts[f"{fault.kind}: {fault.field}" if fault.field else fault.kind] += 1
+            kept = self._of_files if fault.row is None else self._of_rows
+            if len(kept) < self._kept:
+                kept.append(fault)
+
+    def __len__(self) -> int:
+        return self._counts.total()
+
+    def first(self) -> list[Fault]:
+        """The first faults, those of whole files before those of rows."""
+        return [*self._of_files, *self._of_rows][: self._kept]
+
+    def sentences(self) -> list[str]:
+        """Return the first faults as sentences that name file and row, and how many more there are."""
+        said = [f"{fault.file} row {fault.line}: {fault.message}" for fault in self.first()]
+        return [*said, f"and {len(self) - len(said)} more"] if len(self) > len(said) else said
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts and the first faults, fit for JSON."""
+        examples = [
+            {
+                "file": fault.file,
+                "row": fault.line,
+                "field": fault.field,
+                "value": fault.value,
+                "message": fault.message,
+                "kind": fault.kind,
+            }
+            for fault in self.first()
+        ]
+        return {"total": len(self), "counts": dict(self._counts.most_common()), "examples": examples}
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,7 @@ def number_column(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArra
     if is_text(column.type):
         return parse_texts(column.cast(pa.large_string()))
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
+        numbers = values_of(column.cast(pa.float64(), safe=False))
         failed = np.isinf(numbers)
         numbers[failed] = np.nan
         return numbers, failed
@@ -101,6 +101,14 @@ def map_some(
     return pc.replace_with_mask(texts, mask, mapped.take(some.indices))
 
 
+def values_of(numbers: pa.DoubleArray) -> npt.NDArray[np.float64]:
+    """float64[n], NaN where missing: a copy. Arrow's own `to_numpy` would import pandas."""
+    whole = numbers.fill_null(np.nan)
+    return np.frombuffer(whole.buffers()[1] or b"", np.float64)[
+        whole.offset : whole.offset + len(whole)
+    ].copy()
+
+
 def booleans(values: npt.NDArray[np.bool_]) -> pa.BooleanArray:
     """bool[n] as an Arrow array."""
     bits = np.packbits(values, bitorder="little")
@@ -119,14 +127,16 @@ def parse_texts(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """What `number_column` gives of texts."""
     plain = pc.match_substring_regex(texts, PLAIN_NUMBER)
-    numbers = pc.if_else(plain, texts, _NOTHING).cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
+    numbers = values_of(pc.if_else(plain, texts, _NOTHING).cast(pa.float64()))
     failed = np.isinf(numbers)
     numbers[failed] = np.nan
     others = pc.if_else(plain, _NOTHING, texts).dictionary_encode()
     parsed = [number_from_value(text) for text in others.dictionary.to_pylist()]
     if parsed:
-        rows = np.flatnonzero(others.indices.is_valid().to_numpy(zero_copy_only=False))
-        picks = others.indices.drop_null().to_numpy()
+        codes = others.indices.fill_null(-1)
+        coded = np.frombuffer(codes.buffers()[1], np.int32)[codes.offset : codes.offset + len(codes)]
+        rows = np.flatnonzero(coded >= 0)
+        picks = coded[rows]
         numbers[rows] = np.array([number for number, _ in parsed])[picks]
         failed[rows] = np.array([bad for _, bad in parsed])[picks]
     return numbers, failed

@@ -144,7 +144,7 @@ def _values(name: str, values: Sequence[str], seen: SeenValues | None, limits: L
         return []
     places = np.flatnonzero([value != "" for value in values])
     known = {value: value in seen for value in set(values)}
-    new = np.array([not known[values[row]] for row in places], np.bool_)
+    new = np.array([not known[values[int(row)]] for row in places], np.bool_)
     # Turing's estimate is about twice as noisy as a plain share of as many rows (Esty 1983).
     unseen = share_signal(f"have a new {name}", new, seen.once, seen.rows // 2, limits, "higher")
     examples = tuple(places[list(unseen.examples)].tolist())
