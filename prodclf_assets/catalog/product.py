@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, NUMERIC_RANGES
 from prodclf_assets.catalog.text.normalise import number_from_value, text_value
+from prodclf_assets.catalog.text.packed import PackedTexts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +56,11 @@ class ProductBatch:
 
     def __len__(self) -> int:
         return len(self.title)
+
+    @cached_property
+    def packed(self) -> dict[str, PackedTexts]:
+        """The texts of each field as compiled code reads them; those of lists are copied at the first look."""
+        return {name: PackedTexts.of(getattr(self, name)) for name in BATCH_TEXT_COLUMNS}
 
     @classmethod
     def from_frame(cls, frame: "pd.DataFrame") -> "ProductBatch":

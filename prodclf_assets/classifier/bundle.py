@@ -169,7 +169,7 @@ class Bundle:
         best = labels[:, 0] if k else np.full(n, -1, np.int32)
         confidence = probabilities[:, 0] if k else np.zeros(n)
         decision = self.thresholds.decide(best, confidence, familiarity)
-        titles = PackedTexts.of(products.title)
+        titles = products.packed["title"]
         silent = titles.blank
         # Digits alone look familiar, and say as little as nothing.
         decision[~_has_letter(titles)] = ABSTAIN
@@ -318,6 +318,8 @@ def _has_letter(titles: PackedTexts) -> npt.NDArray[np.bool_]:
     """bool[n]: which titles have a letter, of whatever script."""
     found = np.zeros(len(titles), np.bool_)
     _find_ascii_letters(titles.data, titles.bounds, found)
+    if found.all():
+        return found
     # Among what remains is all that is written in another script; what is empty needs no look.
     for row in np.flatnonzero(~found & ~titles.blank).tolist():
         found[row] = _LETTER.search(titles[row]) is not None

@@ -8,7 +8,6 @@ into 2**22 slots; the slots seen in training are numbered densely, so the models
 """
 
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
@@ -16,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.text.packed import PackedTexts
 from prodclf_assets.classifier.case_folding import fold, folding
 from prodclf_assets.classifier.kernels import fetch, kernel, map_blocks
 
@@ -418,23 +416,12 @@ def _hash(
     products: ProductBatch, start: int, stop: int, config: TextConfig
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Hashed rows `start` to `stop`: `slots`, `counts` and `channels` of `HashedTexts`."""
-    texts = [
-        packed
-        for name in ("brand", "title", "description", "subcategory")
-        for packed in _packed(getattr(products, name), start, stop)
-    ]
+    texts: list[npt.NDArray[np.generic]] = []
+    for name in ("brand", "title", "description", "subcategory"):
+        packed = products.packed[name]
+        texts += (packed.data, packed.bounds[start : stop + 1])
     codes, bounds = _codes(*texts, *folding())
     slots, counts, channels = _hash_rows(
         codes, bounds, stop - start, _word_characters(), config.low, config.high
     )
     return slots, counts, channels
-
-
-def _packed(
-    texts: Sequence[str], start: int, stop: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Texts `start` to `stop`: `data` and `bounds` of `PackedTexts`."""
-    if not isinstance(texts, PackedTexts):
-        packed = PackedTexts.of(texts[start:stop])
-        return packed.data, packed.bounds
-    return texts.data, texts.bounds[start : stop + 1]

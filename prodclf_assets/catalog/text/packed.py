@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import overload
 
 import numpy as np
@@ -28,8 +28,7 @@ class PackedTexts(Sequence[str]):
         if isinstance(texts, cls):
             return texts
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-        bounds = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum([len(text) for text in encoded], out=bounds[1:])
+        bounds = np.array(list(accumulate(map(len, encoded), initial=0)), np.int64)
         return cls(np.frombuffer(b"".join(encoded), np.uint8), bounds)
 
     def __len__(self) -> int:

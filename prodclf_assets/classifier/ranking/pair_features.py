@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.text.packed import PackedTexts
 from prodclf_assets.classifier.case_folding import fold, folding
 from prodclf_assets.classifier.kernels import kernel, map_blocks
 from prodclf_assets.classifier.label_tree import LabelTree
@@ -65,15 +64,10 @@ class ProductTraits:
         shape[:, 0] = discount
         price_range = np.log2(products.price + 1)
         price_range[np.isnan(price_range)] = -1
-        fields = (
-            products.brand,
-            products.title,
-            products.seller_id,
-            products.subcategory,
-            products.description,
-        )
-        packed = [PackedTexts.of(texts) for texts in fields]
-        buffers = [array for texts in packed for array in (texts.data, texts.bounds)]
+        buffers: list[npt.NDArray[np.generic]] = []
+        for name in ("brand", "title", "seller_id", "subcategory", "description"):
+            packed = products.packed[name]
+            buffers += (packed.data, packed.bounds)
         keys = np.empty((n, len(KEYS)), np.uint32)
         _text_traits(*buffers, price_range.astype(np.int64), *folding(), _crc_table(), keys, shape)
         return cls(keys, numbers, shape)
