@@ -90,6 +90,15 @@ class ProductBatch:
             ]
         return cls._of(texts, numbers), sorted(issues, key=lambda issue: issue.row) if issues else issues
 
+    def part(self, start: int, stop: int) -> "ProductBatch":
+        """Return the products from one position up to another."""
+        texts: dict[str, Sequence[str]] = {}
+        for name in BATCH_TEXT_COLUMNS:
+            values = getattr(self, name)
+            packed = isinstance(values, PackedTexts)
+            texts[name] = values.part(start, stop) if packed else values[start:stop]
+        return self._of(texts, {name: getattr(self, name)[start:stop] for name in NUMERIC_COLUMNS})
+
     def take(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> "ProductBatch":
         """Return the products at these positions, in this order."""
         positions = np.asarray(rows, dtype=np.intp)
@@ -146,7 +155,7 @@ def _numbers(
         if value is None:
             continue
         number, failed = number_from_value(value)
-        wrong = f"{_shown(value)} is not a number" if failed else out_of_range(field, number)
+        wrong = f"{quoted(value)} is not a number" if failed else out_of_range(field, number)
         if wrong is None:
             numbers[row] = number
         else:
@@ -154,7 +163,7 @@ def _numbers(
     return numbers
 
 
-def _shown(value: object) -> str:
+def quoted(value: object) -> str:
     """Quote a value for a message, cut to a length a person can read."""
     text = repr(value) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."

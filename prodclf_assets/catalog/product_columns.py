@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, NUMERIC_RANGES
-from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
+from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, out_of_range, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +33,14 @@ class CellFault:
     kind: FaultKind
     value: Any = ""
     number: float = float("nan")
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in one sentence, as for a record (see `ProductBatch.from_records`)."""
+        if self.kind == "no title":
+            return "no title: the product cannot be classified"
+        wrong = out_of_range(self.field, self.number) or f"{quoted(self.value)} is not a number"
+        return f"{wrong}; taken as missing"
 
 
 def products_of(columns: Mapping[str, "pa.Array"], rows: int) -> tuple[ProductBatch, list[CellFault]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.catalog.product import ProductBatch, out_of_range
 from prodclf_assets.catalog.product_columns import CellFault, products_of
 from prodclf_assets.catalog.reading.issues import Fault, shown
 from prodclf_assets.catalog.reading.mapping import (
@@ -157,10 +157,8 @@ def _understood(rows: FileRows, file: str, columns: dict[str, str]) -> Understoo
 
 def _message(fault: CellFault, column: str) -> str:
     """The sentence that says what is wrong with a cell of a file."""
-    from prodclf_assets.catalog.product import out_of_range
-
     if fault.kind == "no title":
-        return "no title: the product cannot be classified"
+        return fault.message
     wrong = out_of_range(fault.field, fault.number) or f"{str(fault.value)!r} is not a number"
     return f"column {column!r}: {wrong}; taken as missing"
 

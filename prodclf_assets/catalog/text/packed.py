@@ -46,6 +46,10 @@ class PackedTexts(Sequence[str]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def part(self, start: int, stop: int) -> "PackedTexts":
+        """Return the texts from one position up to another, not copied."""
+        return PackedTexts(self.data, self.bounds[start : stop + 1])
+
     @property
     def blank(self) -> npt.NDArray[np.bool_]:
         """bool[n]: which texts are empty."""
@@ -54,5 +58,6 @@ class PackedTexts(Sequence[str]):
 
     @cached_property
     def _listed(self) -> list[str]:
-        whole, bounds = self.data.tobytes(), self.bounds.tolist()
+        first, last = int(self.bounds[0]), int(self.bounds[-1])
+        whole, bounds = self.data[first:last].tobytes(), (self.bounds - first).tolist()
         return [whole[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(bounds)]
