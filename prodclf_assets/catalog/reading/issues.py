@@ -138,12 +138,6 @@ class RowIssues:
         )
         return {str(name): int(count) for name, count in names.value_counts().items()}
 
-    def sentences(self, limit: int = 10) -> list[str]:
-        """Return the first faults as sentences that name file and row, and how many more there are."""
-        rows = self.table.head(limit).itertuples(index=False)
-        said = [f"{row.file} row {row.row}: {row.message}" for row in rows]
-        return [*said, f"and {len(self) - limit} more"] if len(self) > limit else said
-
     def to_dict(self, limit: int = 10) -> dict[str, Any]:
         """Return the counts and the first faults, fit for JSON."""
         first = self.table.head(limit).drop(columns="position")
