@@ -9,13 +9,13 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prodclf_assets.catalog.product import Record
+from prodclf_assets.catalog.product import ProductBatch, Record
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
 from prodclf_assets.registry import open_follower
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.micro_batcher import MicroBatcher
-from prodclf_serving.inference.predictor import Answer, answer_records
+from prodclf_serving.inference.predictor import Answer, Call, answer_batch, answer_records
 from prodclf_serving.metrics.live_drift import LiveDrift
 from prodclf_serving.metrics.prometheus import ReplicaState, ServingMetrics
 from prodclf_serving.model.cache import ModelCache
@@ -120,6 +120,35 @@ class Service:
         self.metrics.answers(answers)
         self.recorder.add(request_id, model, records, answers)
         return answers
+
+    async def answer_batch(
+        self, model: LoadedModel, batch: ProductBatch, product_ids: Sequence[str], request_id: str
+    ) -> list[Call]:
+        """The same of products in columns: calls over parts of them, in order.
+
+        Args:
+            model: what answers.
+            batch: the products.
+            product_ids: the id of each, "" where it has none.
+            request_id: of the request.
+
+        Raises:
+            ProblemError: 503 with Retry-After, when too many wait already.
+        """
+        top_k = self.config.serving.top_k
+
+        def work(start: int, stop: int) -> Call:
+            self.metrics.call(stop - start)
+            return answer_batch(model, batch.part(start, stop), top_k)
+
+        def rescue(start: int, stop: int, error: Exception | None) -> Call:
+            return answer_batch(model, batch.part(start, stop), top_k, self.without_ranker(error))
+
+        with self.batcher.admission(len(batch)):
+            calls = await self.batcher.in_parts(len(batch), work, rescue)
+        self.metrics.calls(calls)
+        self.recorder.add_calls(request_id, model, product_ids, calls)
+        return calls
 
     async def canary(self) -> LoadedModel:
         """See the live model answer, through the same queue and thread as requests.

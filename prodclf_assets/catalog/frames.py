@@ -1,19 +1,21 @@
-"""Columns of a products frame as the lists and arrays of a `ProductBatch`."""
+"""Columns of a products frame as the texts and arrays of a `ProductBatch`."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.columns import NUMERIC_RANGES
+from prodclf_assets.catalog.text.arrays import array_of, packed
 from prodclf_assets.catalog.text.series import normalise_texts, parse_number
 
 
-def batch_texts(frame: pd.DataFrame, column: str) -> list[str]:
+def batch_texts(frame: pd.DataFrame, column: str) -> Sequence[str]:
     """Return a text column in normal form, "" where missing or where the frame has no such column."""
     if column not in frame:
         return [""] * len(frame)
-    texts: list[str] = normalise_texts(frame[column]).array.fillna("")._pa_array.to_pylist()
-    return texts
+    return packed(array_of(normalise_texts(frame[column]).array.fillna("")._pa_array))
 
 
 def batch_numbers(frame: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:

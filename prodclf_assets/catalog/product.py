@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, NUMERIC_RANGES
 from prodclf_assets.catalog.text.normalise import number_from_value, text_value
+from prodclf_assets.catalog.text.packed import PackedTexts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +44,11 @@ class ProductBatch:
     Texts are in normal form and "" when missing; numbers are float64 and NaN when missing.
     """
 
-    title: list[str]
-    description: list[str]
-    brand: list[str]
-    seller_id: list[str]
-    subcategory: list[str]
+    title: Sequence[str]
+    description: Sequence[str]
+    brand: Sequence[str]
+    seller_id: Sequence[str]
+    subcategory: Sequence[str]
     price: npt.NDArray[np.float64]
     list_price: npt.NDArray[np.float64]
     rating: npt.NDArray[np.float64]
@@ -54,6 +56,11 @@ class ProductBatch:
 
     def __len__(self) -> int:
         return len(self.title)
+
+    @cached_property
+    def packed(self) -> dict[str, PackedTexts]:
+        """The texts of each field as compiled code reads them; those of lists are copied at the first look."""
+        return {name: PackedTexts.of(getattr(self, name)) for name in BATCH_TEXT_COLUMNS}
 
     @classmethod
     def from_frame(cls, frame: "pd.DataFrame") -> "ProductBatch":
@@ -83,6 +90,15 @@ class ProductBatch:
             ]
         return cls._of(texts, numbers), sorted(issues, key=lambda issue: issue.row) if issues else issues
 
+    def part(self, start: int, stop: int) -> "ProductBatch":
+        """Return the products from one position up to another."""
+        texts: dict[str, Sequence[str]] = {}
+        for name in BATCH_TEXT_COLUMNS:
+            values = getattr(self, name)
+            packed = isinstance(values, PackedTexts)
+            texts[name] = values.part(start, stop) if packed else values[start:stop]
+        return self._of(texts, {name: getattr(self, name)[start:stop] for name in NUMERIC_COLUMNS})
+
     def take(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> "ProductBatch":
         """Return the products at these positions, in this order."""
         positions = np.asarray(rows, dtype=np.intp)
@@ -90,7 +106,9 @@ class ProductBatch:
         return self._of(texts, {name: getattr(self, name)[positions] for name in NUMERIC_COLUMNS})
 
     @classmethod
-    def _of(cls, texts: dict[str, list[str]], numbers: dict[str, npt.NDArray[np.float64]]) -> "ProductBatch":
+    def _of(
+        cls, texts: Mapping[str, Sequence[str]], numbers: dict[str, npt.NDArray[np.float64]]
+    ) -> "ProductBatch":
         fields: dict[str, Any] = {**texts, **numbers}
         return cls(**fields)
 
@@ -137,7 +155,7 @@ def _numbers(
         if value is None:
             continue
         number, failed = number_from_value(value)
-        wrong = f"{_shown(value)} is not a number" if failed else out_of_range(field, number)
+        wrong = f"{quoted(value)} is not a number" if failed else out_of_range(field, number)
         if wrong is None:
             numbers[row] = number
         else:
@@ -145,7 +163,7 @@ def _numbers(
     return numbers
 
 
-def _shown(value: object) -> str:
+def quoted(value: object) -> str:
     """Quote a value for a message, cut to a length a person can read."""
     text = repr(value) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.catalog.text.packed import PackedTexts
 from prodclf_assets.classifier.calibration.calibrator import Calibrator
 from prodclf_assets.classifier.calibration.thresholds import (
     ABSTAIN,
@@ -29,7 +30,7 @@ from prodclf_assets.classifier.calibration.thresholds import (
     REVIEW,
     Thresholds,
 )
-from prodclf_assets.classifier.kernels import available_cores
+from prodclf_assets.classifier.kernels import available_cores, kernel
 from prodclf_assets.classifier.predictions import Predictions
 from prodclf_assets.classifier.ranking.encoder import Encoder
 from prodclf_assets.classifier.ranking.ranker import Ranker
@@ -42,6 +43,7 @@ READABLE: Final = (4, FORMAT_VERSION)
 """Format 4 has neither branches nor neighbours among its scorers, and calls its metrics those of validation products."""
 MANIFEST = "manifest.json"
 _LETTER = re.compile(r"[^\W\d_]")
+_DECISIONS: Final = np.array(DECISIONS, object)
 _SUFFIXES = (".json", ".npy", ".txt")
 
 
@@ -173,21 +175,18 @@ class Bundle:
         best = labels[:, 0] if k else np.full(n, -1, np.int32)
         confidence = probabilities[:, 0] if k else np.zeros(n)
         decision = self.thresholds.decide(best, confidence, familiarity)
-        silent = np.array([not title for title in products.title], np.bool_)
+        titles = products.packed["title"]
+        silent = titles.blank
         # Digits alone look familiar, and say as little as nothing.
-        decision[[_LETTER.search(title) is None for title in products.title]] = ABSTAIN
+        decision[~_has_letter(titles)] = ABSTAIN
         top_labels, top_probabilities = labels[:, :keep].copy(), probabilities[:, :keep].copy()
         top_labels[silent], top_probabilities[silent] = -1, 0.0
-        category = [
-            "" if mute else tree.paths[code]
-            for mute, code in zip(silent.tolist(), best.tolist(), strict=True)
-        ]
-        branch = self._branches(category, decision, labels, probabilities)
+        category = tree.path_or_nothing[np.where(silent, -1, best)]
         return Predictions(
-            category,
+            category.tolist(),
             np.where(silent, 0.0, confidence),
-            [DECISIONS[choice] for choice in decision.tolist()],
-            branch,
+            _DECISIONS[decision].tolist(),
+            self._branches(category, decision, labels, probabilities).tolist(),
             top_labels,
             top_probabilities,
             np.where(silent, 0.0, familiarity.astype(np.float64)),
@@ -209,23 +208,20 @@ class Bundle:
 
     def _branches(
         self,
-        category: list[str],
+        category: npt.NDArray[np.object_],
         decision: npt.NDArray[np.int8],
         labels: npt.NDArray[np.int32],
         probabilities: npt.NDArray[np.float64],
-    ) -> list[str]:
-        """The deepest part of each category that is sure enough; "" for none."""
+    ) -> npt.NDArray[np.object_]:
+        """object[n] of str: the deepest part of each category that is sure enough; "" for none."""
         tree = self.encoder.tree
-        found = [
-            path if choice == AUTO else "" for path, choice in zip(category, decision.tolist(), strict=True)
-        ]
+        found = np.where(decision == AUTO, category, "")
         unsure = np.flatnonzero(decision == REVIEW)
         if len(unsure) and tree.lineage.shape[1]:
             sure = tree.branch_probabilities(labels[unsure], probabilities[unsure]) >= self.thresholds.branch
-            for row, level in zip(
-                unsure[sure.any(axis=1)], sure.argmax(axis=1)[sure.any(axis=1)], strict=True
-            ):
-                found[row] = tree.branches[tree.lineage[labels[row, 0], level]]
+            some = sure.any(axis=1)
+            above = tree.lineage[labels[unsure[some], 0], sure[some].argmax(axis=1)]
+            found[unsure[some]] = np.array(tree.branches, object)[above]
         return found
 
     def save(self, folder: Path) -> Manifest:
@@ -326,6 +322,29 @@ def _likeliest_first(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     order = np.argsort(-probabilities, axis=1, kind="stable")
     return np.take_along_axis(labels, order, axis=1), np.take_along_axis(probabilities, order, axis=1)
+
+
+def _has_letter(titles: PackedTexts) -> npt.NDArray[np.bool_]:
+    """bool[n]: which titles have a letter, of whatever script."""
+    found = np.zeros(len(titles), np.bool_)
+    _find_ascii_letters(titles.data, titles.bounds, found)
+    if found.all():
+        return found
+    # Among what remains is all that is written in another script; what is empty needs no look.
+    for row in np.flatnonzero(~found & ~titles.blank).tolist():
+        found[row] = _LETTER.search(titles[row]) is not None
+    return found
+
+
+@kernel
+def _find_ascii_letters(data, bounds, found):  # type: ignore[no-untyped-def]
+    """Set `found` (bool[n]) for each packed text that has a letter of A to Z."""
+    for row in range(len(found)):
+        for i in range(bounds[row], bounds[row + 1]):
+            letter = data[i] | 0x20
+            if 97 <= letter <= 122:
+                found[row] = True
+                break
 
 
 def _verify(folder: Path, files: dict[str, str]) -> None:

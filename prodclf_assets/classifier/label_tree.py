@@ -36,6 +36,11 @@ class LabelTree:
         return {path: code for code, path in enumerate(self.paths)}
 
     @cached_property
+    def path_or_nothing(self) -> npt.NDArray[np.object_]:
+        """object[labels + 1] of str: the path of each code, and "" at the end, which is code -1."""
+        return np.array([*self.paths, ""], object)
+
+    @cached_property
     def branches(self) -> tuple[str, ...]:
         """Every branch above a leaf, in ascending order (empty for a flat list of labels)."""
         return tuple(sorted({branch for path in self.paths for branch in ancestors(path)}))

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.case_folding import fold, folding
 from prodclf_assets.classifier.kernels import fetch, kernel, map_blocks
 
 SLOT_BITS = 22
@@ -58,12 +59,49 @@ def _word_characters() -> npt.NDArray[np.bool_]:
     return is_word
 
 
-def _codes(texts: list[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    """Code points of all texts in lower case, one after the other, and where each begins."""
-    folded = [text[:MAX_CODES].casefold() for text in texts]
-    bounds = np.zeros(len(folded) + 1, np.int64)
-    np.cumsum([len(text) for text in folded], out=bounds[1:])
-    return np.frombuffer("".join(folded).encode("utf-32-le", "surrogatepass"), np.uint32), bounds
+@kernel
+def _codes(
+    brand,
+    brand_bounds,
+    title,
+    title_bounds,
+    description,
+    description_bounds,
+    hint,
+    hint_bounds,
+    single,
+    several,
+):
+    """Code points of all texts in lower case, one after the other, and where each begins: brand and title, description, hint."""
+    rows = len(title_bounds) - 1
+    room = 2 * rows
+    for bounds in (brand_bounds, title_bounds, description_bounds, hint_bounds):
+        room += 2 * (bounds[rows] - bounds[0])
+    codes = np.empty(room, np.uint32)
+    ends = np.zeros(3 * rows + 1, np.int64)
+    at = 0
+    for i in range(rows):
+        at, left = fold(brand, brand_bounds[i], brand_bounds[i + 1], MAX_CODES, single, several, codes, at)
+        if left > 0:
+            codes[at] = 32
+            at, _ = fold(
+                title, title_bounds[i], title_bounds[i + 1], left - 1, single, several, codes, at + 1
+            )
+        ends[3 * i + 1] = at
+        at, _ = fold(
+            description,
+            description_bounds[i],
+            description_bounds[i + 1],
+            MAX_CODES,
+            single,
+            several,
+            codes,
+            at,
+        )
+        ends[3 * i + 2] = at
+        at, _ = fold(hint, hint_bounds[i], hint_bounds[i + 1], MAX_CODES, single, several, codes, at)
+        ends[3 * i + 3] = at
+    return codes[:at], ends
 
 
 @kernel
@@ -378,14 +416,11 @@ def _hash(
     products: ProductBatch, start: int, stop: int, config: TextConfig
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Hashed rows `start` to `stop`: `slots`, `counts` and `channels` of `HashedTexts`."""
-    fields: list[str] = []
-    for i in range(start, stop):
-        fields += (
-            f"{products.brand[i]} {products.title[i]}",
-            products.description[i],
-            products.subcategory[i],
-        )
-    codes, bounds = _codes(fields)
+    texts: list[npt.NDArray[np.generic]] = []
+    for name in ("brand", "title", "description", "subcategory"):
+        packed = products.packed[name]
+        texts += (packed.data, packed.bounds[start : stop + 1])
+    codes, bounds = _codes(*texts, *folding())
     slots, counts, channels = _hash_rows(
         codes, bounds, stop - start, _word_characters(), config.low, config.high
     )

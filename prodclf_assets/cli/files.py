@@ -12,8 +12,8 @@ import click
 from prodclf_assets.errors import ProdclfError, SourceError
 
 if TYPE_CHECKING:
+    from prodclf_assets.catalog.product_stream import Chunk
     from prodclf_assets.catalog.reading.mapping import SourceConfig
-    from prodclf_assets.catalog.reading.readers import SourceTable
     from prodclf_assets.catalog.reading.writers import Format, TableWriter
 
 STANDARD = "-"
@@ -43,20 +43,23 @@ def table_writer(out: str, format_: "Format") -> "AbstractContextManager[TableWr
     return open_writer(out, format_)
 
 
-def read_table(source: str, config: "SourceConfig | None", format_: "Format | None") -> "SourceTable":
-    """Read products to be scored: a source as the graph knows them, or standard input."""
-    from prodclf_assets.catalog.reading.readers import read_source
+@contextmanager
+def open_source(
+    source: str, config: "SourceConfig | None", format_: "Format | None"
+) -> "Iterator[Iterator[Chunk]]":
+    """Open products to be scored: a source as the graph knows them, or standard input."""
+    from prodclf_assets.catalog import product_stream
 
     if source != STANDARD:
-        return read_source(source, config, require_labels=False)
+        with product_stream.open_source(source, config) as chunks:
+            yield chunks
+        return
     with _standard_input_as_file(format_ or "csv") as path:
         try:
-            table = read_source(str(path), config, require_labels=False)
+            with product_stream.open_source(str(path), config, name=STANDARD_INPUT) as chunks:
+                yield chunks
         except ProdclfError as error:
             raise type(error)(str(error).replace(str(path), STANDARD_INPUT)) from error
-        faults = table.issues.table
-        faults["file"] = STANDARD_INPUT
-        return table
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,13 @@ from prodclf_assets.cli import files
 from prodclf_assets.cli.terminal import Progress, json_option, print_json, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    import pandas as pd
-
-    from prodclf_assets.catalog.reading.readers import SourceTable
+    from prodclf_assets.catalog.product_stream import Chunk
+    from prodclf_assets.catalog.reading.issues import Fault, FaultTally
     from prodclf_assets.catalog.reading.writers import Format, TableWriter
     from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.classifier.scoring.score_table import ScoreCounts
+    from prodclf_assets.classifier.scoring.score_table import ScoreCounts, Scored
 
 _PROBLEMS_SHOWN = 20
 
@@ -56,7 +56,8 @@ def score(
     """File the products of IN and write them to OUT, row by row in the same order.
 
     IN is a file, folder, glob or s3://… of CSV, CSV.GZ, JSONL or Parquet; OUT is one file, which appears only when it
-    is complete. `-` is standard input or output. IN is read whole, at about 1 GB of memory for a million rows.
+    is complete. `-` is standard input or output. CSV and Parquet are read, answered and written a part at a time, in
+    memory that does not grow with them; JSONL is read whole, at about 1 GB of memory for a million rows.
 
     The columns of IN are kept as they were. Behind them come predicted_category, confidence, decision (auto, review or
     abstain), branch (the deepest part of the path that is sure), alternatives (JSON), model_version, and issues: what
@@ -69,7 +70,8 @@ def score(
     \b
     Exit codes:
       0  done; rows with problems are reported and do not count as failure
-      1  failed, and nothing was written; or, with --strict, written but some row had a problem
+      1  failed, and OUT is as it was (what went to standard output is not all of it); or, with --strict, written
+         but some row had a problem
       2  wrong use
 
     \b
@@ -79,19 +81,28 @@ def score(
       prodclf score doubtful.csv explained.csv --explain
       cat new.csv | prodclf score - - --model 4 > filed.csv
     """
+    from prodclf_assets.lean_imports import load_arrow, load_compiler
+
+    load_arrow()
+    load_compiler()
+    from prodclf_assets.catalog.reading.issues import FaultTally
     from prodclf_assets.catalog.reading.mapping import load_source_config
-    from prodclf_assets.classifier.scoring.score_table import score_table
+    from prodclf_assets.catalog.reading.sources import no_products
+    from prodclf_assets.classifier.scoring.score_table import score_chunk
 
     started = time.monotonic()
     format_out = files.output_format(out, format_)
     mapping = load_source_config(source_config) if source_config else None
+    faults = FaultTally(_PROBLEMS_SHOWN)
     # Opened first: a place that cannot be written to is better known before a long reading than after.
-    with files.table_writer(out, format_out) as writer:
-        table = files.read_table(source, mapping, format_)
+    with files.table_writer(out, format_out) as writer, files.open_source(source, mapping, format_) as chunks:
         bundle, version = _model(ref)
-        chunks = score_table(table, bundle, version, top_k=top_k, explained=explained)
-        counts = _write(chunks, len(table.products), writer)
-    _report_problems(table)
+        answer = partial(score_chunk, bundle=bundle, model_version=version, top_k=top_k, explained=explained)
+        counts = _write(chunks, answer, writer, faults)
+        if not counts.rows:
+            raise no_products(files.STANDARD_INPUT if source == files.STANDARD else source)
+    for sentence in faults.sentences():
+        tell(sentence)
     summary = {
         **asdict(counts),
         "model_version": version,
@@ -99,47 +110,54 @@ def score(
         "seconds": round(time.monotonic() - started, 3),
     }
     if as_json:
-        issues = table.issues.to_dict(limit=_PROBLEMS_SHOWN)
-        print_json({**summary, "issues": issues}, err=out == files.STANDARD)
+        print_json({**summary, "issues": faults.to_dict()}, err=out == files.STANDARD)
     else:
         tell(_sentence(summary))
-    if strict and len(table.issues):
+    if strict and len(faults):
         raise click.exceptions.Exit(1)
 
 
 def _model(ref: str | None) -> tuple["Bundle", str]:
     """The model to score with, and the version that rows are marked with."""
     from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.registry import open_registry
+    from prodclf_assets.registry import open_follower
     from prodclf_assets.settings import get_settings
 
     settings = get_settings()
     chosen = ref or settings.model_alias
+    # One thread a call: as many chunks as there are cores are answered at once.
     if "/" in chosen or (Path(chosen) / "manifest.json").is_file():
-        bundle = Bundle.load(Path(chosen))
+        bundle = Bundle.load(Path(chosen), threads=1)
         return bundle, bundle.version
-    registry = open_registry(settings)
+    registry = open_follower(settings)
     found = registry.resolve(chosen)
-    return Bundle.load(registry.fetch(found, settings.home.resolve() / "models")), str(found.version)
+    folder = registry.fetch(found, settings.home.resolve() / "models")
+    return Bundle.load(folder, threads=1), str(found.version)
 
 
 def _write(
-    chunks: "Iterator[tuple[pd.DataFrame, ScoreCounts]]", rows: int, writer: "TableWriter"
+    chunks: "Iterator[Chunk]",
+    answer: "Callable[[Chunk], Scored]",
+    writer: "TableWriter",
+    faults: "FaultTally",
 ) -> "ScoreCounts":
-    from prodclf_assets.classifier.scoring.score_table import NOTHING_SCORED
+    """Answer and write all chunks, at once and in order."""
+    from prodclf_assets.classifier.kernels import available_cores
+    from prodclf_assets.classifier.scoring.score_table import NOTHING_SCORED, in_order
+
+    def prepared(chunk: "Chunk") -> "tuple[Any, ScoreCounts, Sequence[Fault]]":
+        scored = answer(chunk)
+        return writer.encode(scored.rows), scored.counts, scored.faults
 
     total = NOTHING_SCORED
-    progress = Progress(rows, "scored")
-    for chunk, counts in chunks:
-        writer.write(chunk)
+    progress = Progress(None, "scored")
+    for encoded, counts, wrong in in_order(prepared, chunks, available_cores()):
+        writer.put(encoded)
         total += counts
+        faults.add(wrong)
         progress(total.rows)
+    progress.end()
     return total
-
-
-def _report_problems(table: "SourceTable") -> None:
-    for sentence in table.issues.sentences(limit=_PROBLEMS_SHOWN):
-        tell(sentence)
 
 
 def _sentence(summary: dict[str, Any]) -> str:

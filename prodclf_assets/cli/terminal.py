@@ -30,14 +30,26 @@ def print_table(rows: list[Mapping[str, object]]) -> None:
 
 
 class Progress:
-    """A line that counts rows, on standard error, and only when that is a terminal."""
+    """A line that counts rows, on standard error, and only when that is a terminal.
 
-    def __init__(self, total: int, doing: str) -> None:
+    Args:
+        total: rows there are; None where that is not known until the end.
+        doing: what was done to them.
+    """
+
+    def __init__(self, total: int | None, doing: str) -> None:
+        self._of = "" if total is None else f" of {total:,}"
         self._total = total
         self._doing = doing
         self._shown = sys.stderr.isatty()
 
     def __call__(self, done: int) -> None:
-        """Show that `done` rows of the total are through; the last call ends the line."""
+        """Show that `done` rows are through; the last of a known total ends the line."""
         if self._shown:
-            click.echo(f"\r{self._doing} {done:,} of {self._total:,} rows", err=True, nl=done >= self._total)
+            ended = self._total is not None and done >= self._total
+            click.echo(f"\r{self._doing} {done:,}{self._of} rows", err=True, nl=ended)
+
+    def end(self) -> None:
+        """End the line of an unknown total."""
+        if self._shown:
+            click.echo(err=True)

@@ -23,7 +23,8 @@ class ProductClassifier(PythonModel):
         from prodclf_assets.catalog.product import ProductBatch
 
         predictions = self._bundle.predict(ProductBatch.from_frame(model_input))
-        return pd.DataFrame(predictions.to_columns(self._bundle.labels))
+        columns = predictions.to_columns(self._bundle.labels)
+        return pd.DataFrame({name: column.to_pylist() for name, column in columns.items()})
 
 
 set_model(ProductClassifier())

@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from starlette.requests import ClientDisconnect
@@ -24,6 +24,11 @@ from prodclf_serving.problems import (
     unsupported_media_type,
 )
 
+if TYPE_CHECKING:
+    from prodclf_assets.catalog.product import ProductBatch
+    from prodclf_assets.catalog.product_columns import CellFault
+    from prodclf_assets.catalog.reading.csv_reader import CsvRecords
+
 Format = Literal["json", "csv", "ndjson"]
 
 MEDIA_TYPES: dict[str, Format] = {
@@ -41,17 +46,42 @@ _MOST_LINES_A_ROW = 50
 """Lines of text that a product may have on average, blank ones included."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """The cells of a CSV body as they came, for an answer that keeps the input's columns.
+@dataclass(frozen=True, eq=False)
+class CsvBody:
+    """A CSV body in columns.
 
     Attributes:
-        header: column names, in order.
-        rows: the cells of each item, as many as the header has.
+        names: of the columns, in order.
+        records: the cells, and what is broken.
+        columns: the field of a product that a column is, and its position; as far as there is one.
     """
 
-    header: list[str]
-    rows: list[list[str]]
+    names: list[str]
+    records: "CsvRecords"
+    columns: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.records.lines)
+
+    @property
+    def broken(self) -> dict[int, str]:
+        """What was wrong with the line of a row that could be read in part, by row."""
+        return {issue.record: issue.message for issue in self.records.issues if issue.record is not None}
+
+    def products(self) -> "tuple[ProductBatch, list[CellFault]]":
+        """The rows as products, and what of them could not be used."""
+        # Here and not above: a replica that is never sent CSV does without Arrow.
+        from prodclf_assets.catalog.product_columns import products_of
+
+        return products_of({field: self.records.columns[at] for field, at in self.columns.items()}, len(self))
+
+    def product_ids(self) -> Sequence[str]:
+        """The id of each product, "" where there is none."""
+        if "product_id" not in self.columns:
+            return [""] * len(self)
+        from prodclf_assets.catalog.text.arrays import packed, text_column
+
+        return packed(text_column(self.records.columns[self.columns["product_id"]]).fill_null(""))
 
 
 @dataclass(frozen=True)
@@ -61,13 +91,11 @@ class ParsedBatch:
     Attributes:
         items: records by field name, or errors.
         lines: line of each item in the body, from 1; None for a JSON array, which has none.
-        table: the cells of a CSV body; None for other formats.
         broken: what was wrong with the line of an item that could be read in part, by its row.
     """
 
     items: list[Record | ItemError]
     lines: list[int] | None = None
-    table: Table | None = None
     broken: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -167,7 +195,11 @@ def parse_batch(body: bytes, format_: Format, charset: str, max_rows: int) -> Pa
     """
     if format_ == "json":
         return _parse_array(body, max_rows)
-    return _parse_ndjson(body, max_rows) if format_ == "ndjson" else _parse_csv(body, charset, max_rows)
+    return (
+        _parse_ndjson(body, max_rows)
+        if format_ == "ndjson"
+        else _as_batch(parse_csv(body, charset, max_rows))
+    )
 
 
 def _parse_array(body: bytes, max_rows: int) -> ParsedBatch:
@@ -204,28 +236,36 @@ def _parse_ndjson(body: bytes, max_rows: int) -> ParsedBatch:
     return ParsedBatch(items, [number for number, _ in numbered])
 
 
-def _parse_csv(body: bytes, charset: str, max_rows: int) -> ParsedBatch:
-    """Read by the reader that files are read by, which loses no row: of a broken line it keeps what is there."""
-    # Here and not above: it brings pandas, which a replica that is never sent CSV does without.
-    from prodclf_assets.catalog.reading.csv_reader import read_csv
+def parse_csv(body: bytes, charset: str, max_rows: int) -> CsvBody:
+    """Read by the reader that files are read by, which loses no row: of a broken line it keeps what is there.
+
+    Raises:
+        ProblemError: 400 when the body cannot be read, 413 when it holds more than `max_rows` products, 422 when no column
+            is a title, or there are too many.
+    """
+    from prodclf_assets.catalog.reading.csv_reader import read_csv_columns
 
     _refuse_endless(body, max_rows)
     try:
-        records = read_csv(_as_utf8(body, charset), MOST_COLUMNS)
+        names, records = read_csv_columns(_as_utf8(body, charset), MOST_COLUMNS)
     except SourceError as error:
         raise ProblemError(422, "too-many-columns", str(error), {"limit_columns": MOST_COLUMNS}) from error
-    header = [str(name) for name in records.frame.columns]
-    if not header:
+    if not names:
         raise malformed_body("the CSV body is empty; its first line must name the columns, title among them")
-    columns = _column_map(header)
+    columns = _column_map(names)
     if len(records.lines) > max_rows:
         raise batch_too_large(len(records.lines), max_rows)
-    cells = [records.frame[name].astype(object).where(records.frame[name].notna(), None) for name in header]
-    rows = list(zip(*(column.tolist() for column in cells), strict=True))
-    items: list[Record | ItemError] = [{field: row[at] for field, at in columns} for row in rows]
-    broken = {issue.record: issue.message for issue in records.issues if issue.record is not None}
-    table = Table(header, [["" if cell is None else cell for cell in row] for row in rows])
-    return ParsedBatch(items, records.lines.tolist(), table, broken)
+    return CsvBody(names, records, columns)
+
+
+def _as_batch(table: CsvBody) -> ParsedBatch:
+    """The rows one by one, for answers that are not CSV."""
+    fields = list(table.columns)
+    cells = [table.records.columns[at].to_pylist() for at in table.columns.values()]
+    items: list[Record | ItemError] = [
+        dict(zip(fields, row, strict=True)) for row in zip(*cells, strict=True)
+    ]
+    return ParsedBatch(items, table.records.lines.tolist(), table.broken)
 
 
 def _as_utf8(body: bytes, charset: str) -> bytes:
@@ -241,7 +281,7 @@ def _as_utf8(body: bytes, charset: str) -> bytes:
         ) from error
 
 
-def _column_map(header: list[str]) -> list[tuple[str, int]]:
+def _column_map(header: list[str]) -> dict[str, int]:
     """Which column of a CSV file is which field, by the same inference as for files.
 
     Raises:
@@ -252,7 +292,7 @@ def _column_map(header: list[str]) -> list[tuple[str, int]]:
     except ProdclfError as error:
         raise ProblemError(422, "no-title-column", str(error), {"columns": header[:100]}) from error
     positions = {name: at for at, name in enumerate(header)}
-    return [(field, positions[name]) for field, name in config.columns.items()]
+    return {field: positions[name] for field, name in config.columns.items()}
 
 
 def _as_item(row: int, value: Any, line: int | None) -> Record | ItemError:

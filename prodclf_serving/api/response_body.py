@@ -10,9 +10,10 @@ import orjson
 
 from prodclf_assets.catalog.columns import PATH_SEPARATOR, PRODUCT_COLUMNS
 from prodclf_assets.catalog.product import Record
-from prodclf_serving.api.request_body import MEDIA_TYPES, Format, ParsedBatch
+from prodclf_assets.catalog.product_columns import CellFault
+from prodclf_serving.api.request_body import MEDIA_TYPES, CsvBody, Format, ParsedBatch
 from prodclf_serving.inference.loaded_model import LoadedModel
-from prodclf_serving.inference.predictor import Answer
+from prodclf_serving.inference.predictor import Answer, Call
 from prodclf_serving.problems import ItemError
 
 ANSWER_MEDIA_TYPES: dict[Format, str] = {
@@ -109,9 +110,60 @@ def _entry(batch: AnsweredBatch, item: Record | ItemError, outcome: Answer | Ite
     return entry
 
 
+def render_table(
+    table: CsvBody, faults: Sequence[CellFault], calls: Sequence[Call], model: LoadedModel
+) -> bytes:
+    """The table that `prodclf score` would write, for a CSV body.
+
+    Args:
+        table: the body.
+        faults: what of its products could not be used.
+        calls: the answers, call after call.
+        model: what answered.
+    """
+    # Here and not above: a replica that is never sent CSV does without Arrow.
+    import pyarrow as pa
+
+    from prodclf_assets.catalog.reading.csv_text import csv_header, csv_rows
+    from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS, renamed_columns
+
+    renamed = renamed_columns(table.names)
+    header = csv_header([*(renamed.get(name, name) for name in table.names), *SCORE_COLUMNS])
+    if not calls:
+        return header
+    parts = [pa.table(call.predictions.to_columns(model.bundle.labels)) for call in calls]
+    answers = pa.concat_tables(parts).combine_chunks()
+    added = {
+        **dict(zip(answers.column_names, answers.columns, strict=True)),
+        "model_version": pa.array([model.version] * len(table), pa.large_string()),
+        "issues": pa.array(_issues(table, faults, calls), pa.large_string()),
+    }
+    columns = [*table.records.columns, *(added[name] for name in SCORE_COLUMNS)]
+    rows = csv_rows(pa.table(columns, names=[str(at) for at in range(len(columns))]))
+    return header + memoryview(rows)
+
+
+def _issues(table: CsvBody, faults: Sequence[CellFault], calls: Sequence[Call]) -> list[str]:
+    """What is wrong with each row, as sentences; of one without a title only what took it away."""
+    said: dict[int, list[str]] = {row: [message] for row, message in table.broken.items()}
+    untitled = set()
+    for fault in faults:
+        if fault.kind == "no title":
+            untitled.add(fault.row)
+            said[fault.row] = [table.broken.get(fault.row, fault.message)]
+        else:
+            said.setdefault(fault.row, []).append(fault.message)
+    texts: list[str] = []
+    for call in calls:
+        texts += [call.degraded_reason or ""] * len(call.batch)
+    for row, messages in said.items():
+        degraded = [texts[row]] if texts[row] and row not in untitled else []
+        texts[row] = "; ".join([*messages, *degraded])
+    return texts
+
+
 def _csv(batch: AnsweredBatch) -> bytes:
-    """The table that `prodclf score` would write."""
-    # Here and not above: it brings pandas, which a replica that is never asked for CSV does without.
+    """The table that `prodclf score` would write, for a body that is none."""
     from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS, renamed_columns
 
     header, rows = _input_cells(batch)
@@ -143,10 +195,7 @@ def _answer_cells(outcome: Answer | ItemError, version: str) -> list[Any]:
 
 
 def _input_cells(batch: AnsweredBatch) -> tuple[list[str], Sequence[Sequence[Any]]]:
-    """The columns to repeat: those of a CSV body, or the product's fields that a JSON body used."""
-    table = batch.parsed.table
-    if table is not None:
-        return table.header, table.rows
+    """The columns to repeat: the product's fields that the body used."""
     records = [item if isinstance(item, dict) else {} for item in batch.parsed.items]
     header = [name for name in PRODUCT_COLUMNS if any(name in record for record in records)]
     return header, [[_cell(record.get(name)) for name in header] for record in records]

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Generic, TypeVar, cast
 
 from prodclf_serving.inference.worker_queue import Answer, Item, Job, JobResult, Model, WorkerQueue, deliver
@@ -95,17 +96,47 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         """Answer `items` with `model`."""
         if 0 < len(items) <= min(_SHORT_ROWS, self._max_rows):
             return await self._enqueue(self._short, model, items)
-        size = min(self._max_rows, max(1, -(-len(items) // self._parts_at_once)))
-        answers: list[Answer] = []
+        parts = self._in_turn(
+            len(items), lambda start, stop: self._enqueue(self._long, model, items[start:stop])
+        )
+        return [answer for part in await parts for answer in part]
+
+    async def in_parts(
+        self,
+        rows: int,
+        work: Callable[[int, int], Result],
+        rescue: Callable[[int, int, Exception | None], Result],
+    ) -> list[Result]:
+        """Run a call over consecutive parts of some rows, as `submit` does over items.
+
+        Args:
+            rows: how many there are.
+            work: handles rows from one position up to another.
+            rescue: does it where `work` fails with the error given, or takes longer than the budget (no error).
+        """
+        queue = self._short if rows <= _SHORT_ROWS else self._long
+
+        def enqueue(start: int, stop: int) -> "asyncio.Future[list[Answer]]":
+            alone = cast(Callable[[], Answer], partial(work, start, stop))
+            instead = cast(Callable[[Exception | None], Answer], partial(rescue, start, stop))
+            return self._enqueue(queue, cast(Model, None), (), alone, instead)
+
+        return [cast(Result, found) for (found,) in await self._in_turn(rows, enqueue)]
+
+    async def _in_turn(
+        self, rows: int, enqueue: "Callable[[int, int], asyncio.Future[list[Answer]]]"
+    ) -> list[list[Answer]]:
+        """Enqueue parts of some rows, and no more of them than can run at once: what else waits is to get in between."""
+        size = min(self._max_rows, max(1, -(-rows // self._parts_at_once)))
+        answers: list[list[Answer]] = []
         running: deque[asyncio.Future[list[Answer]]] = deque()
         try:
-            for start in range(0, len(items), size):
-                # No more than can run at once: what else waits is to get in between.
+            for start in range(0, rows, size):
                 if len(running) == self._parts_at_once:
-                    answers += await running.popleft()
-                running.append(self._enqueue(self._long, model, items[start : start + size]))
+                    answers.append(await running.popleft())
+                running.append(enqueue(start, min(start + size, rows)))
             while running:
-                answers += await running.popleft()
+                answers.append(await running.popleft())
         finally:
             for part in running:
                 part.cancel()
@@ -140,9 +171,10 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         model: Model,
         items: Sequence[Item],
         alone: Callable[[], Answer] | None = None,
+        rescue: Callable[[Exception | None], Answer] | None = None,
     ) -> "asyncio.Future[list[Answer]]":
         loop = asyncio.get_running_loop()
-        job: Job[Model, Item, Answer] = Job(model, items, loop.create_future(), alone)
+        job: Job[Model, Item, Answer] = Job(model, items, loop.create_future(), alone, rescue)
         queue.add(job)
         if queue is not self._short:
             queue.wake()
@@ -191,6 +223,9 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         outcomes: list[JobResult[Answer]] = []
         for job in jobs:
             try:
+                if job.rescue is not None:
+                    outcomes.append([job.rescue(error)])
+                    continue
                 if job.alone is not None:
                     raise error or overloaded(_RETRY_AFTER_SECONDS)
                 if self._fallback is None:

@@ -59,6 +59,14 @@ class Answer:
     row: int = field(default=0, compare=False)
 
 
+def answer_batch(
+    model: LoadedModel, batch: ProductBatch, top_k: int, without_ranker: str | None = None
+) -> Call:
+    """Classify products in one vectorised call; arguments as for `answer_records`."""
+    predict = model.bundle.predict if without_ranker is None else model.bundle.predict_without_ranker
+    return Call(batch, predict(batch, top_k), without_ranker or model.degraded_reason)
+
+
 def answer_records(
     model: LoadedModel, records: Sequence[Record], top_k: int, without_ranker: str | None = None
 ) -> list[Answer]:
@@ -77,9 +85,8 @@ def answer_records(
     by_row: dict[int, list[FieldIssue]] = {}
     for issue in issues:
         by_row.setdefault(issue.row, []).append(issue)
-    predict = model.bundle.predict if without_ranker is None else model.bundle.predict_without_ranker
-    predictions = predict(batch, top_k)
-    call = Call(batch, predictions, without_ranker or model.degraded_reason)
+    call = answer_batch(model, batch, top_k, without_ranker)
+    predictions = call.predictions
     labels = model.bundle.labels
     confidences = predictions.confidence.tolist()
     top_labels = predictions.top_labels.tolist()

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.classifier.calibration.thresholds import DECISIONS, Decision
 from prodclf_serving.inference.loaded_model import LoadedModel
-from prodclf_serving.inference.predictor import Answer
+from prodclf_serving.inference.predictor import Answer, Call
 from prodclf_serving.metrics.live_drift import LiveReport
 from prodclf_serving.model.holder import RefreshResult
 from prodclf_serving.recording.prediction_log import WriteResult
@@ -113,11 +113,15 @@ class ServingMetrics:
         for kind, count in ((next(kinds), 1),) if len(answers) == 1 else Tally(kinds).items():
             if kind is None:
                 continue
-            decision, category, degraded = kind
-            self._decided[decision].inc(count)
-            self._category(category).inc(count)
-            if degraded:
-                self._degraded.labels(self._replica).inc(count)
+            self._count(*kind, count)
+
+    def calls(self, calls: Sequence[Call]) -> None:
+        """Count the answers of one request that came in columns."""
+        for call in calls:
+            found = Tally(zip(call.predictions.decision, call.predictions.category, strict=True))
+            for (decision, category), count in found.items():
+                if category:  # without one there was no title: no answer
+                    self._count(decision, category, call.degraded_reason is not None, count)
 
     def item_errors(self, count: int) -> None:
         """Count products that could not be classified."""
@@ -157,6 +161,12 @@ class ServingMetrics:
         self._waiting.labels(self._replica).set(state.prediction_log_waiting)
         self._show_drift(state.drift)
         return generate_latest(self._registry)
+
+    def _count(self, decision: Decision, category: str, degraded: bool, count: int) -> None:
+        self._decided[decision].inc(count)
+        self._category(category.partition(PATH_SEPARATOR)[0]).inc(count)
+        if degraded:
+            self._degraded.labels(self._replica).inc(count)
 
     def _show_drift(self, found: LiveReport | None) -> None:
         for gauge in (self._drift_effect, self._drift_threshold, self._drifted):

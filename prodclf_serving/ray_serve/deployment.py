@@ -11,17 +11,11 @@ from ray.serve import Application
 from ray.serve.schema import LoggingConfig
 
 from prodclf_assets.errors import ProdclfError
+from prodclf_assets.lean_imports import UNUSED, load_arrow, load_compiler, without
 from prodclf_assets.settings import get_settings
 from prodclf_serving.ray_serve.bypass import RayBypass
-from prodclf_serving.ray_serve.imports import (
-    UNUSED,
-    freeze,
-    load_arrow,
-    load_compiler,
-    return_freed_memory,
-    without,
-)
 from prodclf_serving.ray_serve.internals import forget_lost_connections
+from prodclf_serving.ray_serve.memory import freeze, return_freed_memory
 from prodclf_serving.settings import ServiceConfig, ServingSettings, get_serving_settings
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from types import FrameType
 from typing import Any
 
 from prodclf_assets.errors import ProdclfError
+from prodclf_assets.lean_imports import without
 from prodclf_assets.ray_node.node import quiet_about_agents, small_node
 from prodclf_serving.api.middleware.api_keys import read_keys
 from prodclf_serving.haproxy.ingress import PIDS, find_haproxy, finish_haproxy
 from prodclf_serving.haproxy.watchdog import Watchdog
 from prodclf_serving.ray_serve import worker
 from prodclf_serving.ray_serve.environment import ray_environment
-from prodclf_serving.ray_serve.imports import without
 from prodclf_serving.ray_serve.internals import controller_is_up, tell_replicas
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 

@@ -6,7 +6,7 @@ One of them becomes Ray Serve's controller, which would start three processes at
 import runpy
 import sys
 
-from prodclf_serving.ray_serve.imports import without
+from prodclf_assets.lean_imports import without
 from prodclf_serving.ray_serve.internals import delay_fallback_proxy, worker_program
 
 if __name__ == "__main__":

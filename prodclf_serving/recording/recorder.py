@@ -5,8 +5,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, MAX_ID_CHARS, Record, product_id_of
@@ -36,6 +39,20 @@ class _Answered(NamedTuple):
     answers: Sequence[Answer]
 
 
+class _AnsweredBatch(NamedTuple):
+    """One request's answers in columns.
+
+    Attributes:
+        product_ids: of the products of all calls, one call after the other.
+    """
+
+    time: float
+    request_id: str
+    model: LoadedModel
+    product_ids: Sequence[str]
+    calls: Sequence[Call]
+
+
 class _Row(NamedTuple):
     request: _Answered
     record: Record
@@ -57,7 +74,8 @@ class Recorder:
     def __init__(self, sinks: Sequence[Sink], on_dropped: Callable[[int], None] = lambda rows: None) -> None:
         self._sinks = sinks
         self._on_dropped = on_dropped
-        self._queue: deque[_Answered] = deque()
+        self._queue: deque[_Answered | _AnsweredBatch] = deque()
+        self._batches: deque[_AnsweredBatch] = deque()  # of the thread alone
         # Two counters, one written by each side, so that neither has to lock.
         self._added = 0
         self._taken = 0
@@ -91,18 +109,44 @@ class Recorder:
             records: the products as they came.
             answers: one for each product, in order.
         """
+        self._add(_Answered(time.time(), request_id, model, records, answers), len(answers))
+
+    def add_calls(
+        self, request_id: str, model: LoadedModel, product_ids: Sequence[str], calls: Sequence[Call]
+    ) -> None:
+        """The same of products in columns.
+
+        Args:
+            request_id: id of the request.
+            model: what answered.
+            product_ids: the id of each product, "" where it has none.
+            calls: over parts of the products, in order.
+        """
+        self._add(_AnsweredBatch(time.time(), request_id, model, product_ids, calls), len(product_ids))
+
+    def _add(self, answered: _Answered | _AnsweredBatch, rows: int) -> None:
         if self._added - self._taken > _MAX_ROWS:
-            self._on_dropped(len(answers))
+            self._on_dropped(rows)
             return
-        self._added += len(answers)
-        self._queue.append(_Answered(time.time(), request_id, model, records, answers))
+        self._added += rows
+        self._queue.append(answered)
 
     def collect(self) -> None:
         """Hand on what is queued now."""
         for _, same_model in itertools.groupby(self._rows(), key=lambda row: id(row.request.model)):
             while chunk := list(itertools.islice(same_model, _CHUNK_ROWS)):
-                self._hand_on(chunk)
-                time.sleep(0)  # lets go of the interpreter lock
+                self._hand_on(chunk[0].request.model, len(chunk), partial(_table, chunk))
+        while self._batches:
+            self._collect_batch(self._batches.popleft())
+
+    def _collect_batch(self, batch: _AnsweredBatch) -> None:
+        first = 0
+        for call in batch.calls:
+            rows = np.flatnonzero(~call.batch.packed["title"].blank)
+            for start in range(0, len(rows), _CHUNK_ROWS):
+                some = rows[start : start + _CHUNK_ROWS].tolist()
+                self._hand_on(batch.model, len(some), partial(_call_table, batch, call, some, first))
+            first += len(call.batch)
 
     def _run(self) -> None:
         while not self._stop.wait(_COLLECT_SECONDS):
@@ -110,31 +154,32 @@ class Recorder:
         self.collect()
 
     def _rows(self) -> Iterator[_Row]:
-        """The answered products of what is queued now, one by one; those without an answer are left out."""
+        """The answered products of what is queued now, one by one; those without an answer, and batches, are left out."""
         for _ in range(len(self._queue)):
             request = self._queue.popleft()
+            if isinstance(request, _AnsweredBatch):
+                self._batches.append(request)
+                self._taken += len(request.product_ids)
+                continue
             for record, answer in zip(request.records, request.answers, strict=True):
                 if answer.call is not None and answer.error is None:
                     yield _Row(request, record, answer, answer.call)
             self._taken += len(request.answers)
 
-    def _hand_on(self, rows: list[_Row]) -> None:
+    def _hand_on(self, model: LoadedModel, rows: int, make: "Callable[[], pa.Table]") -> None:
         try:
-            table = _table(rows)
+            table = make()
             for sink in self._sinks:
-                sink(rows[0].request.model, table)
+                sink(model, table)
         except Exception as error:
             # Whatever is wrong with these, the next ones are to be recorded. No traceback: it could show a title.
-            self._on_dropped(len(rows))
-            logger.error("%d answers could not be recorded: %s", len(rows), type(error).__name__)
+            self._on_dropped(rows)
+            logger.error("%d answers could not be recorded: %s", rows, type(error).__name__)
+        time.sleep(0)  # lets go of the interpreter lock
 
 
 def _table(rows: Sequence[_Row]) -> "pa.Table":
     """Rows with the columns of the prediction log."""
-    import numpy as np
-    import pyarrow as pa
-
-    schema = schema_of(PREDICTION_LOG)
     places = [(row.call.batch, row.answer.row) for row in rows]
     texts = {name: [getattr(batch, name)[at] or None for batch, at in places] for name in BATCH_TEXT_COLUMNS}
     numbers = {name: np.array([getattr(batch, name)[at] for batch, at in places]) for name in NUMERIC_COLUMNS}
@@ -153,6 +198,33 @@ def _table(rows: Sequence[_Row]) -> "pa.Table":
         "familiarity": [row.call.predictions.familiarity[row.answer.row] for row in rows],
         "degraded": [row.call.degraded_reason is not None for row in rows],
     }
+    return _as_table(columns)
+
+
+def _call_table(batch: _AnsweredBatch, call: Call, rows: list[int], first: int) -> "pa.Table":
+    """Rows of a call with the columns of the prediction log; `first` is the place of the call's first in the request."""
+    found = call.predictions
+    columns: dict[str, Any] = {
+        "time": [int(batch.time * 1e6)] * len(rows),
+        "request_id": [batch.request_id[:MAX_ID_CHARS]] * len(rows),
+        "model_version": [batch.model.version] * len(rows),
+        "product_id": [batch.product_ids[first + row][:MAX_ID_CHARS] or None for row in rows],
+        **{name: [getattr(call.batch, name)[row] or None for row in rows] for name in BATCH_TEXT_COLUMNS},
+        **{name: getattr(call.batch, name)[rows] for name in NUMERIC_COLUMNS},
+        "predicted_category": [found.category[row] for row in rows],
+        "confidence": found.confidence[rows],
+        "decision": [found.decision[row] for row in rows],
+        "branch": [found.branch[row] for row in rows],
+        "familiarity": found.familiarity[rows],
+        "degraded": [call.degraded_reason is not None] * len(rows),
+    }
+    return _as_table(columns)
+
+
+def _as_table(columns: Mapping[str, Any]) -> "pa.Table":
+    import pyarrow as pa
+
+    schema = schema_of(PREDICTION_LOG)
     # `from_pandas` makes NaN null.
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
     return pa.table(arrays, schema=schema)

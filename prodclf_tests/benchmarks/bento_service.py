@@ -21,5 +21,6 @@ class Classifier:
     def predict(self, products: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The categories of some products."""
         predictions = self.bundle.predict(ProductBatch.from_records(products)[0])
-        columns = predictions.to_columns(self.bundle.labels)
+        arrays = predictions.to_columns(self.bundle.labels)
+        columns = {name: array.to_pylist() for name, array in arrays.items()}
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prodclf_assets.catalog.category_sets import categories_of
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.bundle import FORMAT_VERSION, MANIFEST, Bundle, read_manifest
+from prodclf_assets.catalog.text.packed import PackedTexts
+from prodclf_assets.classifier.bundle import FORMAT_VERSION, MANIFEST, Bundle, _has_letter, read_manifest
 from prodclf_assets.classifier.calibration.thresholds import NEVER, Thresholds
 from prodclf_assets.classifier.predictions import Predictions
 from prodclf_assets.classifier.training.training import TrainingConfig, data_hash
@@ -394,3 +397,9 @@ def test_no_products_no_answers(trained_bundle: Bundle) -> None:
     assert found.category == found.decision == found.branch == []
     assert found.confidence.shape == (0,)
     assert found.top_labels.shape == (0, 5)
+
+
+@given(st.lists(st.text(st.characters() | st.sampled_from("12 _-½Ⅳ٣aZ"), max_size=4)))
+def test_a_letter_is_what_python_takes_for_one(titles: list[str]) -> None:
+    letters = [any(c.isalnum() and not c.isdecimal() for c in title) for title in titles]
+    assert _has_letter(PackedTexts.of(titles)).tolist() == letters

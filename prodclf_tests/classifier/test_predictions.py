@@ -1,8 +1,11 @@
 import json
 
 import numpy as np
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
 
-from prodclf_assets.classifier.predictions import Predictions
+from prodclf_assets.classifier.predictions import Predictions, alternatives
 
 
 def test_columns_list_alternatives_as_json() -> None:
@@ -17,15 +20,15 @@ def test_columns_list_alternatives_as_json() -> None:
     )
     columns = predictions.to_columns(["Brot", "Tee > Grün"])
     assert list(columns) == ["predicted_category", "confidence", "decision", "branch", "alternatives"]
-    assert columns["predicted_category"] == columns["branch"] == ["Tee > Grün", ""]
-    assert columns["confidence"] == [0.75, 0.0]
-    assert columns["decision"] == ["auto", "abstain"]
-    assert json.loads(columns["alternatives"][0]) == [
+    assert columns["predicted_category"].to_pylist() == columns["branch"].to_pylist() == ["Tee > Grün", ""]
+    assert columns["confidence"].to_pylist() == [0.75, 0.0]
+    assert columns["decision"].to_pylist() == ["auto", "abstain"]
+    assert json.loads(columns["alternatives"][0].as_py()) == [
         {"category": "Tee > Grün", "probability": 0.75},
         {"category": "Brot", "probability": 0.125},
     ]
-    assert columns["alternatives"][1] == "[]"
-    assert "Grün" in columns["alternatives"][0]
+    assert columns["alternatives"][1].as_py() == "[]"
+    assert "Grün" in columns["alternatives"][0].as_py()
 
 
 def test_no_predictions_give_empty_columns() -> None:
@@ -38,5 +41,25 @@ def test_probabilities_survive_json_to_the_last_bit() -> None:
     predictions = Predictions(
         ["a"], drawn[:, 0], ["review"], [""], np.zeros((1, 50), np.int32), drawn, np.ones(1)
     )
-    texts = json.loads(predictions.to_columns(["a"])["alternatives"][0])
+    texts = json.loads(predictions.to_columns(["a"])["alternatives"][0].as_py())
     assert [item["probability"] for item in texts] == drawn[0].tolist()
+
+
+LABELS = ["Brot", 'Tee > "Grün"', "日本\\", "a\nb"]
+ROWS = st.integers(0, 4).flatmap(
+    lambda k: st.lists(
+        st.lists(st.tuples(st.integers(-1, 3), st.floats(0, 1) | st.floats()), min_size=k, max_size=k)
+    )
+)
+
+
+@given(ROWS)
+def test_alternatives_are_what_orjson_writes(rows: list[list[tuple[int, float]]]) -> None:
+    width = len(rows[0]) if rows else 0
+    codes = np.array([[code for code, _ in row] for row in rows], np.int32).reshape(len(rows), width)
+    shares = np.array([[share for _, share in row] for row in rows]).reshape(len(rows), width)
+    expected = [
+        orjson.dumps([{"category": LABELS[c], "probability": p} for c, p in row if c >= 0]).decode()
+        for row in rows
+    ]
+    assert alternatives(LABELS, codes, shares) == expected

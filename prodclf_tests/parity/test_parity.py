@@ -11,13 +11,14 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
-from prodclf_assets.catalog.reading.readers import read_source
+from prodclf_assets.catalog.product_stream import open_source
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.scoring.score_table import score_table
+from prodclf_assets.classifier.scoring.score_table import score_chunk
 from prodclf_tests.serving.live import LiveService, wait_for
 
 ROWS = 200
@@ -62,9 +63,10 @@ def scored(products, tmp_path_factory, trained_bundle_folder) -> pd.DataFrame:
     """What `prodclf score` writes for the products as a CSV file."""
     path = tmp_path_factory.mktemp("parity") / "products.csv"
     path.write_bytes(_as_csv(products))
-    table = read_source(str(path), None, require_labels=False)
     bundle = Bundle.load(trained_bundle_folder)
-    return pd.concat([chunk for chunk, _ in score_table(table, bundle, "1")], ignore_index=True)
+    with open_source(str(path)) as chunks:
+        answered = [score_chunk(chunk, bundle, "1").rows for chunk in chunks]
+    return pa.concat_tables(answered).to_pandas()
 
 
 def _as_csv(products: list[dict[str, str]]) -> bytes:

@@ -40,7 +40,8 @@ def products() -> pd.DataFrame:
 
 def expected(bundle: Path, products: pd.DataFrame) -> pd.DataFrame:
     loaded = Bundle.load(bundle)
-    return pd.DataFrame(loaded.predict(ProductBatch.from_frame(products)).to_columns(loaded.labels))
+    columns = loaded.predict(ProductBatch.from_frame(products)).to_columns(loaded.labels)
+    return pd.DataFrame({name: column.to_pylist() for name, column in columns.items()})
 
 
 def test_a_fresh_process_answers_as_the_bundle_does(

@@ -17,16 +17,14 @@ import pandas as pd
 from prodclf_assets.catalog.reading.assembly import assemble_products
 from prodclf_assets.catalog.reading.issues import IssueLog, RowIssues, RowOrigins
 from prodclf_assets.catalog.reading.line_numbers import LineRuns, runs_of
-from prodclf_assets.catalog.reading.mapping import SourceConfig
+from prodclf_assets.catalog.reading.mapping import SourceConfig, fitting_config
 from prodclf_assets.catalog.reading.readers import (
     check_files,
     check_labelled,
-    fitting_config,
-    no_products,
     understand,
 )
 from prodclf_assets.catalog.reading.records import Records, read_records
-from prodclf_assets.catalog.reading.sources import ListedFile, found_files, listed_files
+from prodclf_assets.catalog.reading.sources import ListedFile, found_files, listed_files, no_products
 from prodclf_assets.errors import SourceError
 
 _ISSUES_KEPT: Final = 20

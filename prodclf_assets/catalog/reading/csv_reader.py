@@ -1,28 +1,35 @@
-"""CSV as it is found: fast when the file is sound, line by line when it is not, and never a row lost."""
+"""CSV as it is found: fast where the file is sound, line by line where it is not, and never a row lost."""
 
 import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from prodclf_assets.catalog.reading.issues import FileIssue
-from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import SourceError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DELIMITERS = ",;\t|"
 _NO_DELIMITER = "\x1f"
-_BLOCK = 8 << 20
 _LONGEST_HEADER = 1 << 20
 _LONE_RETURN = re.compile(r"\r(?!\n)")
+_OPEN_QUOTE = "unexpected end of data"
+"""What `csv` says of a quote that is open where the lines end."""
+_FIRST_BYTES = 1 << 16
+"""Text whose records come first: what waits for them need not wait for a whole block."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +42,22 @@ class Records:
         issues: what was wrong; records with a broken line have an issue of that kind.
     """
 
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
+    lines: npt.NDArray[np.int64]
+    issues: list[FileIssue]
+
+
+@dataclass(frozen=True, eq=False)
+class CsvRecords:
+    """Consecutive records of a CSV file, as they are.
+
+    Attributes:
+        columns: the cells, a column each; null where a line was cut short.
+        lines: line of the file at which each record begins, from 1.
+        issues: lines that are broken; `record` counts from the first of these records.
+    """
+
+    columns: list[pa.LargeStringArray]
     lines: npt.NDArray[np.int64]
     issues: list[FileIssue]
 
@@ -48,18 +70,114 @@ def read_csv(data: bytes, most_columns: int | None = None) -> Records:
     Raises:
         SourceError: the header names more than `most_columns`, each of which takes about a millisecond and 2 kB.
     """
-    delimiter = _delimiter(data)
-    header, body_line = _header(data, delimiter)
-    if most_columns is not None and len(header) > most_columns:
+    names, records = read_csv_columns(data, most_columns)
+    return Records(_frame(records.columns, names), records.lines, records.issues)
+
+
+def read_csv_columns(data: bytes, most_columns: int | None = None) -> tuple[list[str], CsvRecords]:
+    """The same as the names of the columns and the records.
+
+    Raises:
+        SourceError: as for `read_csv`.
+    """
+    file = CsvFile([data])
+    width = len(file.names)
+    if most_columns is not None and width > most_columns:
         raise SourceError(
-            f"the header names {len(header):,} columns, the limit is {most_columns}; leave out what is not needed"
+            f"the header names {width:,} columns, the limit is {most_columns}; leave out what is not needed"
         )
-    names = _unique_names(header)
-    table = _read_sound(data, delimiter, len(names)) if body_line == 1 else None
-    if table is not None:
-        lines = np.arange(2, table.num_rows + 2)
-        return Records(_frame(table.columns, names), lines, [])
-    return _read_line_by_line(data, delimiter, names, body_line)
+    return file.names, joined_records(list(file), width)
+
+
+def joined_records(parts: Sequence[CsvRecords], width: int) -> CsvRecords:
+    """Records of one file that follow one another, as one.
+
+    Args:
+        parts: the records.
+        width: how many columns there are.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    issues: list[FileIssue] = []
+    first = 0
+    for part in parts:
+        issues += [replace(issue, record=first + (issue.record or 0)) for issue in part.issues]
+        first += len(part.lines)
+    nothing = pa.array([], pa.large_string())
+    return CsvRecords(
+        [pa.concat_arrays([nothing, *(part.columns[i] for part in parts)]) for i in range(width)],
+        np.concatenate([np.empty(0, np.int64), *(part.lines for part in parts)]),
+        issues,
+    )
+
+
+class CsvFile:
+    """A CSV file that comes block by block: `read_csv` of all of it, some records at a time."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        """Begin to read.
+
+        Args:
+            blocks: UTF-8 text; each ends with a line, but for the last. The first one has the header, and enough lines
+                to tell what separates fields.
+        """
+        self._blocks = iter(blocks)
+        first = next(self._blocks, b"")
+        # In a file that has other line ends too, a carriage return alone is white space.
+        self._end = b"\n" if b"\n" in first else b"\r"
+        self._delimiter = _delimiter(first)
+        header, self._body = _header(_lines(first[:_LONGEST_HEADER], self._end), self._delimiter)
+        self.names = _unique_names(header)
+        self._text = first[_size_of_lines(first, self._body, self._end) :]
+
+    def __iter__(self) -> Iterator[CsvRecords]:
+        """Yield the records in their order, those of a block together; once."""
+        line, pending = self._body, b""
+        first = self._text.find(self._end, _FIRST_BYTES) + 1
+        texts = (self._text[:first], self._text[first:])
+        for text, last in _with_last(chain((text for text in texts if text), self._blocks)):
+            records, pending, line = self._cut(pending + text, line, last)
+            yield records
+
+    def _cut(self, text: bytes, line: int, last: bool) -> tuple[CsvRecords, bytes, int]:
+        """Cut a text into records.
+
+        Args:
+            text: lines that begin with a record.
+            line: of the file, from 0, at which they begin.
+            last: whether the file ends with them; if not, the end may be the start of a record over several lines.
+
+        Returns:
+            the records, the text that is left, and the line at which that begins.
+        """
+        columns = _read_sound(text, self._delimiter, len(self.names))
+        if columns is None:
+            lines = _lines(text, self._end)
+            records, left = _read_line_by_line(lines, self._delimiter, len(self.names), line, last)
+            return records, "".join(lines[left:]).encode(), line + left
+        rows = len(columns[0]) if columns else 0
+        return CsvRecords(columns, np.arange(line + 1, line + rows + 1), []), b"", line + rows
+
+
+def _with_last(items: Iterable[T]) -> Iterator[tuple[T, bool]]:
+    """Yield items, and whether each is the last one."""
+    waiting: list[T] = []
+    for item in items:
+        if waiting:
+            yield waiting.pop(), False
+        waiting.append(item)
+    for item in waiting:
+        yield item, True
+
+
+def _size_of_lines(data: bytes, lines: int, end: bytes) -> int:
+    """How many bytes the first lines have."""
+    size = 0
+    for _ in range(lines):
+        size = data.find(end, size) + 1
+        if not size:
+            return len(data)
+    return size
 
 
 def _delimiter(data: bytes) -> str:
@@ -76,9 +194,8 @@ def _delimiter(data: bytes) -> str:
     return max(marks, key=fitness) if marks else _NO_DELIMITER
 
 
-def _header(data: bytes, delimiter: str) -> tuple[list[str], int]:
+def _header(lines: list[str], delimiter: str) -> tuple[list[str], int]:
     """Return the header's fields and the 0-based line at which the records begin."""
-    lines = _lines(data[:_LONGEST_HEADER])
     for _, end, fields, _ in _records(lines, 0, delimiter, width=sys.maxsize):
         if any(field.strip() for field in fields):
             return [field.strip() for field in fields], end
@@ -100,17 +217,19 @@ def _unique_names(header: list[str]) -> list[str]:
     return list(names)
 
 
-def _read_sound(data: bytes, delimiter: str, width: int) -> pa.Table | None:
+def _read_sound(data: bytes, delimiter: str, width: int) -> list[pa.LargeStringArray] | None:
     """Read with Arrow; None unless every line is one record, which is when Arrow and line numbers can be trusted."""
     last_line = data[data.rfind(b"\n", 0, -1) + 1 :]
-    if last_line.count(b'"') % 2:
-        # Arrow closes a quote that the end of the file leaves open, without a word.
+    if last_line.count(b'"') % 2 or data.count(b"\r") != data.count(b"\r\n") or not width:
+        # Arrow closes a quote that the end leaves open, without a word, and takes a lone return for a line end.
         return None
     ids = [str(i) for i in range(width)]
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data),
-            read_options=pyarrow.csv.ReadOptions(column_names=ids, skip_rows=1, block_size=_BLOCK),
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=ids, block_size=len(data) + 1, use_threads=False
+            ),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(ids, pa.large_string()), strings_can_be_null=False
@@ -118,54 +237,65 @@ def _read_sound(data: bytes, delimiter: str, width: int) -> pa.Table | None:
         )
     except pa.ArrowInvalid:
         return None
-    physical_lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    if table.num_rows + 1 != physical_lines or any(_spans_lines(column) for column in table.columns):
+    # A text over several lines, a blank line, or a quote that swallows lines: each makes fewer rows than lines.
+    if table.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
         return None
-    return table
+    return [column.combine_chunks() for column in table.columns]
 
 
-def _spans_lines(column: pa.ChunkedArray) -> bool:
-    # An unclosed quote swallows the lines that follow it.
-    return bool(pc.any(pc.match_substring_regex(column, r"[\r\n]")).as_py())
+def _read_line_by_line(
+    lines: list[str], delimiter: str, width: int, first: int, last: bool
+) -> tuple[CsvRecords, int]:
+    """Read records and report those that are broken.
 
+    Args:
+        lines: with their ends.
+        delimiter: what separates fields.
+        width: how many fields a record has.
+        first: line of the file, from 0, of the first of them.
+        last: whether the file ends with them.
 
-def _read_line_by_line(data: bytes, delimiter: str, names: list[str], body_line: int) -> Records:
-    lines = _lines(data)
-    width = len(names)
+    Returns:
+        the records, and at which of the lines the next one begins.
+    """
     # One flat list, for a million small lists would keep the garbage collector busy longer than the reading takes.
     cells: list[str | None] = []
     starts: list[int] = []
     issues: list[FileIssue] = []
-    for line, _, fields, quotes_match in _records(lines, body_line, delimiter, width):
+    left = 0
+    for line, end, fields, quotes_match in _records(lines, 0, delimiter, width, last):
+        left = end
         if len(fields) == width and quotes_match:
             cells += fields
         elif not fields or (width > 1 and len(fields) == 1 and not fields[0].strip()):
             continue
         else:
             fault = _fault(fields, width, quotes_match)
-            issues.append(FileIssue(line + 1, len(starts), "broken line", lines[line].rstrip("\r\n"), fault))
+            broken = lines[line].rstrip("\r\n")
+            issues.append(FileIssue(first + line + 1, len(starts), "broken line", broken, fault))
             cells += [*fields[:width], *([None] * (width - len(fields)))]
-        starts.append(line + 1)
+        starts.append(first + line + 1)
     columns = [pa.array(cells[i::width], pa.large_string()) for i in range(width)]
-    return Records(_frame(columns, names), np.array(starts, dtype=np.int64), issues)
+    return CsvRecords(columns, np.array(starts, dtype=np.int64), issues), left
 
 
-def _lines(data: bytes) -> list[str]:
+def _lines(data: bytes, end: bytes) -> list[str]:
     """Split into lines with their ends; a carriage return inside a line is white space, unless it is the only line end."""
     text = data.decode(errors="ignore")
-    if "\n" in text and "\r" in text:
+    if end == b"\n" and "\r" in text:
         text = _LONE_RETURN.sub(" ", text)
     return io.StringIO(text, newline="").readlines()
 
 
 def _records(
-    lines: list[str], first: int, delimiter: str, width: int
+    lines: list[str], first: int, delimiter: str, width: int, last: bool = True
 ) -> Iterator[tuple[int, int, list[str], bool]]:
     """Yield each record's first line (0-based), the line after it, its fields, and whether its quotes match.
 
     A quote that never closes would swallow what follows it, up to the next quote or the end of the file. The strict
     reader notices at that next quote, where text follows it; a record over several lines with more fields than the
-    header has is the same fault. Then the first line alone is the record and reading resumes below it.
+    header has is the same fault. Then the first line alone is the record and reading resumes below it. Before the
+    last lines of a file nothing is said of a quote that the lines at hand leave open.
     """
     start = first
     while start < len(lines):
@@ -180,8 +310,9 @@ def _records(
                 start = end
             else:
                 return
-        except csv.Error:
-            pass
+        except csv.Error as error:
+            if not last and str(error) == _OPEN_QUOTE:
+                return
         yield start, start + 1, _fields_of_broken_line(lines[start].rstrip("\r\n"), delimiter), False
         start += 1
 
@@ -205,7 +336,12 @@ def _fault(fields: list[str], width: int, quotes_match: bool) -> str:
     return "the quotes of the line do not match; it was read as it stands, on its own"
 
 
-def _frame(columns: list[pa.Array] | list[pa.ChunkedArray], names: list[str]) -> pd.DataFrame:
+def _frame(columns: list[pa.Array], names: list[str]) -> "pd.DataFrame":
+    # Here and not above: it takes a second, which who reads columns need not wait for.
+    import pandas as pd
+
+    from prodclf_assets.catalog.text.series import TEXT_DTYPE
+
     series = [pd.Series(pd.array(column, dtype=TEXT_DTYPE)) for column in columns]
     frame = pd.concat(series, axis=1) if series else pd.DataFrame()
     frame.columns = pd.Index(names, dtype=object)

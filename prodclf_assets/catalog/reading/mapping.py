@@ -211,6 +211,28 @@ def check_columns(
             )
 
 
+def fitting_config(
+    names: Sequence[str], columns: Sequence[Sequence[str]], config: SourceConfig, *, require_labels: bool
+) -> SourceConfig:
+    """Complete a mapping from the columns of all files of a source.
+
+    Raises:
+        MappingError: no column can be the title or, when labels are required, the category.
+    """
+    all_columns = list(dict.fromkeys(str(column) for listed in columns for column in listed))
+    return complete_config(config, all_columns, require_labels=require_labels, file=names[0])
+
+
+def needed_config(used: SourceConfig, given: SourceConfig | None) -> SourceConfig:
+    """Return the part of a mapping whose columns each file of a source must have.
+
+    What a person wrote must be there; of what was inferred, a file among several may lack all but title and path.
+    """
+    if given is not None and given.columns:
+        return used
+    return used.model_copy(update={"columns": {"title": used.columns["title"]}})
+
+
 def _listed(column_names: Sequence[str], most: int = 40) -> str:
     names = ", ".join(repr(name) for name in column_names[:most])
     return f"{names} and {len(column_names) - most} more" if len(column_names) > most else names

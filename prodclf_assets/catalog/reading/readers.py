@@ -11,10 +11,10 @@ import pandas as pd
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.reading.assembly import assemble_products
 from prodclf_assets.catalog.reading.issues import IssueLog, RowIssues, RowOrigins, joined_issues
-from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, complete_config
+from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, fitting_config, needed_config
 from prodclf_assets.catalog.reading.records import Records, read_records
-from prodclf_assets.catalog.reading.sources import FileKind, found_files
-from prodclf_assets.errors import LabelError, SourceError
+from prodclf_assets.catalog.reading.sources import FileKind, found_files, no_products
+from prodclf_assets.errors import LabelError
 
 __all__ = ["RowIssues", "SourceFile", "SourceTable", "read_source"]
 
@@ -124,18 +124,6 @@ def understand(
         yield Understood(positions, products, log.finish())
 
 
-def fitting_config(
-    names: Sequence[str], columns: Sequence[Sequence[str]], config: SourceConfig, *, require_labels: bool
-) -> SourceConfig:
-    """Complete a mapping from the columns of all files of a source.
-
-    Raises:
-        MappingError: no column can be the title or, when labels are required, the category.
-    """
-    all_columns = list(dict.fromkeys(str(column) for listed in columns for column in listed))
-    return complete_config(config, all_columns, require_labels=require_labels, file=names[0])
-
-
 def check_files(
     used: SourceConfig,
     given: SourceConfig | None,
@@ -144,15 +132,12 @@ def check_files(
     *,
     require_labels: bool,
 ) -> None:
-    """Make sure that each file that has rows has the columns it cannot do without.
-
-    What a person wrote must be there; of what was inferred, a file among several may lack all but title and path.
+    """Make sure that each file that has rows has the columns it cannot do without (see `needed_config`).
 
     Raises:
         MappingError: naming the file and the column it lacks.
     """
-    written = given is not None and bool(given.columns)
-    needed = used if written else used.model_copy(update={"columns": {"title": used.columns["title"]}})
+    needed = needed_config(used, given)
     for name, part in zip(names, parts, strict=True):
         if len(part.frame):
             check_columns(needed, list(part.frame.columns), require_labels=require_labels, file=name)
@@ -169,11 +154,6 @@ def check_labelled(products: pd.DataFrame, config: SourceConfig, file: str) -> N
         raise LabelError(
             f"{file}: no row has a category in {named}; fill it in, or map category_path to the columns that hold it"
         )
-
-
-def no_products(source: str) -> SourceError:
-    """Return the error for a source whose files hold no row."""
-    return SourceError(f"{source} holds no products; give a file with a header and at least one row")
 
 
 def _shape(frame: pd.DataFrame) -> tuple[object, ...]:

@@ -52,8 +52,13 @@ def _read_parquet(data: bytes, name: str) -> Records:
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(f"{name} is not a readable Parquet file ({error}); write it again") from error
     kept = [column for column in table.column_names if not column.startswith("__index_level_")]
-    frame = table.select(kept).to_pandas(types_mapper=_exact_dtypes.get, ignore_metadata=True)
+    frame = table.select(kept).to_pandas(types_mapper=exact_dtype, ignore_metadata=True)
     return Records(frame, np.arange(1, len(frame) + 1), [])
+
+
+def exact_dtype(kind: pa.DataType) -> Any:
+    """The pandas dtype that changes no value of an Arrow type; None where pandas' own choice does."""
+    return _exact_dtypes.get(kind)
 
 
 # Dtypes that change no value: whole numbers with gaps would become floats, texts would become objects.

@@ -123,7 +123,7 @@ def files_among(source: str, objects: Sequence[S3Object]) -> list[ListedFile]:
 
 
 def found_files(
-    source: str, s3_client: Any = None, only: Collection[str] | None = None
+    source: str, s3_client: Any = None, only: Collection[str] | None = None, *, keep_in: Path | None = None
 ) -> Iterator[FoundFile]:
     """Yield the files of a source in the order of their names; S3 objects are downloaded one at a time.
 
@@ -131,6 +131,7 @@ def found_files(
         source: as for `listed_files`.
         s3_client: a boto3 client; one from the usual AWS variables when absent.
         only: names of the files that are wanted; all when absent.
+        keep_in: a folder where S3 objects stay; each goes when the next one comes when absent.
 
     Raises:
         SourceError: nothing is there, its format is not known, or the bucket cannot be read.
@@ -138,16 +139,22 @@ def found_files(
     client = (s3_client or make_client()) if source.startswith("s3://") else None
     wanted = [item for item in listed_files(source, client) if only is None or item.name in only]
     with tempfile.TemporaryDirectory(prefix="prodclf-source-") as folder:
-        for item in wanted:
+        for number, item in enumerate(wanted):
             if not item.in_bucket:
                 yield FoundFile(item.name, kind_of(Path(item.name)), Path(item.name))
                 continue
             bucket, key = _bucket_and_key(item.name)
-            path = Path(folder) / key.rsplit("/", 1)[-1]
+            path = (keep_in or Path(folder)) / f"{number}-{key.rsplit('/', 1)[-1]}"
             with _as_source_error(source):
                 S3Store(client, bucket).download(key, path)
             yield FoundFile(item.name, kind_of(path), path)
-            path.unlink()
+            if keep_in is None:
+                path.unlink()
+
+
+def no_products(source: str) -> SourceError:
+    """Return the error for a source whose files hold no row."""
+    return SourceError(f"{source} holds no products; give a file with a header and at least one row")
 
 
 def kind_of(path: Path) -> FileKind:

@@ -2,17 +2,20 @@
 
 import gzip
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol, get_args
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Union, get_args
 
 from prodclf_assets.errors import SourceError
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+Buffer = Union[bytes, "pa.Buffer"]
 Format = Literal["csv", "csv.gz", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -26,11 +29,21 @@ _SUFFIXES: dict[str, Format] = {
 }
 
 
+Rows = Union["pa.Table", "pd.DataFrame"]
+"""A piece of a table."""
+
+
 class TableWriter(Protocol):
     """Takes a table in pieces that have the same columns."""
 
-    def write(self, frame: pd.DataFrame) -> None:
-        """Append the rows; the index is not written."""
+    def write(self, rows: Rows) -> None:
+        """Append the rows; the index of a frame is not written."""
+
+    def encode(self, rows: Rows) -> Any:
+        """Do the part of writing that takes time and may be done in any thread."""
+
+    def put(self, encoded: Any) -> None:
+        """Append rows that `encode` prepared."""
 
 
 def format_of(path: str | Path) -> Format:
@@ -81,52 +94,76 @@ def stream_writer(stream: BinaryIO, format_: Format) -> Iterator[TableWriter]:
             yield stack.enter_context(_closing_parquet(stream))
         elif format_ == "jsonl":
             yield _JsonLines(stream)
-        elif format_ == "csv.gz":
-            # No name and no time inside: the same table gives the same bytes.
-            zipped = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=6, fileobj=stream, mtime=0))
-            yield _Csv(zipped)
         else:
-            yield _Csv(stream)
+            yield _Csv(stream, zipped=format_ == "csv.gz")
 
 
-class _ByteSink(Protocol):
-    def write(self, data: bytes, /) -> int: ...
+class _Writer(ABC):
+    def write(self, rows: Rows) -> None:
+        self.put(self.encode(rows))
+
+    @abstractmethod
+    def encode(self, rows: Rows) -> Any: ...
+
+    @abstractmethod
+    def put(self, encoded: Any) -> None: ...
 
 
-class _Csv:
-    def __init__(self, stream: _ByteSink) -> None:
+class _Csv(_Writer):
+    def __init__(self, stream: BinaryIO, *, zipped: bool) -> None:
         self._stream = stream
+        self._zipped = zipped
         self._header = True
 
-    def write(self, frame: pd.DataFrame) -> None:
-        text = frame.to_csv(index=False, header=self._header, lineterminator="\n")
-        self._stream.write(text.encode())
-        self._header = False
+    def encode(self, rows: Rows) -> tuple[bytes, Buffer]:
+        from prodclf_assets.catalog.reading.csv_text import csv_header, csv_rows
+
+        table = _as_table(rows)
+        return csv_header(table.column_names), self._packed(csv_rows(table))
+
+    def put(self, encoded: tuple[bytes, Buffer]) -> None:
+        header, text = encoded
+        if self._header:
+            self._stream.write(self._packed(header))
+            self._header = False
+        self._stream.write(text)
+
+    def _packed(self, text: Buffer) -> Buffer:
+        # Each piece is a member of its own, so that pieces can be compressed at once; with no name and no time inside, so
+        # that the same table gives the same bytes.
+        return gzip.compress(text, 6, mtime=0) if self._zipped else text
 
 
-class _JsonLines:
-    def __init__(self, stream: _ByteSink) -> None:
+class _JsonLines(_Writer):
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
-    def write(self, frame: pd.DataFrame) -> None:
-        if len(frame):
-            # 15 digits, since the default of 10 would change a probability.
-            text = frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
-            self._stream.write((text if text.endswith("\n") else text + "\n").encode())
+    def encode(self, rows: Rows) -> bytes:
+        frame = _as_frame(rows)
+        if not len(frame):
+            return b""
+        # 15 digits, since the default of 10 would change a probability.
+        text: str = frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
+        return (text if text.endswith("\n") else text + "\n").encode()
+
+    def put(self, encoded: bytes) -> None:
+        self._stream.write(encoded)
 
 
-class _Parquet:
+class _Parquet(_Writer):
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._writer: pq.ParquetWriter | None = None
 
-    def write(self, frame: pd.DataFrame) -> None:
+    def encode(self, rows: Rows) -> "pa.Table":
+        return _as_table(rows)
+
+    def put(self, encoded: "pa.Table") -> None:
         if self._writer is None:
-            table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
-            self._writer = pq.ParquetWriter(self._stream, table.schema, compression="zstd")
-        else:
-            table = pa.Table.from_pandas(frame, schema=self._writer.schema, preserve_index=False)
-        self._writer.write_table(table)
+            import pyarrow.parquet as pq
+
+            self._writer = pq.ParquetWriter(self._stream, encoded.schema, compression="zstd")
+        self._writer.write_table(encoded.cast(self._writer.schema))
 
     def close(self) -> None:
         if self._writer is not None:
@@ -140,3 +177,23 @@ def _closing_parquet(stream: BinaryIO) -> Iterator[_Parquet]:
         yield writer
     finally:
         writer.close()
+
+
+def _as_table(rows: Rows) -> "pa.Table":
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        return rows
+    objects = {name: column for name, column in rows.items() if column.dtype == object}
+    plain = rows.assign(**{name: column.where(column.notna(), None) for name, column in objects.items()})
+    return pa.Table.from_pandas(plain, preserve_index=False).replace_schema_metadata()
+
+
+def _as_frame(rows: Rows) -> "pd.DataFrame":
+    import pyarrow as pa
+
+    if not isinstance(rows, pa.Table):
+        return rows
+    from prodclf_assets.catalog.reading.records import exact_dtype
+
+    return rows.to_pandas(types_mapper=exact_dtype, ignore_metadata=True)

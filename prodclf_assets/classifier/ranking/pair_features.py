@@ -6,14 +6,14 @@ brand x price range go with the label (hash-encoded ids; smoothed log-odds), whe
 and the shape of the product itself, which tells the trees when to trust which.
 """
 
-import zlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from prodclf_assets.catalog.product import ProductBatch
+from prodclf_assets.classifier.case_folding import fold, folding
 from prodclf_assets.classifier.kernels import kernel, map_blocks
 from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
@@ -65,14 +65,15 @@ class ProductTraits:
             discount = 1 - products.price / products.list_price
         discount[~np.isfinite(discount)] = np.nan
         shape[:, 0] = discount
-        shape[:, 1:4] = np.array([_shape(title) for title in products.title]).reshape(n, 3)
-        shape[:, 4] = [len(text) for text in products.description]
         price_range = np.log2(products.price + 1)
         price_range[np.isnan(price_range)] = -1
-        keys = [
-            _keys(products, row, price) for row, price in enumerate(price_range.astype(np.int64).tolist())
-        ]
-        return cls(np.array(keys, np.uint32).reshape(n, len(KEYS)), numbers, shape)
+        buffers: list[npt.NDArray[np.generic]] = []
+        for name in ("brand", "title", "seller_id", "subcategory", "description"):
+            packed = products.packed[name]
+            buffers += (packed.data, packed.bounds)
+        keys = np.empty((n, len(KEYS)), np.uint32)
+        _text_traits(*buffers, price_range.astype(np.int64), *folding(), _crc_table(), keys, shape)
+        return cls(keys, numbers, shape)
 
     def take(self, rows: npt.NDArray[np.int64]) -> "ProductTraits":
         """The traits of some of the products, by position."""
@@ -192,27 +193,134 @@ def _quartiles(
     return result
 
 
-def _keys(products: ProductBatch, row: int, price_range: int) -> tuple[int, ...]:
-    brand = products.brand[row].casefold()
-    words = products.title[row].casefold().split()
+@cache
+def _crc_table() -> npt.NDArray[np.uint32]:
+    """uint32[256]: what each byte adds to a CRC-32 (as in zlib)."""
+    values = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        values = np.where(values & 1, np.uint32(0xEDB88320) ^ (values >> 1), values >> 1).astype(np.uint32)
+    return values
+
+
+@kernel
+def _crc_bytes(crc, data, start, stop, table):
+    """A CRC-32 under way, some bytes further."""
+    for i in range(start, stop):
+        crc = table[(crc ^ data[i]) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
+    return crc
+
+
+@kernel
+def _crc_codes(crc, codes, start, stop, table):
+    """The same over the UTF-8 of code points."""
+    for i in range(start, stop):
+        code = codes[i]
+        if code < 0x80:
+            crc = table[(crc ^ code) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
+            continue
+        more = 1 if code < 0x800 else 2 if code < 0x10000 else 3
+        lead = np.uint32(0xC0) if more == 1 else np.uint32(0xE0) if more == 2 else np.uint32(0xF0)
+        byte = lead | code >> np.uint32(6 * more)
+        crc = table[(crc ^ byte) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
+        for place in range(more - 1, -1, -1):
+            byte = np.uint32(0x80) | (code >> np.uint32(6 * place)) & np.uint32(0x3F)
+            crc = table[(crc ^ byte) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
+    return crc
+
+
+@kernel
+def _key(crc):
+    """A 32-bit id of a text from its CRC-32 under way; 0 is the id of an empty text only."""
+    done = ~crc
+    return done if done else np.uint32(1)
+
+
+@kernel
+def _is_space(code):
+    """Whether `str.split` parts words at a code point."""
+    if code < 0x80:
+        return code == 32 or 9 <= code <= 13 or 28 <= code <= 31
     return (
-        _hashed(brand),
-        _hashed(products.seller_id[row]),
-        _hashed(words[0] if words else ""),
-        _hashed(words[-1] if words else ""),
-        _hashed(products.subcategory[row].casefold()),
-        _hashed(f"{brand}|{price_range}") if brand and price_range >= 0 else 0,
-    )
+        code == 0x85 or code == 0xA0 or code == 0x1680 or 0x2000 <= code <= 0x200A
+        or code == 0x2028 or code == 0x2029 or code == 0x202F or code == 0x205F or code == 0x3000
+    )  # fmt: skip
 
 
-def _hashed(text: str) -> int:
-    """A 32-bit id of a text, the same in every process; 0 for an empty one."""
-    return zlib.crc32(text.encode("utf-8", "surrogatepass")) or 1 if text else 0
+@kernel
+def _length(data, start, stop):
+    """How many code points a text has."""
+    count = 0
+    for i in range(start, stop):
+        count += (data[i] & 0xC0) != 0x80
+    return count
 
 
-def _shape(title: str) -> tuple[int, int, float]:
-    digits = sum(map(title.count, "0123456789"))  # ten passes in C beat one in Python
-    return len(title.split()), len(title), digits / max(1, len(title))
+@kernel
+def _text_traits(
+    brand, brand_bounds, title, title_bounds, seller, seller_bounds, hint, hint_bounds, description, description_bounds,
+    price_range, single, several, table, keys, shape,
+):  # fmt: skip
+    """Fill `keys`, and `shape` but for its first column.
+
+    Args:
+        brand, title, seller, hint, description: of `PackedTexts`: data, and bounds.
+        price_range: int64[n], -1 where there is no price.
+        single, several: what `folding` returns.
+        table: of CRC-32.
+        keys: uint32[n, len(KEYS)]; ids are those that `zlib.crc32` gives of the UTF-8 of the folded texts.
+        shape: float32[n, len(SHAPE)].
+    """
+    start = np.uint32(0xFFFFFFFF)
+    longest = 0
+    for row in range(len(keys)):
+        for bounds in (brand_bounds, title_bounds, hint_bounds):
+            longest = max(longest, bounds[row + 1] - bounds[row])
+    codes = np.empty(2 * longest, np.uint32)
+    digits = np.empty(20, np.uint8)
+    for row in range(len(keys)):
+        keys[row] = 0
+        end, _ = fold(brand, brand_bounds[row], brand_bounds[row + 1], longest, single, several, codes, 0)
+        if end:
+            crc = _crc_codes(start, codes, 0, end, table)
+            keys[row, 0] = _key(crc)
+            if price_range[row] >= 0:
+                place, left = 20, price_range[row]
+                while left or place == 20:
+                    place -= 1
+                    digits[place] = 48 + left % 10
+                    left //= 10
+                place -= 1
+                digits[place] = 124  # |
+                keys[row, 5] = _key(_crc_bytes(crc, digits, place, 20, table))
+        if seller_bounds[row + 1] > seller_bounds[row]:
+            keys[row, 1] = _key(_crc_bytes(start, seller, seller_bounds[row], seller_bounds[row + 1], table))
+        end, _ = fold(title, title_bounds[row], title_bounds[row + 1], longest, single, several, codes, 0)
+        while end and _is_space(codes[end - 1]):
+            end -= 1
+        words = at = 0
+        while at < end:
+            if _is_space(codes[at]):
+                at += 1
+                continue
+            first = at
+            while at < end and not _is_space(codes[at]):
+                at += 1
+            words += 1
+            if words == 1:
+                keys[row, 2] = _key(_crc_codes(start, codes, first, at, table))
+            if at == end:
+                keys[row, 3] = _key(_crc_codes(start, codes, first, at, table))
+        characters = _length(title, title_bounds[row], title_bounds[row + 1])
+        shape[row, 1] = words
+        shape[row, 2] = characters
+        found = 0
+        for i in range(title_bounds[row], title_bounds[row + 1]):
+            found += 48 <= title[i] <= 57
+        shape[row, 3] = found / max(1, characters)
+        end, _ = fold(hint, hint_bounds[row], hint_bounds[row + 1], longest, single, several, codes, 0)
+        if end:
+            keys[row, 4] = _key(_crc_codes(start, codes, 0, end, table))
+        shape[row, 4] = _length(description, description_bounds[row], description_bounds[row + 1])
 
 
 @kernel

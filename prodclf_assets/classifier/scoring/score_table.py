@@ -1,19 +1,20 @@
-"""Score a whole table: every row answered in order, with what was wrong with it said beside it."""
+"""Score a source of any size: every row answered in order, with what was wrong with it said beside it."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.reading.readers import SourceTable
-from prodclf_assets.classifier.explanation.leave_one_out import explain
-from prodclf_assets.classifier.explanation.reasons import reasons
+from prodclf_assets.classifier.calibration.thresholds import DECISIONS
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from prodclf_assets.catalog.product_stream import Chunk
+    from prodclf_assets.catalog.reading.issues import Fault
     from prodclf_assets.classifier.bundle import Bundle
 
 SCORE_COLUMNS: Final = (
@@ -26,8 +27,11 @@ SCORE_COLUMNS: Final = (
     "issues",
 )
 EXPLANATION_COLUMN: Final = "explanation"
-_CHUNK_ROWS = 10_000
-_EXPLAINED_CHUNK_ROWS = 500
+_AHEAD = 2
+"""Chunks that wait for each thread: enough for none to idle while one is read or written."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -49,68 +53,86 @@ class ScoreCounts:
         return ScoreCounts(self.rows + other.rows, decisions, self.problem_rows + other.problem_rows)
 
 
-NOTHING_SCORED: Final = ScoreCounts(0, {"auto": 0, "review": 0, "abstain": 0}, 0)
+NOTHING_SCORED: Final = ScoreCounts(0, dict.fromkeys(DECISIONS, 0), 0)
 
 
-def score_table(
-    table: SourceTable,
-    bundle: "Bundle",
-    model_version: str,
-    *,
-    top_k: int = 5,
-    explained: bool = False,
-    chunk_rows: int | None = None,
-) -> Iterator[tuple[pd.DataFrame, ScoreCounts]]:
-    """Yield the columns of the source as they were with `SCORE_COLUMNS` behind them, chunk by chunk and in order.
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Consecutive rows of a source, answered.
+
+    Attributes:
+        rows: the columns of the source with `SCORE_COLUMNS` behind them.
+        counts: how they were answered.
+        faults: what was wrong with them.
+    """
+
+    rows: "pa.Table | pd.DataFrame"
+    counts: ScoreCounts
+    faults: "Sequence[Fault]"
+
+
+def score_chunk(
+    chunk: "Chunk", bundle: "Bundle", model_version: str, *, top_k: int = 5, explained: bool = False
+) -> Scored:
+    """Answer the rows of a chunk.
 
     A row without a title cannot be answered: its category is empty and its decision `abstain`. A column of the source
     that has one of the new names is kept as `input_<name>`.
 
     Args:
-        table: the products, read with `require_labels=False`.
+        chunk: some rows.
         bundle: the model.
         model_version: what the column `model_version` says.
         top_k: alternatives listed for each row.
         explained: add `EXPLANATION_COLUMN`, which costs a row as many predictions as it has words and fields.
-        chunk_rows: rows predicted at once.
     """
-    issues = issue_texts(table)
-    added_columns = (*SCORE_COLUMNS, EXPLANATION_COLUMN) if explained else SCORE_COLUMNS
-    original = table.original.rename(columns=renamed_columns(list(table.original.columns), added_columns))
-    step = chunk_rows or (_EXPLAINED_CHUNK_ROWS if explained else _CHUNK_ROWS)
-    for start in range(0, len(original), step):
-        rows = slice(start, start + step)
-        products = ProductBatch.from_frame(table.products.iloc[rows])
-        answers = bundle.predict(products, top_k=top_k).to_columns(bundle.labels)
-        if explained:
-            thresholds = bundle.manifest.thresholds
-            answers[EXPLANATION_COLUMN] = [
-                " ".join(reasons(found, thresholds)) for found in explain(bundle, products)
-            ]
-        chunk = original.iloc[rows].reset_index(drop=True)
-        added = pd.DataFrame(
-            {**answers, "model_version": model_version, "issues": issues[rows]}, index=chunk.index
-        )
-        decided = Counter(answers["decision"])
-        counts = ScoreCounts(
-            len(chunk),
-            {name: decided[name] for name in NOTHING_SCORED.decisions},
-            int((issues[rows] != "").sum()),
-        )
-        yield pd.concat([chunk, added[list(added_columns)]], axis=1), counts
+    import pyarrow as pa
+
+    understood = chunk.understand()
+    products, rows = understood.products, len(understood.products)
+    predictions = bundle.predict(products, top_k=top_k)
+    issues = _issue_texts(understood.faults, rows)
+    added = {
+        **predictions.to_columns(bundle.labels),
+        "model_version": pa.array([model_version] * rows, pa.large_string()),
+        "issues": pa.array(issues, pa.large_string()),
+    }
+    if explained:
+        added[EXPLANATION_COLUMN] = pa.array(_explanations(bundle, products), pa.large_string())
+    counts = ScoreCounts(
+        rows,
+        {name: predictions.decision.count(name) for name in DECISIONS},
+        rows - issues.count(""),
+    )
+    return Scored(_with_answers(chunk.rows, added), counts, understood.faults)
 
 
-def issue_texts(table: SourceTable) -> np.ndarray:
-    """Return for each row of the source what is wrong with it, as sentences; "" when nothing is."""
-    texts = np.full(len(table.products), "", dtype=object)
-    faults = table.issues.table
-    of_rows = faults[faults["position"] >= 0]
-    for position, messages in of_rows.groupby("position", sort=False)["message"]:
-        texts[int(position)] = "; ".join(messages)
-    return texts
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Yield what `work` makes of each item, in their order.
+
+    Items are taken, and results used, in the thread that asks; meanwhile the work on what was taken goes on in others, and
+    no more is taken than keeps these busy.
+
+    Args:
+        work: what takes time; must release the interpreter lock to gain from threads.
+        items: taken one by one, as results are.
+        threads: in which work is done.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                while waiting and (len(waiting) > _AHEAD * threads or waiting[0].done()):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-def renamed_columns(names: list[str], added: Sequence[str] = SCORE_COLUMNS) -> dict[str, str]:
+def renamed_columns(names: Sequence[str], added: Sequence[str] = SCORE_COLUMNS) -> dict[str, str]:
     """Return the new names of the source's columns that would clash with those added."""
     renamed: dict[str, str] = {}
     for name in names:
@@ -120,3 +142,39 @@ def renamed_columns(names: list[str], added: Sequence[str] = SCORE_COLUMNS) -> d
                 new = f"input_{new}"
             renamed[name] = new
     return renamed
+
+
+def _issue_texts(faults: "Sequence[Fault]", rows: int) -> list[str]:
+    """What is wrong with each row, as sentences; "" when nothing is."""
+    said: dict[int, list[str]] = {}
+    for fault in faults:
+        if fault.row is not None:
+            said.setdefault(fault.row, []).append(fault.message)
+    texts = [""] * rows
+    for row, messages in said.items():
+        texts[row] = "; ".join(messages)
+    return texts
+
+
+def _explanations(bundle: "Bundle", products: ProductBatch) -> list[str]:
+    from prodclf_assets.classifier.explanation.leave_one_out import explain
+    from prodclf_assets.classifier.explanation.reasons import reasons
+
+    thresholds = bundle.manifest.thresholds
+    return [" ".join(reasons(found, thresholds)) for found in explain(bundle, products)]
+
+
+def _with_answers(
+    rows: "pa.Table | pd.DataFrame", added: "Mapping[str, pa.Array]"
+) -> "pa.Table | pd.DataFrame":
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        renamed = renamed_columns(rows.column_names, list(added))
+        names = [renamed.get(name, name) for name in rows.column_names]
+        return pa.table([*rows.columns, *added.values()], names=[*names, *added])
+    import pandas as pd
+
+    kept = rows.rename(columns=renamed_columns([str(name) for name in rows.columns], list(added)))
+    answers = pd.DataFrame({name: column.to_pylist() for name, column in added.items()}, index=kept.index)
+    return pd.concat([kept, answers], axis=1)

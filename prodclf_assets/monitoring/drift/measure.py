@@ -8,7 +8,7 @@ Drift is not error. A model may answer products of new brands as well as ever, s
 that contradict the answers ask for training.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -138,13 +138,13 @@ def _input(reference: Reference, window: DriftWindow, limits: Limits) -> list[Si
     ]
 
 
-def _values(name: str, values: list[str], seen: SeenValues | None, limits: Limits) -> list[Signal]:
+def _values(name: str, values: Sequence[str], seen: SeenValues | None, limits: Limits) -> list[Signal]:
     """New values among those given, and how products are spread over all of them."""
     if seen is None or not seen.rows:
         return []
     places = np.flatnonzero([value != "" for value in values])
     known = {value: value in seen for value in set(values)}
-    new = np.array([not known[values[row]] for row in places], np.bool_)
+    new = np.array([not known[values[int(row)]] for row in places], np.bool_)
     # Turing's estimate is about twice as noisy as a plain share of as many rows (Esty 1983).
     unseen = share_signal(f"have a new {name}", new, seen.once, seen.rows // 2, limits, "higher")
     examples = tuple(places[list(unseen.examples)].tolist())

@@ -45,16 +45,16 @@ class DriftWindow:
         familiarity: float64[n], share of the title's n-grams that were seen in training.
     """
 
-    title: list[str]
-    brand: list[str]
-    seller_id: list[str]
+    title: Sequence[str]
+    brand: Sequence[str]
+    seller_id: Sequence[str]
     has_description: npt.NDArray[np.bool_]
     has_subcategory: npt.NDArray[np.bool_]
     price: npt.NDArray[np.float64]
     list_price: npt.NDArray[np.float64]
     rating: npt.NDArray[np.float64]
     reviews_count: npt.NDArray[np.float64]
-    predicted_category: list[str]
+    predicted_category: Sequence[str]
     confidence: npt.NDArray[np.float64]
     familiarity: npt.NDArray[np.float64]
 
@@ -107,10 +107,10 @@ class DriftWindow:
         for field in fields(self):
             values = getattr(self, field.name)
             columns[field.name] = (
-                [values[row] for row in positions] if isinstance(values, list) else values[positions]
+                values[positions] if isinstance(values, np.ndarray) else [values[row] for row in positions]
             )
         return type(self)(**columns)
 
 
-def _titled(titles: list[str]) -> list[int]:
+def _titled(titles: Sequence[str]) -> list[int]:
     return [row for row, title in enumerate(titles) if title]

@@ -179,10 +179,10 @@ class _Cells:
     """A file's columns in normal form, "" where a text is missing."""
 
     products: ProductBatch
-    ids: list[str]
-    answers: list[str]
-    listed: list[str]
-    notes: dict[str, list[str]]
+    ids: Sequence[str]
+    answers: Sequence[str]
+    listed: Sequence[str]
+    notes: dict[str, Sequence[str]]
 
     @classmethod
     def of(cls, frame: pd.DataFrame, reviewer: str | None) -> Self:

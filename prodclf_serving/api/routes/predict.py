@@ -5,7 +5,7 @@ a millisecond for each prediction.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
@@ -14,13 +14,16 @@ from fastapi import APIRouter, Body
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from prodclf_assets.catalog.product import FieldIssue
+from prodclf_assets.catalog.product import FieldIssue, ProductBatch
+from prodclf_assets.catalog.product_columns import CellFault
 from prodclf_serving.api.openapi.document import TEXT, body_examples, body_problems
 from prodclf_serving.api.request_body import (
     MEDIA_TYPES,
+    CsvBody,
     ParsedBatch,
     content_type,
     parse_batch,
+    parse_csv,
     read_body,
     read_product,
 )
@@ -31,6 +34,7 @@ from prodclf_serving.api.response_body import (
     answer_format,
     prediction,
     render,
+    render_table,
 )
 from prodclf_serving.api.routes.product_route import RequestId
 from prodclf_serving.api.schemas import (
@@ -150,8 +154,11 @@ class PredictionFastLane:
         if media_type not in MEDIA_TYPES:
             raise unsupported_media_type(media_type, tuple(ANSWER_MEDIA_TYPES.values()))
         format_ = MEDIA_TYPES[media_type]
+        wanted = answer_format(headers_of(scope).get(b"accept", b"").decode("latin-1"), format_)
         body = await read_body(scope, receive, self._limit)
         model = service.model()
+        if format_ == wanted == "csv":
+            return await self._predict_table(scope, receive, body, charset, model)
         small = len(body) <= _SMALL_BODY_BYTES
         arguments = (body, format_, charset, service.config.serving.max_batch_rows)
         parsed = parse_batch(*arguments) if small else await asyncio.to_thread(parse_batch, *arguments)
@@ -161,9 +168,32 @@ class PredictionFastLane:
         add_log_facts(scope, rows=len(outcomes), failed=batch.failed, model_version=model.version)
         if batch.failed:
             service.metrics.item_errors(batch.failed)
-        wanted = answer_format(headers_of(scope).get(b"accept", b"").decode("latin-1"), format_)
         sent = render(batch, wanted) if small else await asyncio.to_thread(render, batch, wanted)
         return sent, ANSWER_MEDIA_TYPES[wanted]
+
+    async def _predict_table(
+        self, scope: Scope, receive: Receive, body: bytes, charset: str, model: LoadedModel
+    ) -> _Sent:
+        """CSV in, CSV out: columns all the way."""
+        service = self._service
+        request_id = request_id_of(scope)
+        arguments = (body, charset, service.config.serving.max_batch_rows)
+        table, products, faults, product_ids = await asyncio.to_thread(_read_table, *arguments)
+        work = service.answer_batch(model, products, product_ids, request_id)
+        calls = await _unless_gone(receive, work) if len(table) else []
+        failed = sum(fault.kind == "no title" for fault in faults)
+        add_log_facts(scope, rows=len(table), failed=failed, model_version=model.version)
+        if failed:
+            service.metrics.item_errors(failed)
+        sent = await asyncio.to_thread(render_table, table, faults, calls, model)
+        return sent, ANSWER_MEDIA_TYPES["csv"]
+
+
+def _read_table(
+    body: bytes, charset: str, max_rows: int
+) -> tuple[CsvBody, ProductBatch, list[CellFault], Sequence[str]]:
+    table = parse_csv(body, charset, max_rows)
+    return table, *table.products(), table.product_ids()
 
 
 async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, _Result]) -> _Result:

@@ -1,11 +1,14 @@
 """Text files in whatever encoding and compression they come."""
 
 import gzip
+import io
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from prodclf_assets.catalog.reading.encoding import decompress, to_utf8
+from prodclf_assets.catalog.reading.encoding import TextBlocks, decompress, to_utf8
 
 TEXT = "title,brand\nCafé,Nestlé\nplain,x\n"
 
@@ -64,3 +67,38 @@ def test_of_a_gzip_file_cut_short_the_beginning_is_kept() -> None:
 def test_damaged_gzip_is_an_error() -> None:
     with pytest.raises((OSError, zlib.error)):
         decompress(b"\x1f\x8b" + b"x" * 50)
+
+
+LINES = st.lists(st.sampled_from([b"Caf\xc3\xa9", b"th\xe9", b"plain", b"", b"\x81"]), max_size=8)
+
+
+@given(LINES, st.sampled_from([b"", b"\n", b"\xc3"]), st.integers(1, 20), st.booleans())
+def test_block_by_block_a_text_is_what_it_is_whole(
+    lines: list[bytes], end: bytes, size: int, zipped: bool
+) -> None:
+    data = b"\n".join(lines) + end
+    text, issues = to_utf8(data)
+    blocks = TextBlocks(io.BytesIO(gzip.compress(data) if zipped and data else data), size)
+    read = list(blocks)
+    assert (b"".join(read), blocks.issues) == (text, issues)
+    assert all(block.endswith(b"\n") for block in read[:-1])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_block_by_block_marks_are_known(encoding: str) -> None:
+    blocks = TextBlocks(io.BytesIO(TEXT.encode(encoding)), 7)
+    assert b"".join(blocks) == TEXT.encode()
+
+
+def test_block_by_block_gzip_may_have_several_members_and_padding() -> None:
+    data = gzip.compress(b"a\n") + bytes(9) + gzip.compress(b"b\n" * 99) + bytes(9)
+    for size in (2, 3, 10, 1000):
+        assert b"".join(TextBlocks(io.BytesIO(data), size)) == b"a\n" + b"b\n" * 99
+
+
+def test_block_by_block_of_gzip_cut_short_the_beginning_is_kept() -> None:
+    data = gzip.compress("".join(f"row {i * 7919 % 1000}\n" for i in range(5000)).encode())[:-2000]
+    text, issues = decompress(data)
+    for size in (100, 100_000):
+        blocks = TextBlocks(io.BytesIO(data), size)
+        assert (b"".join(blocks), blocks.issues) == (text, issues)

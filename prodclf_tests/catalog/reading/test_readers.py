@@ -115,7 +115,7 @@ def test_five_good_rows_and_three_broken_ones(tmp_path: Path) -> None:
     assert len(table.original) == 8
 
 
-def test_issues_can_be_told_in_sentences_and_as_json(tmp_path: Path) -> None:
+def test_issues_are_sentences_and_can_be_told_as_json(tmp_path: Path) -> None:
     source = write(tmp_path, "shop.csv", "title,price\na,x\nb,-5\nc,y\n,1\nd\n")
     issues = read_source(source, require_labels=False).issues
     assert issues.counts == {
@@ -124,10 +124,10 @@ def test_issues_can_be_told_in_sentences_and_as_json(tmp_path: Path) -> None:
         "no title: title": 1,
         "broken line": 1,
     }
-    said = issues.sentences(limit=2)
-    assert said[0] == f"{source} row 2: column 'price': 'x' is not a number; taken as missing"
-    assert said[1].startswith(f"{source} row 3: column 'price': -5 is not between 0 and")
-    assert said[2] == "and 3 more"
+    said = issues.table[["file", "row", "message"]].head(2).itertuples(index=False, name=None)
+    first, second = said
+    assert first == (source, 2, "column 'price': 'x' is not a number; taken as missing")
+    assert second[2].startswith("column 'price': -5 is not between 0 and")
     as_json = json.loads(json.dumps(issues.to_dict(limit=1)))
     assert as_json["total"] == 5
     assert as_json["examples"][0]["row"] == 2

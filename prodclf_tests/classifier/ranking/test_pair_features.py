@@ -90,6 +90,40 @@ def column(name: str) -> np.ndarray:
     return FOUND[:, FEATURES.index(name)].reshape(CANDIDATES.labels.shape)
 
 
+# What breaks a reader of UTF-8 and of words: every plane, lone surrogates, what grows when folded, each kind of space.
+WILD = st.text(
+    st.characters() | st.sampled_from("aAbB1 -_\0\t\x1f\x85\u2003\u0130ßΐﬃ\u0301\ud800\udfff😀𝐀日গि"),
+    max_size=20,
+)
+WILD_ROWS = st.lists(
+    st.tuples(WILD, WILD, WILD, WILD, WILD, st.floats(0, 1e12) | st.just(math.nan)), max_size=5
+)
+
+
+def crc(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "surrogatepass")) or 1 if text else 0
+
+
+@given(WILD_ROWS)
+def test_keys_and_shape_are_those_of_python(rows: list[tuple[str, str, str, str, str, float]]) -> None:
+    titles, descriptions, brands, sellers, hints, prices = zip(*rows, strict=True) if rows else [()] * 6
+    traits = ProductTraits.of(
+        products(
+            list(titles), description=list(descriptions), brand=list(brands), seller_id=list(sellers),
+            subcategory=list(hints), price=list(prices),
+        )
+    )  # fmt: skip
+    for row, (title, description, brand, seller, hint, price) in enumerate(rows):
+        words, folded = title.casefold().split(), brand.casefold()
+        price_range = "" if math.isnan(price) or not brand else f"{folded}|{int(np.log2(price + 1))}"
+        first, last = (words[0], words[-1]) if words else ("", "")
+        expected = [folded, seller, first, last, hint.casefold(), price_range]
+        assert traits.keys[row].tolist() == list(map(crc, expected))
+        share = sum(map(title.count, "0123456789")) / max(1, len(title))
+        shape = np.array([len(title.split()), len(title), share, len(description)], np.float32)
+        np.testing.assert_array_equal(traits.shape[row, 1:], shape)
+
+
 def keys_of(batch: ProductBatch, row: int) -> dict[str, object]:
     words, brand, price = batch.title[row].lower().split(), batch.brand[row].lower(), batch.price[row]
     return {

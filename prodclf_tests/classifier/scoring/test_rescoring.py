@@ -46,7 +46,7 @@ def test_every_product_has_the_answer_that_predicting_it_gives(
     bundle = trained_model.bundle
     expected = bundle.predict(ProductBatch.from_frame(products)).to_columns(bundle.labels)
     for name in ANSWERS.names:
-        assert table[name].tolist() == expected[name]
+        assert table[name].tolist() == expected[name].to_pylist()
     assert table["product_id"].tolist() == products["product_id"].tolist()
     assert table["category"].tolist() == products["category"].tolist()
     assert set(table["model_version"]) == {"3"}

@@ -1,13 +1,24 @@
 import asyncio
+import csv
+import io
 import math
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
-from prodclf_serving.api.request_body import content_type, parse_batch, parse_json, parse_product, read_body
+from prodclf_assets.catalog.product import ProductBatch
+from prodclf_serving.api.request_body import (
+    content_type,
+    parse_batch,
+    parse_csv,
+    parse_json,
+    parse_product,
+    read_body,
+)
 from prodclf_serving.problems import ItemError, ProblemError
 
 
@@ -178,9 +189,12 @@ def test_csv_columns_are_found_by_usual_names_and_cells_kept_as_they_came():
         {"product_id": "1", "title": "Bottle, 1 l", "list_price": "₹32,999"},
         {"product_id": "2", "title": "Rice", "list_price": ""},
     ]
-    assert parsed.table is not None
-    assert parsed.table.header == ["SKU", "Product Name", "MRP", "colour"]
-    assert parsed.table.rows[0] == ["1", "Bottle, 1 l", "₹32,999", "red"]
+    table = parse_csv(body, "utf-8", 10)
+    assert table.names == ["SKU", "Product Name", "MRP", "colour"]
+    assert [column[0].as_py() for column in table.records.columns] == ["1", "Bottle, 1 l", "₹32,999", "red"]
+    products, faults = table.products()
+    assert (products.title, products.list_price[0], faults) == (["Bottle, 1 l", "Rice"], 32999.0, [])
+    assert table.product_ids() == ["1", "2"]
 
 
 def test_csv_lines_are_those_a_text_editor_shows():
@@ -192,8 +206,29 @@ def test_csv_lines_are_those_a_text_editor_shows():
     assert parsed.items[2] == {"title": "b", "price": "2"}
     assert set(parsed.broken) == {1, 2}
     assert "1 of 2" in parsed.broken[1]
-    assert parsed.table is not None
-    assert parsed.table.rows[1] == ["cut short", ""]
+    assert parse_csv(body, "utf-8", 10).broken == parsed.broken
+
+
+CSV_CELLS = st.sampled_from(
+    ["Tea", "", "N/A", "a &amp; b", "5", "₹1,299", "abc", "-3", "1e400", "nan", "Café", "x" * 99]
+)
+
+
+@given(st.lists(st.tuples(CSV_CELLS, CSV_CELLS, CSV_CELLS), min_size=1, max_size=8))
+def test_csv_in_columns_gives_the_products_and_faults_of_its_records(
+    rows: list[tuple[str, str, str]],
+) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([("title", "price", "rating"), *rows])
+    body = text.getvalue().encode()
+    batch, issues = ProductBatch.from_records(parse_batch(body, "csv", "utf-8", 10).items)
+    products, faults = parse_csv(body, "utf-8", 10).products()
+    assert (products.title, products.brand) == (batch.title, batch.brand)
+    np.testing.assert_array_equal([products.price, products.rating], [batch.price, batch.rating])
+    listed = [
+        (fault.row, fault.field, fault.message) for fault in sorted(faults, key=lambda fault: fault.row)
+    ]
+    assert listed == [(issue.row, issue.field, issue.message) for issue in issues]
 
 
 def test_csv_in_another_charset_is_read_when_it_is_named():

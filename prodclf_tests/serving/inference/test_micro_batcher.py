@@ -155,3 +155,30 @@ async def test_after_closing_nobody_waits_for_ever(batcher):
     for _ in range(2):
         with pytest.raises(RuntimeError):
             await asyncio.wait_for(batcher.submit("m", ["a"]), 5)
+
+
+@pytest.mark.parametrize("rows", [0, 3, 20])
+async def test_rows_are_worked_on_in_parts_in_order_and_a_part_that_fails_is_rescued(batcher, rows: int):
+    def work(start: int, stop: int) -> range:
+        if start == 8:
+            raise ValueError("poison")
+        return range(start, stop)
+
+    def rescue(start: int, stop: int, error: Exception | None) -> str:
+        return f"{start} to {stop}: {error}"
+
+    found = await batcher.in_parts(rows, work, rescue)
+    assert found == {0: [], 3: [range(3)], 20: [range(8), "8 to 16: poison", range(16, 20)]}[rows]
+
+
+async def test_a_part_that_takes_too_long_is_rescued(worker):
+    batcher = MicroBatcher(
+        worker, max_rows=8, max_pending_requests=9, max_pending_rows=99, budget_seconds=0.1
+    )
+    late = threading.Event()
+    found = await batcher.in_parts(
+        2, lambda start, stop: late.wait(5), lambda start, stop, error: (stop, error)
+    )
+    late.set()
+    assert found == [(2, None)]
+    batcher.close()

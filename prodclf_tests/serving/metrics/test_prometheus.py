@@ -84,3 +84,16 @@ def test_requests_are_timed_by_route():
     assert 'prodclf_requests_total{method="POST",replica="r1",route="/predict",status="200"} 1.0' in text
     assert 'prodclf_request_seconds_bucket{le="0.005",replica="r1",route="/predict"} 1.0' in text
     assert 'prodclf_request_seconds_bucket{le="0.0025",replica="r1",route="/predict"} 0.0' in text
+
+
+def test_answers_in_columns_are_counted_as_others_are():
+    metrics = ServingMetrics("r1")
+    found = SimpleNamespace(
+        category=["Home > Pans", "Home > Pots", ""], decision=["auto", "review", "abstain"]
+    )
+    metrics.calls([Call(SimpleNamespace(), found), Call(SimpleNamespace(), found, "the ranker failed")])
+    text = _render(metrics)
+    assert 'prodclf_decisions_total{decision="auto",replica="r1"} 2.0' in text
+    assert 'prodclf_decisions_total{decision="abstain",replica="r1"} 0.0' in text
+    assert 'prodclf_categories_total{category="Home",replica="r1"} 4.0' in text
+    assert 'prodclf_degraded_answers_total{replica="r1"} 2.0' in text

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prodclf_serving.ray_serve.imports import UNUSED, load_arrow, load_compiler, without
+from prodclf_assets.lean_imports import UNUSED, load_arrow, load_compiler, without
 
 
 def main(folder: Path, location: str) -> None:

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
+from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.lake import PREDICTION_LOG, schema_of
-from prodclf_serving.inference.predictor import answer_records
+from prodclf_serving.inference.predictor import answer_batch, answer_records
 from prodclf_serving.recording import recorder as module
 from prodclf_serving.recording.recorder import Recorder
 
@@ -161,3 +162,20 @@ def test_recording_does_without_pandas(trained_bundle_folder, tmp_path):
         [*command, trained_bundle_folder, tmp_path], capture_output=True, text=True, timeout=120
     )
     assert done.stdout == "['pyarrow']\nTrue True\n", done.stderr
+
+
+def test_columns_are_recorded_as_records_are(service, kept, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK_ROWS", 2)
+    records = [{**RICE, "title": title} for title in ("Rice", "", "Pan", "Towel", "Tea", "Cup")]
+    model, by_record = service.model(), _Kept()
+    first = Recorder([by_record])
+    _ask(first, model, records)
+    first.collect()
+    batch, _ = ProductBatch.from_records(records)
+    calls = [answer_batch(model, batch.part(start, stop), 3) for start, stop in ((0, 3), (3, 6))]
+    second = Recorder([kept])
+    second.add_calls("r-1", model, ["7"] * len(records), calls)
+    second.collect()
+    assert kept.tables[0].schema == schema_of(PREDICTION_LOG)
+    assert [{**row, "time": 0} for row in kept.rows()] == [{**row, "time": 0} for row in by_record.rows()]
+    assert [len(table) for table in kept.tables] == [2, 2, 1]

@@ -1,18 +1,13 @@
 """Imports that do without what they only use when it happens to be installed, and cost nothing once they are done.
 
-Ray Serve, Numba and pyarrow try pandas, SciPy and others, which are installed here for training; a process that serves would
+Ray Serve, Numba and pyarrow try pandas, SciPy and others, which are installed here for training; a process that answers would
 pay 100 MB and a second or two for what it never touches.
 """
 
-import ctypes
 import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-
-# Of mallopt, in <malloc.h>.
-_M_MMAP_THRESHOLD = -3
-_RETURNED_BYTES = 1 << 20
 
 
 @contextmanager
@@ -51,27 +46,14 @@ def load_compiler() -> None:
 
 
 def load_arrow() -> None:
-    """Load pyarrow, and let it look for pandas now, where it finds none: at the first list it is given it would import it.
+    """Load pyarrow, and let it look for pandas now, where it finds none: at the first value it is given it would import it.
 
-    It looks once, and finds pandas after all where a table is to become a frame.
+    It looks once in each of two places, and finds pandas after all where a table is to become a frame; of pandas' own
+    missing value in a list it then knows nothing.
     """
-    with without("pandas"), suppress(ImportError, AttributeError):
+    with without("pandas"):
         import pyarrow as pa
 
+        with suppress(AttributeError):  # the first look, which ends so
+            pa.array([None])
         pa.array([None])
-
-
-def freeze() -> None:
-    """Keep what is loaded by now out of the garbage collector: going through it all stops a service for half a second."""
-    gc.collect()
-    gc.freeze()
-
-
-def return_freed_memory() -> None:
-    """Have arrays of a megabyte and more returned to the system once they are freed: a model that was replaced, above all.
-
-    The GNU library begins so, but raises that size to the largest it has seen freed, 32 MB at most; what is smaller comes
-    from heaps, which shrink only when their end is free (mallopt(3), M_MMAP_THRESHOLD). Elsewhere nothing happens.
-    """
-    with suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _RETURNED_BYTES)
