@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from prodclf_assets.monitoring.live_model import LiveModel
-from prodclf_assets.registry.core import open_registry
+from prodclf_assets.registry.registry import open_registry
 from prodclf_assets.registry.versions import RegisteredVersion
 from prodclf_assets.settings import Settings
 

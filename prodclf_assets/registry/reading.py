@@ -6,8 +6,8 @@ from typing import Any
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import Connection
-from prodclf_assets.registry.download import BUNDLE
 from prodclf_assets.registry.fetched import fetched
+from prodclf_assets.registry.light_client.download import BUNDLE
 from prodclf_assets.registry.versions import RegisteredVersion, from_mlflow
 
 # Versions asked for in one request; the most that MLflow's stores allow is 200,000.

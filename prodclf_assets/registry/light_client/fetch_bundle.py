@@ -1,4 +1,4 @@
-"""Fetches one bundle by MLflow: `python -m prodclf_assets.registry.fetch_bundle URI MODEL VERSION FOLDER`; see `follower`."""
+"""Fetches one bundle by MLflow: `python -m prodclf_assets.registry.light_client.fetch_bundle URI MODEL VERSION FOLDER`; see `follower`."""
 
 import os
 import sys

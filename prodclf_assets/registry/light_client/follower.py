@@ -22,15 +22,15 @@ from typing import Any
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import SQLITE
-from prodclf_assets.registry.core import Registry, open_registry
-from prodclf_assets.registry.download import download
 from prodclf_assets.registry.fetched import fetched
+from prodclf_assets.registry.light_client.download import download
+from prodclf_assets.registry.registry import Registry, open_registry
 from prodclf_assets.registry.versions import RegisteredVersion, bundle_folder
 from prodclf_assets.settings import Settings
 
 _SERVER = ("http://", "https://")
 _SECONDS = 10.0
-_FETCH, _FETCH_SECONDS = "prodclf_assets.registry.fetch_bundle", 600.0
+_FETCH, _FETCH_SECONDS = "prodclf_assets.registry.light_client.fetch_bundle", 600.0
 # Any of these in the environment makes MLflow send what is not sent here, or trust whom is not trusted here.
 _CREDENTIALS = (
     "USERNAME",
@@ -112,7 +112,7 @@ class Follower:
 
     def _fetch_by_mlflow(self, version: RegisteredVersion, into: Path) -> Path:
         # The package may have been found by a path that only this process was given.
-        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        paths = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
         done = subprocess.run(
             [sys.executable, "-m", _FETCH, self._uri, self._model, str(version.version), str(into)],
             capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS,
