@@ -113,7 +113,7 @@ OTHERS = (
 # What is not run here, and why.
 ELSEWHERE: Mapping[str, str] = {
     r"uv run pytest( -m slow.*)?$|\.ci/run": "the tests themselves",
-    r"uv run python -m infra\.demo": "prodclf_tests/infra/test_demo.py",
+    r"uv run python -m prodclf_tests\.film": "prodclf_tests/film/test_film.py",
     r"tar ": "prodclf_tests/infra/test_backup.py",
     r"docker ": "a container engine: prodclf_tests/infra/test_images.py replays the images",
     r"cp infra/compose/.env.example": "for docker compose",

@@ -1,4 +1,4 @@
-"""`python -m infra.demo`: play the script on the real system and make a film of it."""
+"""`python -m prodclf_tests.film`: play the script on the real system and make a film of it."""
 
 import shutil
 import signal
@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from infra.demo.film import FilmError, Shot, make_film
-from infra.demo.screen import Screen, screen
-from infra.demo.script import Scene, ScriptError, read_script
-from infra.demo.system import SERVERS, StageError, System
+from prodclf_tests.film.film import FilmError, Shot, make_film
+from prodclf_tests.film.screen import Screen, screen
+from prodclf_tests.film.script import Scene, ScriptError, read_script
+from prodclf_tests.film.system import SERVERS, StageError, System
 
 PROGRAMS = {"ffmpeg": "ffmpeg", "espeak-ng": "espeak-ng"}
 
@@ -43,7 +43,7 @@ def main(out: Path, script: Path | None, scenes: int | None, rows: int) -> None:
 
 def play(script: list[Scene], out: Path, scenes: int | None, rows: int) -> float:
     """Play scenes, make a film of them, and return its seconds."""
-    with tempfile.TemporaryDirectory(prefix="prodclf-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="prodclf-film-") as name:
         stage, pictures = Path(name) / "shop", Path(name) / "pictures"
         stage.mkdir()
         pictures.mkdir()
