@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prodclf_tests.documents import ROOT, TEXTS, inline_commands, shell_commands, words_of
 from prodclf_tests.film.script import (
     BREATH_SECONDS,
     CAPTION_LINES,
@@ -24,7 +25,6 @@ from prodclf_tests.film.script import (
 )
 from prodclf_tests.film.system import SERVERS
 from prodclf_tests.film.voice import WORDS_A_MINUTE
-from prodclf_tests.documents import ROOT, TEXTS, inline_commands, shell_commands, words_of
 
 SCRIPT = read_script()
 
