@@ -2,16 +2,12 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Literal
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from prodclf_assets.errors import ProdclfError
-
-Rebalancing = Literal["none", "class_weights", "oversampling", "undersampling"]
-"""How rare categories get more say in training."""
-REBALANCINGS: Final[tuple[Rebalancing, ...]] = get_args(Rebalancing)
 
 
 class Settings(BaseSettings):
@@ -51,7 +47,8 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("PRODCLF_MIN_CATEGORY_ROWS"),
         description="Training rows a category needs to be learnt; with fewer, its products count under its parent.",
     )
-    rebalancing: Rebalancing = Field(
+    # The words of `Rebalancing`, which belongs to the classifier and is not known here.
+    rebalancing: Literal["none", "class_weights", "oversampling", "undersampling"] = Field(
         default="none",
         validation_alias=AliasChoices("PRODCLF_REBALANCING"),
         description="How rare categories get more say: none, class_weights, oversampling or undersampling.",

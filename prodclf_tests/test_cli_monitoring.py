@@ -149,7 +149,7 @@ def test_wrong_answers_are_all_named_and_nothing_is_stored(
         "error: 31 answers cannot be used, 11 of them not shown: correct them and read the file again; "
         "nothing was stored"
     )
-    assert human_labels(lake).said == 0
+    assert human_labels(lake).annotations == 0
 
 
 def test_blind_files_show_no_answer_and_give_blind_labels(

@@ -7,32 +7,22 @@ end as it should and say what it should; what serves is left running until the e
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
+from prodclf_tests.commands import environment, left_running, page_at
 from prodclf_tests.documents import ROOT, TEXTS, blocks
 from prodclf_tests.walk_steps import OTHERS, README, Step
 
 PORTS = (3000, 5000, 8000)
 SERVING_SECONDS = 900.0
 TAIL = 14
-
-
-def environment() -> dict[str, str]:
-    """The caller's environment without settings of this product, clouds or other virtual environments."""
-    foreign = re.compile(r"PRODCLF_|AWS_|MLFLOW_|DAGSTER_|RAY_|VIRTUAL_ENV|UV_PROJECT|PYTEST")
-    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-    # The environment of whoever calls must not be found before the clone's own.
-    path = [each for each in kept["PATH"].split(os.pathsep) if not each.startswith(str(ROOT))]
-    return {**kept, "PATH": os.pathsep.join(path), "NO_COLOR": "1", "COLUMNS": "110"}
 
 
 @contextlib.contextmanager
@@ -57,12 +47,11 @@ def walk(folder: Path, steps: tuple[Step, ...], tell: Callable[[str], None]) -> 
             if step.before:
                 _run(folder, step.before)
             tell(f"$ {step.command}")
-            said = (
-                _run(folder, step.command)
-                if step.ends
-                else left.enter_context(_serving(folder, step.command))
-            )
-            seen = said if step.ends else ""
+            said = _run(folder, step.command) if step.ends else ""
+            if not step.ends:
+                log = folder.with_name("served.log")
+                left.enter_context(left_running(step.command, folder, environment(), log))
+            seen = said
             if step.page:
                 seen += _page(step.page, "" if step.ends else step.says)
                 tell(f"  {step.page} answers")
@@ -86,40 +75,13 @@ def _run(folder: Path, command: str) -> str:
     return done.stdout
 
 
-@contextlib.contextmanager
-def _serving(folder: Path, command: str) -> Iterator[str]:
-    """Leave a command running; Ctrl-C ends it, as a person would."""
-    process = subprocess.Popen(
-        ["bash", "-c", f"exec {command}"],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield ""
-    finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(60)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 def _page(url: str, says: str) -> str:
     """The page at an address, once it answers and holds what it should."""
     deadline = time.monotonic() + SERVING_SECONDS
     seen = "nothing"
     while time.monotonic() < deadline:
         try:
-            seen = (
-                urllib.request.urlopen(
-                    urllib.request.Request(url, headers={"Accept": "text/html"}), timeout=10
-                )
-                .read()
-                .decode()
-            )
+            seen = page_at(url)
             if re.search(says, seen):
                 return seen
         except OSError as error:

@@ -101,6 +101,9 @@ OTHERS = (
     Step("uv run prodclf review export queue.csv --rows 200", "queue.csv", before="rm queue.csv"),
     Step("uv run prodclf review import queue.csv --reviewer asha", "label", before=_FILLED),
     Step("uv run prodclf review import suspects.csv --reviewer asha", "label", before=_DECIDED),
+    Step("uv run dg check defs", "All definitions loaded successfully"),
+    Step("uv run dg list defs", "promotion_decision"),
+    Step('uv run dg launch --assets "raw_products,clean_products"', "2 assets materialised"),
     Step("uv run python -m infra.lock", "the locks agree"),
     Step("uv run python -m infra.lint", "promtool +passed"),
     Step("promtool check config infra/monitoring/prometheus.yml", "SUCCESS"),
@@ -110,7 +113,7 @@ OTHERS = (
 # What is not run here, and why.
 ELSEWHERE: Mapping[str, str] = {
     r"uv run pytest( -m slow.*)?$|\.ci/run": "the tests themselves",
-    r"uv run python -m infra\.demo": "prodclf_tests/infra/test_demo.py",
+    r"uv run python -m prodclf_tests\.film": "prodclf_tests/film/test_film.py",
     r"tar ": "prodclf_tests/infra/test_backup.py",
     r"docker ": "a container engine: prodclf_tests/infra/test_images.py replays the images",
     r"cp infra/compose/.env.example": "for docker compose",

@@ -58,10 +58,10 @@ def main() -> None:
 def setup(cloud: Cloud, project: str) -> None:
     """Create the bucket and the image registries."""
     tags = {"project": project}
-    outcome = stacks.apply(
+    change = stacks.apply(
         cloud, foundation_name(project), FOLDER / "foundation.yaml", {"Project": project}, tags, click.echo
     )
-    click.echo(f"{foundation_name(project)} in {cloud.region} (account {cloud.account()}): {outcome}")
+    click.echo(f"{foundation_name(project)} in {cloud.region} (account {cloud.account()}): {change}")
 
 
 @main.command(cls=Verb)
@@ -100,8 +100,8 @@ def system_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def deploy(cloud: Cloud, /, project: str, tag: str | None, **options: str | None) -> None:
     """Bring the system to the images of a tag; options that are not given stay as they are."""
     chosen = tag or images.tag_of_commit()
-    outcome = bring_to(cloud, project, chosen, "deploy", options)
-    click.echo(f"{project} with {chosen}: {outcome}")
+    change = bring_to(cloud, project, chosen, "deploy", options)
+    click.echo(f"{project} with {chosen}: {change}")
     _show_url(cloud, project)
 
 
@@ -114,8 +114,8 @@ def rollback(cloud: Cloud, project: str, tag: str | None) -> None:
     target = tag or history.previous(history.read(cloud, bucket))
     if target is None:
         raise CloudError("nothing was deployed before: name a tag with --to, see `status`")
-    outcome = bring_to(cloud, project, target, "rollback", {})
-    click.echo(f"{project} back to {target}: {outcome}")
+    change = bring_to(cloud, project, target, "rollback", {})
+    click.echo(f"{project} back to {target}: {change}")
 
 
 @main.command(cls=Verb)

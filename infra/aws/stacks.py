@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 from infra.aws.cloud import Cloud, CloudError
 from infra.aws.template import read_template
 
-Outcome = Literal["created", "updated", "unchanged", "deleted", "absent", "planned"]
-_DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+Change = Literal["created", "updated", "unchanged", "deleted", "absent", "planned"]
 # A stack whose creation failed can only be deleted.
 _BORN_DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 POLL_SECONDS = 5.0
@@ -53,7 +52,7 @@ def apply(
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
     tell: Callable[[str], None],
-) -> Outcome:
+) -> Change:
     """Create a stack, or update it where it differs; parameters that are not given keep their values.
 
     Raises:
@@ -98,7 +97,7 @@ def apply(
     return "updated"
 
 
-def delete(cloud: Cloud, name: str, tell: Callable[[str], None]) -> Outcome:
+def delete(cloud: Cloud, name: str, tell: Callable[[str], None]) -> Change:
     """Delete a stack and wait for it; a stack that is not there is nothing to do.
 
     Raises:

@@ -42,7 +42,7 @@ def foundation_outputs(cloud: Cloud, project: str) -> dict[str, str]:
 
 def bring_to(
     cloud: Cloud, project: str, tag: str, verb: str, options: dict[str, str | None]
-) -> stacks.Outcome:
+) -> stacks.Change:
     """Bring the system stack to the images of a tag and note it down.
 
     Args:
@@ -72,12 +72,12 @@ def bring_to(
     chosen |= {name: str(options[name.lower()]) for name in OPTIONS if options.get(name.lower()) is not None}
     if stacks.find(cloud, project) is None:
         chosen = {**_network(cloud, chosen.get("VpcId")), **chosen}
-    outcome = stacks.apply(cloud, project, FOLDER / "system.yaml", chosen, {"project": project}, click.echo)
+    change = stacks.apply(cloud, project, FOLDER / "system.yaml", chosen, {"project": project}, click.echo)
     entries = history.read(cloud, outputs["Bucket"])
     # Also after an unchanged stack: whoever was interrupted between the two has this left to do.
     if not cloud.dry_run and (not entries or entries[-1].tag != tag):
         history.append(cloud, outputs["Bucket"], verb, tag)
-    return outcome
+    return change
 
 
 def _network(cloud: Cloud, vpc: str | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ MODULES = (
     "prodclf_assets.classifier.bundle",
     "prodclf_assets.cli",
     "prodclf_assets.lake.events",
-    "prodclf_assets.registry.fetch_bundle",
+    "prodclf_assets.registry.light_client.fetch_bundle",
     "ray.serve._private.controller",
     "ray.serve._private.proxy",
     "ray.serve._private.replica",

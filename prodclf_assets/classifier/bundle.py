@@ -6,7 +6,6 @@ from a registry you trust. `format_version` is raised whenever a reader of one w
 that can be read are listed in `READABLE`, and answer as they did.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.text.packed import PackedTexts
+from prodclf_assets.classifier.bundle_hash import MANIFEST, bundle_hash
 from prodclf_assets.classifier.calibration.calibrator import Calibrator
 from prodclf_assets.classifier.calibration.thresholds import (
     ABSTAIN,
@@ -37,11 +37,11 @@ from prodclf_assets.classifier.ranking.ranker import Ranker
 from prodclf_assets.classifier.retrieval.retriever import SHARPNESS, SVM
 from prodclf_assets.classifier.squash import softmax
 from prodclf_assets.errors import BundleError
+from prodclf_assets.lake import sha256_of
 
 FORMAT_VERSION: Final = 5
 READABLE: Final = (4, FORMAT_VERSION)
 """Format 4 has neither branches nor neighbours among its scorers, and calls its metrics those of validation products."""
-MANIFEST = "manifest.json"
 _LETTER = re.compile(r"[^\W\d_]")
 _DECISIONS: Final = np.array(DECISIONS, object)
 _SUFFIXES = (".json", ".npy", ".txt")
@@ -132,7 +132,7 @@ class Bundle:
     @cached_property
     def version(self) -> str:
         """First 12 hex digits of the hash over all files' hashes: equal for equal models."""
-        return _version(self.manifest.files)
+        return bundle_hash(self.manifest.files)[:12]
 
     def predict(self, products: ProductBatch, top_k: int = 5) -> Predictions:
         """Answer products: the one way anything is ever predicted.
@@ -232,7 +232,7 @@ class Bundle:
         decision = {"calibrator": asdict(self.calibrator), "thresholds": _thresholds_to_json(self.thresholds)}
         (folder / "decision.json").write_text(json.dumps(decision, indent=1, sort_keys=True), "utf-8")
         manifest = self._described(
-            {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+            {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), "utf-8")
         self.__dict__["manifest"] = manifest  # what a cached property holds, set as soon as it is known
@@ -353,7 +353,7 @@ def _verify(folder: Path, files: dict[str, str]) -> None:
         path = folder / name
         if Path(name).name != name or not path.is_file():
             raise BundleError(f"bundle {folder}: {name} is missing; fetch or train the model again")
-        if _sha256(path) != expected:
+        if sha256_of(path) != expected:
             raise BundleError(
                 f"bundle {folder}: {name} differs from its SHA-256 in {MANIFEST}; fetch or train the model again"
             )
@@ -362,15 +362,6 @@ def _verify(folder: Path, files: dict[str, str]) -> None:
             raise BundleError(
                 f"bundle {folder}: {path.name} has no SHA-256 in {MANIFEST}; fetch or train the model again"
             )
-
-
-def _version(files: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _calibrator_from_json(content: dict[str, Any], labels: int) -> Calibrator:

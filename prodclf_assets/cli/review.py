@@ -1,4 +1,4 @@
-"""`prodclf review`: products in doubt out to a file, people's answers back in."""
+"""`prodclf review`: products in doubt out to a file, people's labels back in."""
 
 import os
 import socket
@@ -154,10 +154,14 @@ def import_(source: str, reviewer: str | None, as_json: bool) -> None:
     """
     from prodclf_assets.lake import FEEDBACK
     from prodclf_assets.monitoring.review.human_labels import human_labels
-    from prodclf_assets.monitoring.review.review_import import feedback_table, read_returned, without_repeats
+    from prodclf_assets.monitoring.review.review_import import (
+        annotations_table,
+        read_review_file,
+        without_repeats,
+    )
 
     lake = _lake()
-    found = read_returned(source, _categories(lake), reviewer)
+    found = read_review_file(source, _categories(lake), reviewer)
     if found.faults:
         for fault in found.faults[:_FAULTS_SHOWN]:
             tell(str(fault))
@@ -170,7 +174,7 @@ def import_(source: str, reviewer: str | None, as_json: bool) -> None:
     if new:
         at = datetime.now(UTC)
         lake.events(FEEDBACK).append(
-            feedback_table(new, at), f"review-{socket.gethostname()}-{os.getpid()}", at
+            annotations_table(new, at), f"review-{socket.gethostname()}-{os.getpid()}", at
         )
     facts = {"stored": len(new), "known_before": len(found.rows) - len(new), "not_answered": found.blank}
     if as_json:

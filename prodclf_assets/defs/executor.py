@@ -19,7 +19,7 @@ from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
 from prodclf_assets.defs.lost_runs import end_lost_runs, note_process
 from prodclf_assets.defs.mlflow_run import RunEnd, end_mlflow_run
-from prodclf_assets.defs.summary import Outcome, summarise
+from prodclf_assets.defs.summary import RunEnding, summarise
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.settings import get_settings
 
@@ -60,7 +60,7 @@ class ClosingExecutor(dg.Executor):
         finally:
             mlflow_run_id = _end_mlflow_run(plan_context, end)
             _tell(
-                summarise(plan_context.instance, plan_context.run_id, Outcome(end, failures, mlflow_run_id))
+                summarise(plan_context.instance, plan_context.run_id, RunEnding(end, failures, mlflow_run_id))
             )
 
 

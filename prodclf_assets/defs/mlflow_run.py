@@ -21,7 +21,6 @@ from dagster._core.execution.stats import StepEventStatus
 from pydantic import PrivateAttr
 
 from prodclf_assets.registry import open_registry
-from prodclf_assets.registry.connection import Connection
 from prodclf_assets.registry.runs import log_facts, log_nested
 from prodclf_assets.settings import get_settings
 
@@ -88,7 +87,7 @@ class MlflowRun(dg.ConfigurableResource[Any]):
         run_id = self.open()
         from mlflow.entities import Metric
 
-        connection = _connection()
+        connection = open_registry(get_settings()).connection
         now = int(time.time() * 1000)
         with connection.explained(f"log to run {run_id}"):
             log_facts(
@@ -109,7 +108,7 @@ class MlflowRun(dg.ConfigurableResource[Any]):
             RegistryError: the tracking store cannot be reached.
         """
         parent = self.open()
-        connection = _connection()
+        connection = open_registry(get_settings()).connection
         with connection.explained(f"log {name} below run {parent}"):
             log_nested(
                 connection.client, connection.experiment_id(), parent, name, params=params, metrics=metrics
@@ -136,18 +135,12 @@ def end_mlflow_run(
     run = instance.get_run_by_id(run_id)
     mlflow_run_id = run.tags.get(MLFLOW_RUN_TAG) if run else None
     if mlflow_run_id is not None:
-        connection = _connection()
+        connection = open_registry(get_settings()).connection
         with connection.explained(f"end run {mlflow_run_id}"):
             ended = only_running and connection.client.get_run(mlflow_run_id).info.status != "RUNNING"
             if not ended:
                 connection.client.set_terminated(mlflow_run_id, status=status)
     return mlflow_run_id
-
-
-def _connection() -> Connection:
-    """Return a connection that loads MLflow, which takes seconds, only when its client is asked for."""
-    registry = open_registry(get_settings())
-    return Connection(registry.tracking_uri, registry.experiment, registry.artifact_location)
 
 
 def _resumed_mlflow_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
@@ -172,9 +165,9 @@ def _goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun, parent: dg.Dagste
 
 
 def _open(context: dg.InitResourceContext, resumed: str | None) -> str:
-    registry = open_registry(get_settings())
+    connection = open_registry(get_settings()).connection
     # Made here because MLflow, left to itself, would keep the files of a new experiment in the working directory.
-    registry.ensure_experiment()
+    connection.experiment_id()
     import mlflow
 
     with warnings.catch_warnings():
@@ -185,8 +178,8 @@ def _open(context: dg.InitResourceContext, resumed: str | None) -> str:
         MlFlow(
             context.replace_config(
                 {
-                    "experiment_name": registry.experiment,
-                    "mlflow_tracking_uri": registry.tracking_uri,
+                    "experiment_name": connection.experiment,
+                    "mlflow_tracking_uri": connection.tracking_uri,
                     "mlflow_run_id": resumed,
                 }
             )

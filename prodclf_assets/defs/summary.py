@@ -12,7 +12,7 @@ Metadata = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunEnding:
     """How a run ended: FINISHED, FAILED or KILLED, the failures of its steps, and its MLflow run, if any."""
 
     end: str
@@ -20,21 +20,21 @@ class Outcome:
     mlflow_run_id: str | None
 
 
-def summarise(instance: dg.DagsterInstance, run_id: str, outcome: Outcome) -> str:
+def summarise(instance: dg.DagsterInstance, run_id: str, ending: RunEnding) -> str:
     """Return a short account of a run, from its own events."""
     shown = materialised_metadata(instance, run_id)
-    lines = ["", f"prodclf: {_headline(outcome, shown)}", *_results(shown)]
-    if outcome.end != "FINISHED":
-        killed = outcome.end == "KILLED"
+    lines = ["", f"prodclf: {_headline(ending, shown)}", *_results(shown)]
+    if ending.end != "FINISHED":
+        killed = ending.end == "KILLED"
         reasons = (
-            [str(event.step_key) for event in outcome.failures]
+            [str(event.step_key) for event in ending.failures]
             if killed
-            else failure_reasons(instance, run_id, outcome.failures)
+            else failure_reasons(instance, run_id, ending.failures)
         )
         lines += [f"  stopped at   {reason}" for reason in reasons]
-        if not any(event.step_key == "promotion_decision" for event in outcome.failures):
+        if not any(event.step_key == "promotion_decision" for event in ending.failures):
             lines.append("  nothing was registered, and the champion, if there is one, was left as it is")
-    lines += _where_to_look(outcome, shown)
+    lines += _where_to_look(ending, shown)
     return "\n".join(lines)
 
 
@@ -70,10 +70,10 @@ def failure_reasons(
     return checks + [_sentence(event) for event in failures if not _is_check_failure(event)]
 
 
-def _headline(outcome: Outcome, shown: Metadata) -> str:
-    if outcome.end == "FINISHED":
+def _headline(ending: RunEnding, shown: Metadata) -> str:
+    if ending.end == "FINISHED":
         return f"done, {len(shown)} asset{'s' if len(shown) != 1 else ''} materialised"
-    return "interrupted" if outcome.end == "KILLED" else "failed"
+    return "interrupted" if ending.end == "KILLED" else "failed"
 
 
 def _results(shown: Metadata) -> list[str]:
@@ -112,13 +112,13 @@ def _sentence(event: dg.DagsterEvent) -> str:
     return f"{event.step_key}: {error.message.strip() if error else 'the step ended without saying why'}"
 
 
-def _where_to_look(outcome: Outcome, shown: Metadata) -> list[str]:
+def _where_to_look(ending: RunEnding, shown: Metadata) -> list[str]:
     lines = ["  look next    dagster dev    the graph, its history, checks and plots"]
-    if outcome.mlflow_run_id is not None:
+    if ending.mlflow_run_id is not None:
         store = get_settings().tracking_uri
         # A server has its own page; only a database needs one started over it.
         command = store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
-        lines.append(f"               {command}    run {outcome.mlflow_run_id}")
+        lines.append(f"               {command}    run {ending.mlflow_run_id}")
     if shown.get("promotion_decision", {}).get("champion", "none") != "none":
         lines.append("               prodclf serve    answers for the champion on http://127.0.0.1:8000")
     return lines

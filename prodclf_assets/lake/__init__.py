@@ -15,11 +15,12 @@ from prodclf_assets.lake.log import LogEntry
 from prodclf_assets.lake.retention import OldVersion
 from prodclf_assets.lake.s3 import S3Store
 from prodclf_assets.lake.store import MissingObjectError, Store
-from prodclf_assets.lake.versions import FileEntry, Version, entries_of, hash_of
+from prodclf_assets.lake.versions import SETTLED_SECONDS, FileEntry, Version, entries_of, hash_of, sha256_of
 
 __all__ = [
     "FEEDBACK",
     "PREDICTION_LOG",
+    "SETTLED_SECONDS",
     "EventLog",
     "FileEntry",
     "FolderStore",
@@ -36,4 +37,5 @@ __all__ = [
     "hash_of",
     "open_lake",
     "schema_of",
+    "sha256_of",
 ]

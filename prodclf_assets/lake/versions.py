@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import re
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +17,10 @@ from prodclf_assets.errors import LakeError
 NAME_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 RESERVED_PARTS = {"versions", "latest.json"}
 ID_TIME = "%Y%m%dT%H%M%S.%fZ"
+SETTLED_SECONDS = 0.02
+"""Age from which a file's hash is remembered: twice the longest time that clocks of file systems stand still."""
+_MOST_HASHES = 1000
+_HASHES: dict[tuple[int, int, int, int], str] = {}
 ID_PATTERN = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}")
 
 
@@ -76,8 +82,28 @@ def check_name(name: str) -> None:
 
 def entry_of(path: Path) -> FileEntry:
     """Return the SHA-256 and size of a local file."""
+    return FileEntry(sha256_of(path), path.stat().st_size)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 (hex) of a local file; read once in this process as long as nobody has changed it.
+
+    A bundle that was just compared with what was registered is checked again when it is loaded.
+    """
     with path.open("rb") as handle:
-        return FileEntry(hashlib.file_digest(handle, "sha256").hexdigest(), path.stat().st_size)
+        found = os.fstat(handle.fileno())
+        # Unlike the time of modification nobody can set that of the change; but it counts in ticks, and a change in
+        # the tick that a file was read in does not show.
+        same = (found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
+        settled = time.time() - found.st_ctime > SETTLED_SECONDS
+        if not settled or same not in _HASHES:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+            if not settled:
+                return digest
+            if len(_HASHES) >= _MOST_HASHES:
+                _HASHES.clear()
+            _HASHES[same] = digest
+        return _HASHES[same]
 
 
 def entries_of(folder: Path) -> dict[str, FileEntry]:

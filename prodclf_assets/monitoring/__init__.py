@@ -1,1 +1,1 @@
-"""Whether the model still sees what it was trained on, and what people are asked and say about its answers."""
+"""Whether the model still sees what it was trained on, and the review of its answers by people."""

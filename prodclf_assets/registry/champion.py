@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from prodclf_assets.monitoring.live_model import LiveModel
-from prodclf_assets.registry.core import open_registry
+from prodclf_assets.registry.registry import open_registry
 from prodclf_assets.registry.versions import RegisteredVersion
 from prodclf_assets.settings import Settings
 
@@ -37,8 +37,6 @@ def live_labels(settings: Settings) -> list[str] | None:
 
 
 def _fetched(settings: Settings) -> tuple[RegisteredVersion, Path] | None:
-    registry, alias = open_registry(settings), settings.model_alias
-    for item in registry.list_versions():
-        if alias in item.aliases or alias == str(item.version):
-            return item, registry.fetch(item, settings.home.resolve() / "models")
-    return None
+    registry = open_registry(settings)
+    found = registry.find(settings.model_alias)
+    return None if found is None else (found, registry.fetch(found, settings.home.resolve() / "models"))

@@ -53,7 +53,7 @@ class Connection:
 
     def __init__(self, tracking_uri: str, experiment: str, artifact_location: str | None) -> None:
         self.tracking_uri = tracking_uri
-        self._experiment = experiment
+        self.experiment = experiment
         self.artifact_location = artifact_location
 
     @property
@@ -85,7 +85,7 @@ class Connection:
         with self.explained("open"), self._alone():
             self._check_header()
             client = MlflowClient(self.tracking_uri, self.tracking_uri)
-            client.get_experiment_by_name(self._experiment)
+            client.get_experiment_by_name(self.experiment)
         return client
 
     def experiment_id(self) -> str:
@@ -95,10 +95,10 @@ class Connection:
         """
         client = self.client
         with self.explained("open the experiment"), self._alone():
-            known = client.get_experiment_by_name(self._experiment)
+            known = client.get_experiment_by_name(self.experiment)
             if known is not None:
                 return str(known.experiment_id)
-            return str(client.create_experiment(self._experiment, self._new_artifact_location()))
+            return str(client.create_experiment(self.experiment, self._new_artifact_location()))
 
     @contextlib.contextmanager
     def explained(self, doing: str) -> Iterator[None]:

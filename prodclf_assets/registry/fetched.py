@@ -1,11 +1,13 @@
 """Bundles on this machine: each in a folder of its own, whole and verified, or not at all."""
 
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from prodclf_assets.errors import RegistryError
+from prodclf_assets.lake import SETTLED_SECONDS
 from prodclf_assets.registry.versions import RegisteredVersion, bundle_folder, holds
 
 
@@ -29,6 +31,8 @@ def fetched(version: RegisteredVersion, into: Path, download: Callable[[Path], P
     aside = into / f".{target.name}-{uuid.uuid4().hex}"
     try:
         bundle = download(aside)
+        # So that what is hashed here need not be hashed again when it is loaded, see `sha256_of`.
+        time.sleep(SETTLED_SECONDS)
         if not holds(bundle, version):
             raise RegistryError(
                 f"the bundle of {version.name!r} version {version.version} differs from what was "

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 # What serving one bundle through MLflow has no use for.
-NOT_IN_A_MODEL = ("dagster", "ray", "fastapi", "click", "matplotlib", "python-pptx")
+NOT_IN_A_MODEL = ("dagster", "ray", "fastapi", "click", "jinja2", "matplotlib", "python-pptx")
 PACKAGE = Path(__file__).parents[1]
 OUTPUTS = {
     "predicted_category": "string",

@@ -1,5 +1,6 @@
-"""What prodclf writes to one MLflow run: parameters, measurements, files, and the bundle as a logged model."""
+"""What prodclf writes to one MLflow run: parameters, measurements, files, the bundle as a logged model, and its version."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -129,6 +130,38 @@ def log_model(
     for part in _parts(measured):
         client.log_batch(run_id, metrics=part)
     return logged
+
+
+def as_version(
+    client: "MlflowClient",
+    run_id: str,
+    model: "LoggedModel",
+    name: str,
+    *,
+    tags: Mapping[str, str],
+    description: str,
+) -> int:
+    """Register a logged model as the next version of the registered model of this name; returns its number."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    created = client.create_model_version(
+        name,
+        # Not `models:/<id>`: a database store would look that up in the process's global tracking store.
+        source=model.artifact_location,
+        run_id=run_id,
+        tags=dict(tags),
+        description=description,
+        model_id=model.model_id,
+    )
+    # What makes the model's page in MLflow link to the version.
+    link = json.dumps([{"name": name, "version": created.version}])
+    client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": link})
+    return int(created.version)
 
 
 def _parts(items: list[Any]) -> Iterator[list[Any]]:

@@ -1,24 +1,26 @@
 """A registered version, and the marks that prodclf leaves on it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from prodclf_assets.classifier.bundle_hash import bundle_hash
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.lake import entries_of, hash_of
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+BUNDLE = "artifacts/bundle"
+"""Where a registered model keeps its bundle, below its own place."""
+MEASURED = "artifacts/measured"
+"""Where it keeps the bundle that was measured in its place."""
 BUNDLE_HASH = "prodclf.bundle_hash"
 MEASURED_HASH = "prodclf.measured_hash"
 """That of the model that was measured in the version's place, where it was another."""
 FILES_HASH = "prodclf.files_hash"
 ROLLED_BACK = "prodclf.rolled_back"
-MANIFEST = "manifest.json"
 PROMOTED = "prodclf.promoted"
 REFUSED = "prodclf.refused"
 NUMBERS = "prodclf.decision_numbers"
@@ -78,9 +80,7 @@ def hashes_of(folder: Path) -> dict[str, str]:
     files = entries_of(folder)
     if not files:
         raise RegistryError(f"there is no bundle to register in {folder}: train a model first")
-    # As the classifier counts its versions; the manifest is left out because it holds the time of training.
-    model = {name: entry.sha256 for name, entry in files.items() if name != MANIFEST}
-    identity = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()
+    identity = bundle_hash({name: entry.sha256 for name, entry in files.items()})
     return {BUNDLE_HASH: identity, FILES_HASH: hash_of(files)}
 
 

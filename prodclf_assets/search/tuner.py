@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from prodclf_assets.errors import SearchUnavailableError
 from prodclf_assets.ray_node.node import small_node
-from prodclf_assets.search.outcome import Progress
+from prodclf_assets.search.progress import Progress
 from prodclf_assets.search.trials import (
     SPACE,
     Material,
@@ -83,7 +83,7 @@ def run_trials(
         from ray import tune
         from ray.tune.schedulers import MedianStoppingRule
 
-        follower = _follower(progress, on_trial)
+        follower = _progress_callback(progress, on_trial)
         with tempfile.TemporaryDirectory(prefix="prodclf-search-") as folder, warnings.catch_warnings():
             # Ray tells Optuna of a trial's last result twice, and each time Optuna says so.
             warnings.filterwarnings("ignore", message="The reported value is ignored")
@@ -149,11 +149,11 @@ def _distribution(values: Range) -> Any:
     return FloatDistribution(values.low, values.high, log=values.log)
 
 
-def _follower(before: Progress, on_trial: Callable[[Progress], None]) -> Any:
+def _progress_callback(before: Progress, on_trial: Callable[[Progress], None]) -> Any:
     """What Ray Tune tells of each trial's end; `progress` is what is known then."""
     from ray.tune import Callback
 
-    class Follower(Callback):  # type: ignore[misc]
+    class ProgressCallback(Callback):  # type: ignore[misc]
         def __init__(self, progress: Progress, told: Callable[[Progress], None]) -> None:
             self.progress = progress
             self._told = told
@@ -176,7 +176,7 @@ def _follower(before: Progress, on_trial: Callable[[Progress], None]) -> Any:
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             logger.warning("a trial failed and does not count: %s", trial.error_file or trial)
 
-    return Follower(before, on_trial)
+    return ProgressCallback(before, on_trial)
 
 
 @contextmanager

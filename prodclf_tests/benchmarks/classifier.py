@@ -26,7 +26,7 @@ from prodclf_tests.benchmarks.classifier_report import (
     quality_table,
     quality_verdicts,
 )
-from prodclf_tests.benchmarks.contenders import OURS, PEERS, TITLES, Outcome, measure
+from prodclf_tests.benchmarks.contenders import OURS, PEERS, TITLES, ContenderResult, measure
 from prodclf_tests.benchmarks.growth import SIZES, grow, growth_table, growth_verdicts
 from prodclf_tests.benchmarks.measures import Judged, judge, pooled
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, folds_of, load_task
@@ -127,7 +127,7 @@ class Bench:
             outcome.answers["validation"], validation, outcome.answers["test"], test, calibrated=calibrated
         )
 
-    def _outcome(self, rows: Rows, model: str) -> Outcome:
+    def _outcome(self, rows: Rows, model: str) -> ContenderResult:
         outcome = measure(rows, model, self.work, threads=self.cores, reuse=self.reuse and model != OURS)
         right = (outcome.answers["test"].category == rows.test[LABEL_COLUMN].to_numpy(object)).mean()
         _say(f"{rows.task}: {TITLES[model]}, accuracy {right:.4f}, {outcome.fit_seconds:.0f} s a fit")

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from prodclf_assets.classifier.calibration.calibrator import calibration_noise, reliability
-from prodclf_tests.benchmarks.contenders import OURS, TITLES, Outcome
+from prodclf_tests.benchmarks.contenders import OURS, TITLES, ContenderResult
 from prodclf_tests.benchmarks.measures import Judged, Paired, Quality, paired, quality
 
 Verdict = Literal["aim", "must", "miss"]
@@ -57,7 +57,7 @@ class Cost:
     labels: int
     model: str
     threads: int
-    outcome: Outcome
+    outcome: ContenderResult
     search_seconds: float
 
 
@@ -154,7 +154,7 @@ def cost_verdicts(costs: Sequence[Cost]) -> str:
     return "\n".join(lines)
 
 
-def _against_svm(task: str, ours: Cost, alone: Cost, peer: Outcome) -> list[str]:
+def _against_svm(task: str, ours: Cost, alone: Cost, peer: ContenderResult) -> list[str]:
     many = ours.labels >= 400
     faster = peer.fit_seconds / ours.outcome.fit_seconds
     needed = 2.0 if many else 1.0

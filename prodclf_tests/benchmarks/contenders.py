@@ -52,7 +52,7 @@ class Fitted(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ContenderResult:
     """What the process of one model measured.
 
     Attributes:
@@ -85,7 +85,7 @@ class Outcome:
         (folder / f"{name}.json").write_text(json.dumps(rest), "utf-8")
 
     @classmethod
-    def load(cls, folder: Path, name: str) -> "Outcome":
+    def load(cls, folder: Path, name: str) -> "ContenderResult":
         """Read what `save` wrote."""
         table = pd.read_parquet(folder / f"{name}.parquet")
         answers = {}
@@ -105,7 +105,7 @@ def measure(
     parameters: dict[str, Any] | None = None,
     timed: bool = False,
     reuse: bool = False,
-) -> Outcome:
+) -> ContenderResult:
     """Run one model in a process of its own.
 
     Args:
@@ -128,7 +128,7 @@ def measure(
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(threads))
         command = [sys.executable, "-m", __name__, json.dumps(job)]
         subprocess.run(command, env={**os.environ, **limits}, stdout=sys.stderr, check=True)
-    return Outcome.load(folder, name)
+    return ContenderResult.load(folder, name)
 
 
 def main() -> None:
@@ -144,7 +144,7 @@ def main() -> None:
         tuned, held = fasttext_peer.run(rows, job["parameters"], threads, None)
         measured, answers = fasttext_peer.run(rows.everything, tuned["parameters"], threads, timed)
         measured["tune_seconds"] = tuned["tune_seconds"]
-        outcome = Outcome(answers={**answers, "validation": held["validation"]}, **measured)
+        outcome = ContenderResult(answers={**answers, "validation": held["validation"]}, **measured)
     else:
         outcome = _run(model, rows, job["parameters"], threads, timed)
     outcome.save(folder, job["name"])
@@ -168,7 +168,7 @@ def _run(
     parameters: dict[str, Any] | None,
     threads: int,
     timed: ProductBatch | None,
-) -> Outcome:
+) -> ContenderResult:
     """Everybody learns from training and validation rows, and answers the latter as rows not seen.
 
     Ours does so by itself. A peer is tuned and fitted on training rows, answers validation rows, and is fitted anew on
@@ -190,7 +190,7 @@ def _run(
         "test": fitted.answer(ProductBatch.from_frame(rows.test)),
     }
     rate, single = _speed(fitted, timed) if timed is not None else (None, None)
-    return Outcome(
+    return ContenderResult(
         parameters,
         tune_seconds,
         fit_seconds,

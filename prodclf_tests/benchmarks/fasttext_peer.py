@@ -35,7 +35,7 @@ def run(
         timed: products to measure the speed on, if any.
 
     Returns:
-        what was measured, as `contenders.Outcome` has it, and the answers per side.
+        what was measured, as `contenders.ContenderResult` has it, and the answers per side.
     """
     classes = sorted(set(rows.train[LABEL_COLUMN]))
     codes = {name: f"{_LABEL}{code}" for code, name in enumerate(classes)}

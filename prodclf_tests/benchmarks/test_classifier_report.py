@@ -9,7 +9,7 @@ from prodclf_tests.benchmarks.classifier_report import (
     quality_table,
     quality_verdicts,
 )
-from prodclf_tests.benchmarks.contenders import OURS, Outcome
+from prodclf_tests.benchmarks.contenders import OURS, ContenderResult
 from prodclf_tests.benchmarks.measures import Judged
 
 
@@ -61,7 +61,7 @@ def test_precision_of_auto(right: int, mark: str) -> None:
 
 
 def cost(model: str, threads: int, seconds: float, rate: float, single: float, labels: int = 11) -> Cost:
-    done = Outcome({}, 0.0, seconds, seconds, 500.0, {}, rate, single)
+    done = ContenderResult({}, 0.0, seconds, seconds, 500.0, {}, rate, single)
     return Cost("shop:1", labels, model, threads, done, 9.0)
 
 

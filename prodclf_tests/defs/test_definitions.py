@@ -1,8 +1,11 @@
 """The shape of the code location: what a person or another system that relies on names would miss."""
 
+import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -171,3 +174,24 @@ def test_the_workspace_file_points_at_the_definitions() -> None:
     text = (REPOSITORY / "workspace.yaml").read_text()
     assert "module_name: prodclf_assets.definitions" in text
     assert len((REPOSITORY / "prodclf_assets" / "definitions.py").read_text().splitlines()) < 60
+
+
+@pytest.mark.usefixtures("home")
+def test_dg_finds_the_same_definitions() -> None:
+    listed = subprocess.run(
+        [str(Path(sys.executable).with_name("dg")), "list", "defs", "--json"],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = json.loads(listed.stdout)
+    assert {asset["asset_key"] for asset in found["assets"]} == set(GRAPH)
+    assert "graph" in {job["name"] for job in found["jobs"]}
+
+
+@pytest.mark.parametrize("page", ["README.md", "prodclf_assets/README.md"])
+def test_the_link_to_the_graph_opens_every_group(page: str) -> None:
+    [opened] = re.findall(r"asset-groups\?expanded=([^)]+)\)", (REPOSITORY / page).read_text("utf-8"))
+    assert set(opened.split(",")) == {f"global@global:{group}" for group in GROUPS}

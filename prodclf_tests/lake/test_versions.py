@@ -1,11 +1,15 @@
 """Ids, hashes and manifests, without any store."""
 
+import hashlib
+import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.lake import FileEntry, Version, hash_of
+from prodclf_assets.lake import SETTLED_SECONDS, FileEntry, Version, hash_of, sha256_of
 from prodclf_assets.lake.versions import ID_PATTERN, from_manifest, new_id, to_manifest
 
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
@@ -19,10 +23,10 @@ ENTRIES = st.dictionaries(
 @given(times=st.lists(TIMES, min_size=2, max_size=6))
 def test_ids_sort_in_the_order_they_were_made_whatever_the_clock_says(times: list[datetime]) -> None:
     ids: list[str] = []
-    for time in times:
-        version_id, created_at = new_id(time, ids[-1] if ids else None)
+    for at in times:
+        version_id, created_at = new_id(at, ids[-1] if ids else None)
         assert ID_PATTERN.fullmatch(version_id)
-        assert created_at >= time
+        assert created_at >= at
         ids.append(version_id)
     assert ids == sorted(set(ids))
 
@@ -44,9 +48,28 @@ def test_the_hash_ignores_order_and_notices_everything_else(
         assert hash_of({key: value for key, value in files.items() if key != name}) != hash_of(files)
 
 
-@given(files=ENTRIES, time=TIMES, metadata=st.dictionaries(st.text(), st.integers() | st.text()))
+@given(files=ENTRIES, at=TIMES, metadata=st.dictionaries(st.text(), st.integers() | st.text()))
 def test_a_manifest_says_all_of_a_version(
-    files: dict[str, FileEntry], time: datetime, metadata: dict[str, object]
+    files: dict[str, FileEntry], at: datetime, metadata: dict[str, object]
 ) -> None:
-    version = Version("asset", new_id(time, None)[0], time, files, metadata)
+    version = Version("asset", new_id(at, None)[0], at, files, metadata)
     assert from_manifest(to_manifest(version)) == version
+
+
+@pytest.mark.parametrize("age", [0, 2 * SETTLED_SECONDS], ids=["young", "settled"])
+def test_a_file_that_has_changed_is_hashed_again_however_soon(age: float, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for content in (b"one", b"two", b"six"):
+        path.write_bytes(content)
+        time.sleep(age)
+        assert sha256_of(path) == sha256_of(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_file_that_nobody_has_changed_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "aside").mkdir()
+    path = tmp_path / "aside" / "file"
+    path.write_bytes(b"one")
+    time.sleep(2 * SETTLED_SECONDS)
+    before = sha256_of(path)
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    assert sha256_of((tmp_path / "aside").rename(tmp_path / "in place") / "file") == before

@@ -168,11 +168,11 @@ def test_the_registry_of_the_environment_keeps_its_files_with_the_lake(
 ) -> None:
     home = str(tmp_path)
     local = open_registry(settings_of(monkeypatch, PRODCLF_HOME=home, PRODCLF_MODEL_NAME="named"))
-    assert local.tracking_uri == f"sqlite:///{home}/mlflow.db"
+    assert local.connection.tracking_uri == f"sqlite:///{home}/mlflow.db"
     assert local.model_name == "named"
-    assert local.artifact_location == f"{home}/mlflow-artifacts"
+    assert local.connection.artifact_location == f"{home}/mlflow-artifacts"
     on_s3 = open_registry(settings_of(monkeypatch, PRODCLF_HOME=home, PRODCLF_LAKE="s3://bucket/lake/"))
-    assert on_s3.artifact_location == "s3://bucket/lake/_mlflow"
+    assert on_s3.connection.artifact_location == "s3://bucket/lake/_mlflow"
     served = open_registry(settings_of(monkeypatch, MLFLOW_TRACKING_URI="http://mlflow:5000"))
-    assert served.tracking_uri == "http://mlflow:5000"
-    assert served.artifact_location is None
+    assert served.connection.tracking_uri == "http://mlflow:5000"
+    assert served.connection.artifact_location is None

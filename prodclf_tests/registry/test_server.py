@@ -9,7 +9,7 @@ import pytest
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.lake import open_lake
-from prodclf_assets.registry import CHAMPION, Registry, reading
+from prodclf_assets.registry import CHAMPION, Registry
 from prodclf_assets.registry.connection import Connection
 from prodclf_tests.lake.places import contents_of
 from prodclf_tests.registry.conftest import write_bundle
@@ -75,5 +75,5 @@ def test_more_versions_than_one_page_are_listed(server_uri: str, monkeypatch: py
     client.create_registered_model("many")
     for _ in range(5):
         client.create_model_version("many", source="s3://bucket/model")
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr("prodclf_assets.registry.registry.PAGE", 2)
     assert [version.version for version in Registry(server_uri, "many").list_versions()] == [5, 4, 3, 2, 1]

@@ -8,7 +8,7 @@ from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.ranking.encoder import Pairs
 from prodclf_assets.classifier.ranking.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.ranking.pair_features import FEATURES
-from prodclf_assets.search.outcome import Progress
+from prodclf_assets.search.progress import Progress
 from prodclf_assets.search.trials import FOLDS, Material, Measured, Trial, default_parameters
 
 TELLING = FEATURES.index("svm_score")

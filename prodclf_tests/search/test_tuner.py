@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from prodclf_assets.errors import SearchUnavailableError
-from prodclf_assets.search.outcome import Progress
+from prodclf_assets.search.progress import Progress
 from prodclf_assets.search.trials import SPACE
 from prodclf_assets.search.tuner import first_progress, run_trials
 from prodclf_tests.defs.conftest import REPOSITORY
@@ -73,7 +73,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from prodclf_assets.classifier.checkpoints import CheckpointFolder
-from prodclf_assets.search.outcome import Progress
+from prodclf_assets.search.progress import Progress
 from prodclf_tests.search.test_tuner import MATERIAL, first_progress, run_trials
 
 kept = CheckpointFolder(Path(sys.argv[1]), {}).open("search", {})

@@ -22,10 +22,9 @@ from prodclf_assets.classifier.ranking.boosting import grow, joined
 from prodclf_assets.classifier.ranking.encoder import Pairs
 from prodclf_assets.classifier.ranking.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.ranking.pair_features import FEATURES
-from prodclf_assets.classifier.ranking.rebalancing import rebalance
+from prodclf_assets.classifier.ranking.rebalancing import Rebalancing, rebalance
 from prodclf_assets.classifier.ranking.tree_ensemble import Forest
 from prodclf_assets.errors import LabelError
-from prodclf_assets.settings import Rebalancing
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,14 @@ often it is seen. The retrievers need none of it: their scores hold no prior of 
 towards rare labels; they are calibrated on answers to all products, whose shares are those of the catalogue.
 """
 
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.settings import Rebalancing
+Rebalancing = Literal["none", "class_weights", "oversampling", "undersampling"]
+"""How rare categories get more say in training."""
+REBALANCINGS: Final[tuple[Rebalancing, ...]] = get_args(Rebalancing)
 
 
 def rebalance(

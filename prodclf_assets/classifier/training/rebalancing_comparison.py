@@ -16,9 +16,9 @@ from prodclf_assets.classifier.calibration.calibrator import calibration_error
 from prodclf_assets.classifier.label_tree import LabelTree
 from prodclf_assets.classifier.ranking.labelled_pairs import LabelledPairs
 from prodclf_assets.classifier.ranking.ranker import RankerConfig
+from prodclf_assets.classifier.ranking.rebalancing import REBALANCINGS
 from prodclf_assets.classifier.training.out_of_fold import belong_together, out_of_fold_probabilities
 from prodclf_assets.classifier.training.training import TrainingConfig, fit_features
-from prodclf_assets.settings import REBALANCINGS
 
 RARE_ROWS: Final = 10
 """Training rows below which the reframing that is compared counts a category under its parent."""

@@ -26,7 +26,8 @@ def code_version(*rooms: str) -> str:
         rooms: packages below `prodclf_assets`.
     """
     digest = hashlib.sha256()
-    for path in sorted(file for room in rooms for file in (PACKAGE / room).rglob("*.py")):
+    files = (file for room in rooms for kind in ("*.py", "*.html") for file in (PACKAGE / room).rglob(kind))
+    for path in sorted(files):
         digest.update(path.relative_to(PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from prodclf_assets.classifier.ranking.rebalancing import Rebalancing
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import (
     CATALOGUE_OWNER,
@@ -19,7 +20,7 @@ from prodclf_assets.defs.assets.common import (
 from prodclf_assets.defs.automation import MODEL_FRESHNESS
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
-from prodclf_assets.settings import Rebalancing, get_settings
+from prodclf_assets.settings import get_settings
 
 # Dagster evaluates annotations when definitions load, and the classifier costs three seconds to import; the assets
 # that use it import it when they run.

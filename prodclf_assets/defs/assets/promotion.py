@@ -94,7 +94,7 @@ def promotion_decision(
         registry.promote(version.version, decision.reason, opened, numbers=decision.numbers, automatic=True)
     elif CHAMPION not in version.aliases:
         registry.refuse(version.version, decision.reason, opened, numbers=decision.numbers)
-    champion = next((item.version for item in registry.list_versions() if CHAMPION in item.aliases), None)
+    champion = registry.find(CHAMPION)
     outcome = "promoted" if decision.promote else "not promoted"
     context.log.info(f"version {version.version}: {outcome}: {decision.reason}")
     shown = {
@@ -105,7 +105,7 @@ def promotion_decision(
         "registered_model": version.name,
         "registered_version": version.version,
         "registered_now": is_new,
-        "champion": "none" if champion is None else f"version {champion}",
+        "champion": "none" if champion is None else f"version {champion.version}",
     }
     context.add_output_metadata({**shown, **decision.numbers, **_run_link(version, mlflow_run)})
     return {**shown, **decision.to_dict(), "bundle_hash": version.bundle_hash}
@@ -195,7 +195,7 @@ def _load_champion(registry: Registry, scratch: Path) -> tuple["Bundle | None", 
     """Return the present champion as it was measured, or None when there is none, or none that can answer and why."""
     from prodclf_assets.classifier.bundle import Bundle as Loaded
 
-    champion = next((item for item in registry.list_versions() if CHAMPION in item.aliases), None)
+    champion = registry.find(CHAMPION)
     if champion is None:
         return None, ""
     folder = registry.fetch_measured(champion, scratch)

@@ -1,4 +1,4 @@
-"""What people are asked, and what they said."""
+"""The review: which products people are asked about, and the labels they gave."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ REVIEW_WINDOW = timedelta(days=7)
 )
 @user_errors
 def human_labels(context: dg.AssetExecutionContext, lake: LakeResource) -> NotedTable:
-    """What people said about products, in the console, over HTTP or in returned review files: the latest label of each.
+    """The labels that people gave products in the console, over HTTP or in review files: the latest of each.
 
     In clean_products they outrank the shop's own categories. A label given by somebody who saw the model's answer is
     used on the training side only, so that it cannot make the model look better than it is.
@@ -38,10 +38,10 @@ def human_labels(context: dg.AssetExecutionContext, lake: LakeResource) -> Noted
     from prodclf_assets.monitoring.review import human_labels
 
     found = human_labels.human_labels(lake.open())
-    context.log.info(f"{found.said:,} times somebody said something, about {len(found.table):,} products")
+    context.log.info(f"{found.annotations:,} annotations of {len(found.table):,} products")
     context.add_output_metadata(
         {
-            "said": found.said,
+            "annotations": found.annotations,
             "unusable": found.unusable,
             "superseded": found.superseded,
             "blind": int(found.table["blind"].sum()),
@@ -50,7 +50,7 @@ def human_labels(context: dg.AssetExecutionContext, lake: LakeResource) -> Noted
             "preview": preview(found.table, ("title", "brand", "category", "predicted_category")),
         }
     )
-    return NotedTable(found.table, {"said": found.said, "unusable": found.unusable})
+    return NotedTable(found.table, {"annotations": found.annotations, "unusable": found.unusable})
 
 
 @dg.asset(

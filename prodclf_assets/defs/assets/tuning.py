@@ -24,7 +24,7 @@ from prodclf_assets.settings import get_settings
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.checkpoints import Checkpoints
-    from prodclf_assets.search.outcome import Progress
+    from prodclf_assets.search.progress import Progress
     from prodclf_assets.search.trials import Material
 
 KEY: Final = "tuned_parameters"
@@ -86,7 +86,7 @@ def _default(reason: str, categories: list[str]) -> Record:
 
 def _earlier(lake: Lake, categories: list[str]) -> Record:
     """What the latest search found, if it was one for a catalogue like this."""
-    from prodclf_assets.search.outcome import still_fits
+    from prodclf_assets.search.progress import still_fits
 
     version = lake.find_latest(KEY)
     if version is None:
@@ -109,7 +109,7 @@ def _search(
 ) -> Record:
     """Search, showing each trial in the log and in MLflow as soon as it is done."""
     from prodclf_assets.classifier.kernels import available_cores
-    from prodclf_assets.search.outcome import Progress, choose
+    from prodclf_assets.search.progress import Progress, choose
     from prodclf_assets.search.trials import Material
     from prodclf_assets.search.tuner import first_progress, run_trials
 
@@ -192,7 +192,7 @@ class _Shown:
 
     def newest_of(self, progress: "Progress") -> None:
         """Say how the newest trial did."""
-        from prodclf_assets.search.outcome import parameters_shown
+        from prodclf_assets.search.progress import parameters_shown
 
         trial, best = progress.trials[-1], progress.best
         whole = "" if trial.is_whole else f", given up after {trial.folds} of the folds"
@@ -218,7 +218,7 @@ class _Shown:
 
 
 def _metadata(progress: "Progress", mlflow_run: MlflowRun) -> dict[str, Any]:
-    from prodclf_assets.search.outcome import gains_so_far, parameters_shown
+    from prodclf_assets.search.progress import gains_so_far, parameters_shown
 
     rows: list[dict[str, CellValue]] = [
         {

@@ -1,4 +1,4 @@
-"""Drift over a stretch of the prediction log: what was answered, what people said of it, and what to do."""
+"""Drift over a stretch of the prediction log: what was answered, how people labelled it, and what to do."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ COMPARED, NOTHING_YET = "compared", "nothing to compare yet"
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Products that people said the category of, with the model's own answers to them.
+    """Products that people labelled in review files, with the model's own answers to them.
 
     Attributes:
         products: a frame of the feedback log's columns.
@@ -57,12 +57,12 @@ def drift_report(
 ) -> dict[str, Any]:
     """Compare what the live model answered between two times with its training.
 
-    A product that was asked several times counts once. Of what people said, only returned review files count, and only
+    A product that was asked several times counts once. Of the annotations, only those of review files count, and only
     what came after the training: whoever corrects single answers sends the wrong ones.
 
     Args:
         find_model: gives the live model, None when there is none.
-        lake: holds the prediction log and the feedback.
+        lake: holds the prediction log and the feedback log.
         since, until: aware times.
 
     Returns:
@@ -123,16 +123,18 @@ def latest_answers(
     return answers, table.take(pa.array(last[-MOST_ANSWERS:]))
 
 
-def judge(feedback: EventLog, bundle: "Bundle", since: datetime, until: datetime) -> Judged | None:
-    """Ask the model of the products in review files that were returned between two times; None when there are none."""
-    frame = feedback.read(since, until).to_pandas()
+def judge(annotations: EventLog, bundle: "Bundle", since: datetime, until: datetime) -> Judged | None:
+    """Ask the model of the products whose review files were read between two times; None when there are none."""
+    frame = annotations.read(since, until).to_pandas()
     frame = frame[(frame["source"] == "file") & frame["title"].notna() & frame[LABEL_COLUMN].notna()]
     if frame.empty:
         return None
     frame = frame[~product_key(frame).duplicated(keep="last")].reset_index(drop=True)
     answers = bundle.predict(ProductBatch.from_frame(frame))
     right = homes(frame[LABEL_COLUMN], bundle.labels)
-    correct = np.array([said == found for said, found in zip(right, answers.category, strict=True)], np.bool_)
+    correct = np.array(
+        [label == found for label, found in zip(right, answers.category, strict=True)], np.bool_
+    )
     return Judged(frame, answers.category, Verdicts(answers.confidence, correct))
 
 

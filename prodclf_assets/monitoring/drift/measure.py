@@ -74,7 +74,7 @@ class DriftConfig:
 
 @dataclass(frozen=True, eq=False)
 class Verdicts:
-    """What people said of n answers: float64[n] the confidence of each, bool[n] whether they agreed."""
+    """How people judged n answers: float64[n] the confidence of each, bool[n] whether they agreed."""
 
     confidence: Floats
     correct: npt.NDArray[np.bool_]
@@ -92,7 +92,7 @@ def measure(
         reference: of the model that answered.
         window: the products and answers.
         config: when a difference counts.
-        verdicts: what people said of answers, not necessarily of this window's. They must be of products chosen
+        verdicts: how people judged answers, not necessarily of this window's. They must be of products chosen
             without knowing whether the answer was right; corrections alone would make any model look bad.
     """
     limits = (config or DriftConfig()).limits

@@ -1,1 +1,1 @@
-"""What people are asked about products, and what they said."""
+"""The review: products in doubt out to people, their annotations back in, one label a product."""

@@ -1,4 +1,4 @@
-"""What people said about products, as one label a product: the latest."""
+"""The label that people gave each product: the latest of its annotations."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,33 +25,33 @@ class HumanLabels:
     Attributes:
         table: a products frame with the category that people gave, `title_key`, `blind` (given without seeing the model's
             answer), `time`, and `predicted_category`, `model_version`, `reviewer`, `source`, `request_id` as they came.
-        said: everything that people ever said, in events.
-        unusable: events without a title or a whole category path.
-        superseded: events that a later one about the same product replaced.
+        annotations: how many there ever were.
+        unusable: annotations without a title or a whole category path.
+        superseded: annotations that a later one of the same product replaced.
     """
 
     table: pd.DataFrame
-    said: int
+    annotations: int
     unusable: int
     superseded: int
 
 
 def human_labels(lake: Lake) -> HumanLabels:
-    """Read everything people ever said, from the feedback log.
+    """Read every annotation there ever was, from the feedback log.
 
-    The latest about a product wins. A product is its title key and brand; where its title has changed, its id and brand, both known.
+    The latest of a product wins. A product is its title key and brand; where its title has changed, its id and brand, both known.
     """
-    events = lake.events(FEEDBACK).read(*ALWAYS).to_pandas()
-    events = events.sort_values("time", kind="stable", ignore_index=True)
-    table = conform(events)[[*PRODUCT_COLUMNS, LABEL_COLUMN]]
+    annotations = lake.events(FEEDBACK).read(*ALWAYS).to_pandas()
+    annotations = annotations.sort_values("time", kind="stable", ignore_index=True)
+    table = conform(annotations)[[*PRODUCT_COLUMNS, LABEL_COLUMN]]
     table["title"] = normalise_texts(table["title"])
     table[LABEL_COLUMN] = category_paths([table[LABEL_COLUMN]], None).labels
     table[TITLE_KEY_COLUMN] = title_keys(table["title"])
     for name in _ABOUT:
-        table[name] = events[name].astype(TEXT_DTYPE)
+        table[name] = annotations[name].astype(TEXT_DTYPE)
     # What the console and other programs show is not known; a file without predictions did not show any.
     table[BLIND_COLUMN] = ((table["source"] == "file") & table["predicted_category"].isna()).astype(bool)
-    table["time"] = events["time"]
+    table["time"] = annotations["time"]
     usable = table[table["title"].notna() & table[LABEL_COLUMN].notna()]
     latest = _latest(usable)
     return HumanLabels(latest, len(table), len(table) - len(usable), len(usable) - len(latest))

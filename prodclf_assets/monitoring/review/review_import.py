@@ -27,7 +27,7 @@ AGREED: Final = "ok"
 KEPT: Final = "keep"
 """The same for the category that the shop gave, in a file of suspect categories."""
 LISTED: Final = "listed_category"
-_SAID: Final = ("predicted_category", "model_version", "reviewer", "request_id")
+_ABOUT_THE_ANSWER: Final = ("predicted_category", "model_version", "reviewer", "request_id")
 
 
 class ReviewError(ProdclfError):
@@ -49,11 +49,11 @@ class Fault:
 
 
 @dataclass(frozen=True, eq=False)
-class ReturnedFile:
-    """A file, checked.
+class ReviewFile:
+    """A review file, checked.
 
     Attributes:
-        rows: values by column of the feedback log but for `time`, one for each answered product.
+        rows: an annotation for each answered product: values by column of the feedback log but for `time`.
         blank: rows that were not answered.
         faults: rows that were answered and cannot be used.
     """
@@ -96,7 +96,7 @@ class Categories:
         return "", f"{path!r} is not a category of the catalogue; {meant}"
 
 
-def read_returned(source: str, categories: Categories, reviewer: str | None = None) -> ReturnedFile:
+def read_review_file(source: str, categories: Categories, reviewer: str | None = None) -> ReviewFile:
     """Read and check a file that `prodclf review export` wrote and a person filled in.
 
     Args:
@@ -120,11 +120,11 @@ def read_returned(source: str, categories: Categories, reviewer: str | None = No
         rows += checked.rows
         faults += checked.faults
         blank += checked.blank
-    return ReturnedFile(rows, blank, tuple(faults))
+    return ReviewFile(rows, blank, tuple(faults))
 
 
-def feedback_table(rows: Sequence[dict[str, Any]], at: datetime) -> "pa.Table":
-    """The rows as they are appended to the feedback log."""
+def annotations_table(rows: Sequence[dict[str, Any]], at: datetime) -> "pa.Table":
+    """The annotations of a review file as they are appended to the feedback log."""
     import pyarrow as pa
 
     from prodclf_assets.lake import FEEDBACK, schema_of
@@ -147,7 +147,7 @@ def _checked(
     categories: Categories,
     reviewer: str | None,
     said_before: dict[str, tuple[str, int, str]],
-) -> ReturnedFile:
+) -> ReviewFile:
     cells = _Cells.of(records.frame.reset_index(drop=True), reviewer)
     rows: list[dict[str, Any]] = []
     broken = {issue.record: issue for issue in records.issues if issue.kind == "broken line"}
@@ -170,8 +170,8 @@ def _checked(
         elif wrong:
             faults.append(Fault(name, line, LABEL_COLUMN, wrong))
         else:
-            rows.append(cells.feedback(at, category))
-    return ReturnedFile(rows, cells.answers.count(""), tuple(faults))
+            rows.append(cells.annotation(at, category))
+    return ReviewFile(rows, cells.answers.count(""), tuple(faults))
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +186,7 @@ class _Cells:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, reviewer: str | None) -> Self:
-        notes = {column: batch_texts(frame, column) for column in _SAID}
+        notes = {column: batch_texts(frame, column) for column in _ABOUT_THE_ANSWER}
         notes["reviewer"] = [name or reviewer or "" for name in notes["reviewer"]]
         return cls(
             ProductBatch.from_frame(frame),
@@ -210,8 +210,8 @@ class _Cells:
             return "", f"{word!r} agrees with {column}, which is empty; write the category"
         return categories.find(meant)
 
-    def feedback(self, at: int, category: str) -> dict[str, Any]:
-        """A row's values by column of the feedback log."""
+    def annotation(self, at: int, category: str) -> dict[str, Any]:
+        """A row's annotation: values by column of the feedback log."""
         return {
             "product_id": self.ids[at] or None,
             **{column: getattr(self.products, column)[at] or None for column in BATCH_TEXT_COLUMNS},

@@ -10,8 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prodclf_assets.classifier.ranking.ranker import Ranker
-from prodclf_assets.classifier.ranking.rebalancing import imbalance_ratio, rebalance
-from prodclf_assets.settings import REBALANCINGS, Rebalancing
+from prodclf_assets.classifier.ranking.rebalancing import (
+    REBALANCINGS,
+    Rebalancing,
+    imbalance_ratio,
+    rebalance,
+)
+from prodclf_assets.settings import Settings
 from prodclf_tests.classifier.ranking.test_ranker import CONFIG, LABELS, PAIRS, labelled
 
 ROOTS = 6**0.5 + 2**0.5 + 1
@@ -74,12 +79,13 @@ def test_a_rare_label_gets_more_say() -> None:
     assert odds["oversampling"] > 0.3
 
 
-def test_the_command_line_and_dagster_offer_every_way() -> None:
+def test_the_environment_the_command_line_and_dagster_offer_every_way() -> None:
     from prodclf_assets.cli.train import train
     from prodclf_assets.defs.assets.model import ModelConfig
 
     (option,) = [each for each in train.params if each.name == "rebalancing"]
     assert tuple(option.type.choices) == REBALANCINGS  # type: ignore[attr-defined]
+    assert get_args(Settings.model_fields["rebalancing"].annotation) == REBALANCINGS
     assert get_args(ModelConfig.model_fields["rebalancing"].annotation) == ("as_set", *REBALANCINGS)
 
 

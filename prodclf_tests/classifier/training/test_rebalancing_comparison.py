@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.classifier.ranking.ranker import RankerConfig
+from prodclf_assets.classifier.ranking.rebalancing import REBALANCINGS
 from prodclf_assets.classifier.training.rebalancing_comparison import REFRAMING, Treatment, compare_treatments
 from prodclf_assets.classifier.training.training import TrainingConfig, fit_features
 from prodclf_assets.errors import LabelError
-from prodclf_assets.settings import REBALANCINGS
 from prodclf_tests.trained import TrainedModel
 
 CONFIG = TrainingConfig(ranker=RankerConfig(rounds=40, rebalancing="oversampling"))

@@ -110,7 +110,7 @@ def test_people_are_asked_what_was_in_doubt_and_what_they_say_is_learnt_from(
         assert result.success
         shown = materialised_metadata(instance, result.run_id)
     labels, queue, after = (table(lake, name) for name in ("human_labels", "review_queue", "clean_products"))
-    assert shown["human_labels"]["said"] == 80
+    assert shown["human_labels"]["annotations"] == 80
     assert shown["human_labels"]["dagster/row_count"] == len(labels)
     assert set(queue["decision"]) <= {"review", "abstain"}
     assert not set(queue["title"]) & set(asked["title"].head(20))

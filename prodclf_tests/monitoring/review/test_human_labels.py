@@ -21,7 +21,7 @@ def later(hours: float) -> dict[str, object]:
 def test_nobody_has_said_anything_yet(lake: Lake) -> None:
     found = human_labels(lake)
     assert found.table.empty
-    assert found.said == 0
+    assert found.annotations == 0
     log_feedback(lake, products(("1", "mug", "Orzo")), ["A"])
     pd.testing.assert_series_equal(found.table.dtypes, human_labels(lake).table.dtypes)
 
@@ -36,7 +36,7 @@ def test_the_latest_about_a_product_wins_in_whatever_order_it_was_written(lake: 
         "ORZO": "New > Category",
         "Kasol": "Other > Category",
     }
-    assert (found.said, found.superseded, found.unusable) == (3, 1, 0)
+    assert (found.annotations, found.superseded, found.unusable) == (3, 1, 0)
 
 
 def test_a_product_whose_title_changed_is_recognised_by_id_and_brand(lake: Lake) -> None:

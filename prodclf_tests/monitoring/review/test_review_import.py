@@ -14,8 +14,8 @@ from prodclf_assets.monitoring.review.human_labels import human_labels
 from prodclf_assets.monitoring.review.review_import import (
     Categories,
     ReviewError,
-    feedback_table,
-    read_returned,
+    annotations_table,
+    read_review_file,
     without_repeats,
 )
 
@@ -44,7 +44,7 @@ def filled(tmp_path: Path) -> Path:
 
 
 def test_a_filled_in_file_becomes_feedback(filled: Path) -> None:
-    found = read_returned(str(filled), CATEGORIES, "asha")
+    found = read_review_file(str(filled), CATEGORIES, "asha")
     assert found.faults == ()
     assert found.blank == 1
     assert [row["category"] for row in found.rows] == ["Grocery > Tea", "Toys > Puzzles", "Toys > Vehicles"]
@@ -54,7 +54,7 @@ def test_a_filled_in_file_becomes_feedback(filled: Path) -> None:
         "Grocery > Coffee", "r-1", "4",
     )  # fmt: skip
     assert {row["source"] for row in found.rows} == {"file"}
-    table = feedback_table(found.rows, datetime(2030, 1, 1, tzinfo=UTC))
+    table = annotations_table(found.rows, datetime(2030, 1, 1, tzinfo=UTC))
     assert table.schema == schema_of(FEEDBACK)
     assert table.num_rows == 3
 
@@ -73,7 +73,7 @@ def test_what_spreadsheets_and_programs_make_of_the_file_is_understood(tmp_path:
         frame.to_parquet(path)
     else:
         frame.to_json(path, orient="records", lines=True)
-    found = read_returned(str(path), CATEGORIES)
+    found = read_review_file(str(path), CATEGORIES)
     assert [row["category"] for row in found.rows] == ["Grocery > Tea", "Toys > Puzzles", "Toys > Vehicles"]
     assert found.rows[0]["brand"] == "Orzó"
 
@@ -81,7 +81,7 @@ def test_what_spreadsheets_and_programs_make_of_the_file_is_understood(tmp_path:
 def fault_of(tmp_path: Path, text: str) -> str:
     path = tmp_path / "queue.csv"
     path.write_text(text, encoding="utf-8")
-    found = read_returned(str(path), CATEGORIES)
+    found = read_review_file(str(path), CATEGORIES)
     assert len(found.faults) == 1
     return str(found.faults[0])
 
@@ -121,7 +121,7 @@ def test_a_line_cut_short_is_a_fault(tmp_path: Path) -> None:
 
 def test_a_former_name_is_todays(tmp_path: Path, filled: Path) -> None:
     filled.write_text("category,title\nToys > Cars,Red racer\n", encoding="utf-8")
-    assert read_returned(str(filled), CATEGORIES).rows[0]["category"] == "Toys > Vehicles"
+    assert read_review_file(str(filled), CATEGORIES).rows[0]["category"] == "Toys > Vehicles"
 
 
 @pytest.mark.parametrize("column", ["title", "category"])
@@ -129,15 +129,15 @@ def test_a_file_without_what_it_takes_is_refused(tmp_path: Path, column: str) ->
     path = tmp_path / "queue.csv"
     path.write_text(FILLED.replace(column, "renamed", 1), encoding="utf-8")
     with pytest.raises(ReviewError, match=f"queue.csv has no column '{column}'; its columns are"):
-        read_returned(str(path), CATEGORIES)
+        read_review_file(str(path), CATEGORIES)
     with pytest.raises(SourceError):
-        read_returned(str(tmp_path / "none.csv"), CATEGORIES)
+        read_review_file(str(tmp_path / "none.csv"), CATEGORIES)
 
 
 def test_several_files_are_one_answer_and_a_reviewer_who_signed_is_kept(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("category,title,reviewer\nGrocery > Tea,mug,bo\n", encoding="utf-8")
     (tmp_path / "b.csv").write_text("category,title\nNonsense,mug\n", encoding="utf-8")
-    found = read_returned(str(tmp_path / "*.csv"), CATEGORIES, "asha")
+    found = read_review_file(str(tmp_path / "*.csv"), CATEGORIES, "asha")
     assert [row["reviewer"] for row in found.rows] == ["bo"]
     assert [fault.file for fault in found.faults] == ["b.csv"]
 
@@ -150,17 +150,17 @@ def test_one_product_in_two_categories_is_refused_however_its_title_is_written(t
         "queue.csv row 3, column 'category': the same product is 'Grocery > Tea' in row 2"
     )
     (tmp_path / "more.csv").write_text("category,title\nGrocery > Tea,GREEN TEA (500 g)\n", encoding="utf-8")
-    faults = read_returned(str(tmp_path / "*.csv"), CATEGORIES).faults
+    faults = read_review_file(str(tmp_path / "*.csv"), CATEGORIES).faults
     assert [str(fault) for fault in faults] == [
         "queue.csv row 3, column 'category': the same product is 'Grocery > Tea' in more.csv row 2; keep one of the two"
     ]
 
 
 def test_what_is_known_already_is_not_said_again(filled: Path, lake: Lake) -> None:
-    rows = read_returned(str(filled), CATEGORIES).rows
+    rows = read_review_file(str(filled), CATEGORIES).rows
     assert without_repeats(rows, human_labels(lake).table) == rows
     at = datetime(2030, 1, 1, tzinfo=UTC)
-    lake.events(FEEDBACK).append(feedback_table(rows, at), "test", at)
+    lake.events(FEEDBACK).append(annotations_table(rows, at), "test", at)
     labels = human_labels(lake).table
     assert without_repeats(rows, labels) == []
     changed = [{**rows[0], "category": "Toys > Puzzles"}, {**rows[1], "predicted_category": None}]
@@ -177,7 +177,7 @@ def test_whatever_the_cells_hold_every_row_is_answered_blank_or_a_fault(
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "queue.parquet"
     pd.DataFrame(rows, columns=["category", "title", "predicted_category"]).to_parquet(path)
-    found = read_returned(str(path), CATEGORIES)
+    found = read_review_file(str(path), CATEGORIES)
     assert len(found.rows) + found.blank + len(found.faults) == len(rows)
     assert all(fault.message and fault.row for fault in found.faults)
     assert {row["category"] for row in found.rows} <= {*KNOWN, *TAXONOMY.targets}
@@ -189,7 +189,7 @@ def test_ok_takes_the_suggested_category_and_keep_the_shops(tmp_path: Path) -> N
         "category,title,listed_category,predicted_category\n"
         "keep,Green tea,Grocery > Tea,Toys > Puzzles\nOk,Jigsaw,Grocery > Tea,Toys > Puzzles\nKeep,Racer,,Toys > Cars\n"
     )
-    found = read_returned(str(path), CATEGORIES)
+    found = read_review_file(str(path), CATEGORIES)
     assert [row["category"] for row in found.rows] == ["Grocery > Tea", "Toys > Puzzles"]
     assert {row["predicted_category"] for row in found.rows} == {"Toys > Puzzles"}
     assert [str(fault) for fault in found.faults] == [

@@ -1,5 +1,6 @@
 """Registering, naming, fetching, promoting and rolling back, on a real MLflow store."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.lake import FolderStore, Lake
 from prodclf_assets.registry import CHALLENGER, CHAMPION, PROMOTIONS_LOG, RegisteredVersion, Registry
@@ -186,6 +188,23 @@ def test_fetch_gives_the_very_bytes_that_were_registered(
     fetched = [registry.fetch(version, tmp_path / "cache") for version in versions]
     assert [contents_of(folder) for folder in fetched] == [contents_of(bundle), contents_of(other_bundle)]
     assert sorted((tmp_path / "cache").iterdir()) == sorted(fetched)
+
+
+def test_a_fetched_bundle_is_hashed_once_until_it_is_loaded(
+    registry: Registry, trained_bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = registry.log_and_register(trained_bundle_folder)
+    fetched = registry.fetch(version, tmp_path / "cache")
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    Bundle.load(fetched)
+
+
+def test_an_alias_or_number_that_is_not_there_is_nobody(registry: Registry, bundle: Path) -> None:
+    assert registry.find(CHAMPION) is None
+    registry.log_and_register(bundle)
+    assert registry.find(CHAMPION) is registry.find(2) is None
+    registry.set_alias(CHAMPION, 1)
+    assert registry.find(CHAMPION) == registry.find(1) == registry.resolve("1")
 
 
 def test_what_was_fetched_is_used_again_without_the_store(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prodclf_assets.search.outcome import Progress, choose, gains_so_far, parameters_shown, still_fits
+from prodclf_assets.search.progress import Progress, choose, gains_so_far, parameters_shown, still_fits
 from prodclf_assets.search.trials import MOST_ROUNDS, default_parameters
 from prodclf_tests.search.made_up import numbered, progress, trial
 

@@ -12,8 +12,8 @@ import pytest
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry import CHAMPION, Registry, open_follower
-from prodclf_assets.registry.download import download
-from prodclf_assets.registry.follower import Follower
+from prodclf_assets.registry.light_client.download import download
+from prodclf_assets.registry.light_client.follower import Follower
 from prodclf_assets.settings import Settings
 from prodclf_tests.lake.places import contents_of
 from prodclf_tests.registry.conftest import write_bundle

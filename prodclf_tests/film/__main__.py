@@ -1,5 +1,6 @@
-"""`python -m infra.demo`: play the script on the real system and make a film of it."""
+"""`python -m prodclf_tests.film`: play the script on the real system and make a film of it."""
 
+import contextlib
 import shutil
 import signal
 import sys
@@ -10,10 +11,10 @@ from typing import Any
 
 import click
 
-from infra.demo.film import FilmError, Shot, make_film
-from infra.demo.screen import Screen, screen
-from infra.demo.script import Scene, ScriptError, read_script
-from infra.demo.system import SERVERS, StageError, System
+from prodclf_tests.film.film import FilmError, Shot, make_film
+from prodclf_tests.film.screen import Screen, screen
+from prodclf_tests.film.script import Scene, ScriptError, read_script
+from prodclf_tests.film.system import SERVERS, StageError, System
 
 PROGRAMS = {"ffmpeg": "ffmpeg", "espeak-ng": "espeak-ng"}
 
@@ -43,19 +44,17 @@ def main(out: Path, script: Path | None, scenes: int | None, rows: int) -> None:
 
 def play(script: list[Scene], out: Path, scenes: int | None, rows: int) -> float:
     """Play scenes, make a film of them, and return its seconds."""
-    with tempfile.TemporaryDirectory(prefix="prodclf-demo-") as name:
+    with tempfile.TemporaryDirectory(prefix="prodclf-film-") as name:
         stage, pictures = Path(name) / "shop", Path(name) / "pictures"
         stage.mkdir()
         pictures.mkdir()
-        system, shots = System(stage), []
-        system.prepare(rows)
-        try:
-            with screen(pictures) as shown:
-                for number, scene in enumerate(script[:scenes], start=1):
-                    click.echo(f"{number:2} of {len(script)}  {scene.name}", err=True)
-                    shots.append(_shoot(scene, system, shown))
-        finally:
-            system.stop()
+        shots = []
+        with contextlib.ExitStack() as left, screen(pictures) as shown:
+            system = System(stage, left)
+            system.prepare(rows)
+            for number, scene in enumerate(script[:scenes], start=1):
+                click.echo(f"{number:2} of {len(script)}  {scene.name}", err=True)
+                shots.append(_shoot(scene, system, shown))
         return make_film(shots, pictures, out)
 
 
@@ -70,7 +69,7 @@ def _shoot(scene: Scene, system: System, shown: Screen) -> Shot:
 def _act(action: str, value: Any, system: System, shown: Screen) -> None:
     match action:
         case "card":
-            shown.card(value["title"], value["lines"])
+            shown.card(**value)
         case "run":
             shown.ask(value)
             for lines in system.run(value):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.demo import voice
-from infra.demo.script import BREATH_SECONDS, Caption, Scene, captions, shown_seconds, subtitles
+from prodclf_tests.film import voice
+from prodclf_tests.film.script import BREATH_SECONDS, Caption, Scene, captions, shown_seconds, subtitles
 
 # A speed that is worth telling the viewer.
 TOLD_SPEED = 1.5

@@ -1,22 +1,19 @@
 """The system that the film shows: its files, its servers, and the commands that are typed."""
 
 import contextlib
-import os
-import re
-import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from prodclf_assets.catalog.sample.generator import sample_catalogue
+from prodclf_tests.commands import environment, left_running, page_at
+from prodclf_tests.documents import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 600.0
 RUN_SECONDS = 1800.0
 
@@ -46,12 +43,12 @@ class StageError(RuntimeError):
     """A command of the film failed; says which and with what last words."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class System:
-    """A folder in which everything happens, and what runs there."""
+    """A folder in which everything happens, and what is left running there."""
 
     folder: Path
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    left: contextlib.ExitStack
 
     def prepare(self, rows: int) -> None:
         """Lay out a shop's files: what it has, what comes tomorrow, and a list of new products.
@@ -72,25 +69,6 @@ class System:
         new = _catalogue(400, 3).drop(columns="category")
         new.to_csv(self.folder / "new.csv", index=False)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The caller's, without settings of this product."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not re.match("PRODCLF_|MLFLOW_|DAGSTER_", name)
-        }
-        ours = {
-            "UV_PROJECT": str(ROOT),
-            "UV_NO_SYNC": "1",
-            "PRODCLF_SOURCE": str(self.folder / "incoming"),
-            "PRODCLF_SERVE_PREDICTION_LOG_SECONDS": "5",
-            # Eight processes that the film has no use for.
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "COLUMNS": "112",
-        }
-        return {**kept, **ours}
-
     def run(self, command: str) -> Iterator[list[str]]:
         """Run a command; yields what it has said since last time, several times a second, until it ends.
 
@@ -100,7 +78,7 @@ class System:
         log = self.folder / "command.log"
         with log.open("wb") as said:
             process = subprocess.Popen(
-                ["bash", "-c", command], cwd=self.folder, env=self.environment, stdout=said, stderr=said
+                ["bash", "-c", command], cwd=self.folder, env=self._variables(), stdout=said, stderr=said
             )
         with log.open(encoding="utf-8", errors="replace") as text:
             deadline = time.monotonic() + RUN_SECONDS
@@ -109,42 +87,22 @@ class System:
             yield text.read().splitlines()
         if process.poll() != 0:
             process.kill()
-            raise StageError(f"`{command}` failed:\n{log.read_text(errors='replace')[-2000:]}")
+            raise StageError(f"`{command}` failed:\n{_end_of(log)}")
 
     def start(self, name: str, while_waiting: Callable[[], None]) -> None:
-        """Start a server and wait until it is ready.
+        """Start a server, which `left` ends, and wait until it is ready.
 
         Raises:
             StageError: it ends, or is not ready in time.
         """
         server = SERVERS[name]
         log = self.folder / f"{name}.log"
-        with log.open("wb") as said:
-            self.running[name] = process = subprocess.Popen(
-                ["bash", "-c", f"exec {server.command}"],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
+        process = self.left.enter_context(left_running(server.command, self.folder, self._variables(), log))
         deadline = time.monotonic() + READY_SECONDS
         while not _answers(server.address + server.ready):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise StageError(
-                    f"`{server.command}` is not ready:\n{log.read_text(errors='replace')[-2000:]}"
-                )
+                raise StageError(f"`{server.command}` is not ready:\n{_end_of(log)}")
             while_waiting()
-
-    def stop(self) -> None:
-        """Stop every server, and what it has started."""
-        for process in reversed(self.running.values()):
-            process.send_signal(signal.SIGINT)
-        for process in self.running.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(60)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
 
     def address(self, place: str) -> str:
         """The address of `SERVER:/path`, or of a file of the last version of an asset, `ASSET/FILE`."""
@@ -155,6 +113,18 @@ class System:
         versions = sorted((self.folder / ".prodclf" / "lake" / asset / "versions").iterdir())
         return f"file://{versions[-1] / 'files' / file}"
 
+    def _variables(self) -> dict[str, str]:
+        """The environment of every command."""
+        return {
+            **environment(),
+            "UV_PROJECT": str(ROOT),
+            "UV_NO_SYNC": "1",
+            "PRODCLF_SOURCE": str(self.folder / "incoming"),
+            "PRODCLF_SERVE_PREDICTION_LOG_SECONDS": "5",
+            # Eight processes that the film has no use for.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+
 
 def _catalogue(rows: int, seed: int) -> pd.DataFrame:
     return pd.concat(sample_catalogue(rows, 12, seed=seed), ignore_index=True)
@@ -162,7 +132,11 @@ def _catalogue(rows: int, seed: int) -> pd.DataFrame:
 
 def _answers(address: str) -> bool:
     try:
-        urllib.request.urlopen(address, timeout=5).close()
+        page_at(address)
     except OSError:
         return False
     return True
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]

@@ -6,8 +6,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-BUNDLE = "artifacts/bundle"
-"""Where a registered model keeps its bundle, below its own place."""
+from prodclf_assets.registry.versions import BUNDLE
+
 _FILE, _PROXIED = "file://", "mlflow-artifacts:/"
 _SECONDS = 60.0
 

@@ -6,7 +6,6 @@ server hands it out; from elsewhere MLflow fetches it, in a process of its own. 
 database, credentials) is reached by MLflow as ever.
 """
 
-import contextlib
 import json
 import os
 import sqlite3
@@ -22,15 +21,16 @@ from typing import Any
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.registry.connection import SQLITE
-from prodclf_assets.registry.core import Registry, open_registry
-from prodclf_assets.registry.download import download
 from prodclf_assets.registry.fetched import fetched
+from prodclf_assets.registry.light_client.download import download
+from prodclf_assets.registry.light_client.mlflow_tables import MlflowTables
+from prodclf_assets.registry.registry import Registry, open_registry
 from prodclf_assets.registry.versions import RegisteredVersion, bundle_folder
 from prodclf_assets.settings import Settings
 
 _SERVER = ("http://", "https://")
 _SECONDS = 10.0
-_FETCH, _FETCH_SECONDS = "prodclf_assets.registry.fetch_bundle", 600.0
+_FETCH, _FETCH_SECONDS = "prodclf_assets.registry.light_client.fetch_bundle", 600.0
 # Any of these in the environment makes MLflow send what is not sent here, or trust whom is not trusted here.
 _CREDENTIALS = (
     "USERNAME",
@@ -56,6 +56,7 @@ class Follower:
     def __init__(self, settings: Settings) -> None:
         self._uri = settings.tracking_uri
         self._model = settings.model_name
+        self._tables = MlflowTables(Path(self._uri.removeprefix(SQLITE)).absolute(), self._model)
 
     def resolve(self, ref: str) -> RegisteredVersion:
         """Return the version that an alias names, or that has this number.
@@ -103,16 +104,12 @@ class Follower:
         if self._uri.startswith(_SERVER):
             found = self._ask("model-versions/get-download-uri", {"version": str(version.version)})
             return str(found["artifact_uri"])
-        with self._database() as database:
-            (location,) = database.execute(
-                "SELECT storage_location FROM model_versions WHERE name = ? AND version = ?",
-                [self._model, version.version],
-            ).fetchone() or [""]
-        return str(location)
+        row = self._tables.version(str(version.version))
+        return str(row[-1]) if row else ""
 
     def _fetch_by_mlflow(self, version: RegisteredVersion, into: Path) -> Path:
         # The package may have been found by a path that only this process was given.
-        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        paths = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
         done = subprocess.run(
             [sys.executable, "-m", _FETCH, self._uri, self._model, str(version.version), str(into)],
             capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS,
@@ -124,27 +121,15 @@ class Follower:
         return bundle_folder(version, into)
 
     def _from_file(self, ref: str) -> RegisteredVersion | None:
-        if not self._file().exists():
+        if not self._tables.file.exists():
             return None
-        with self._database() as database:
-            aliases = dict(
-                database.execute(
-                    "SELECT alias, version FROM registered_model_aliases WHERE name = ?", [self._model]
-                )
-            )
-            number = aliases.get(ref, ref)
-            row = database.execute(
-                "SELECT version, run_id, creation_time, description FROM model_versions WHERE name = ? AND version = ?",
-                [self._model, str(number)],
-            ).fetchone()
-            tags = database.execute(
-                "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?",
-                [self._model, str(number)],
-            ).fetchall()
+        aliases = self._tables.aliases()
+        row = self._tables.version(str(aliases.get(ref, ref)))
         if row is None:
             return None
-        names = tuple(sorted(alias for alias, version in aliases.items() if int(version) == row[0]))
-        return self._version(row[0], row[1], row[2], row[3], names, dict(tags))
+        number, run, created, text, _ = row
+        names = tuple(sorted(alias for alias, version in aliases.items() if version == number))
+        return self._version(number, run, created, text, names, self._tables.tags(str(number)))
 
     def _from_server(self, ref: str) -> RegisteredVersion | None:
         route, asked = (
@@ -174,13 +159,6 @@ class Follower:
         with urllib.request.urlopen(url, timeout=_SECONDS) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
-
-    def _file(self) -> Path:
-        return Path(self._uri.removeprefix(SQLITE)).absolute()
-
-    def _database(self) -> "contextlib.closing[sqlite3.Connection]":
-        uri = f"{self._file().as_uri()}?mode=ro"
-        return contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_SECONDS))
 
     def _version(
         self,

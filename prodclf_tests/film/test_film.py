@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.demo.script import (
+from prodclf_tests.documents import ROOT, TEXTS, inline_commands, shell_commands, words_of
+from prodclf_tests.film.script import (
     BREATH_SECONDS,
     CAPTION_LINES,
     CAPTION_WIDTH,
@@ -22,9 +23,8 @@ from infra.demo.script import (
     shown_seconds,
     subtitles,
 )
-from infra.demo.system import SERVERS
-from infra.demo.voice import WORDS_A_MINUTE
-from prodclf_tests.documents import ROOT, TEXTS, inline_commands, shell_commands, words_of
+from prodclf_tests.film.system import SERVERS
+from prodclf_tests.film.voice import WORDS_A_MINUTE
 
 SCRIPT = read_script()
 
@@ -110,7 +110,7 @@ def test_film_is_made(tmp_path: Path) -> None:
     needed = ("ffmpeg", "ffprobe", "espeak-ng", "chromium")
     if not all(map(shutil.which, needed)):
         pytest.skip(f"needs {', '.join(needed)}")
-    from infra.demo.__main__ import play
+    from prodclf_tests.film.__main__ import play
 
     (tmp_path / "script.yaml").write_text(SHORT)
     film = tmp_path / "film.mp4"
