@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prodclf_assets.monitoring.drift.measure import DriftReport, measure
+from prodclf_assets.monitoring.drift.causes import DriftReport
+from prodclf_assets.monitoring.drift.measure import measure
 from prodclf_assets.monitoring.drift.reference import Reference, reference_of
 from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow
 from prodclf_serving.inference.loaded_model import LoadedModel
