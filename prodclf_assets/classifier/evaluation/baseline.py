@@ -24,6 +24,10 @@ MAX_ROWS: Final = 50_000
 """Training rows it sees at the most: its solver grows with rows x labels and would outlast the model many times."""
 
 
+MAX_TUNED: Final = 5_000_000
+"""Training rows x labels beyond which one penalty is taken untried: each costs a solver a label."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """A fitted TF-IDF and linear SVM.
@@ -55,7 +59,7 @@ def fit_baseline(
 
     Args:
         train: products frame with `category`, two categories at least.
-        validation: the same; without rows the middle penalty is taken.
+        validation: the same; without rows, or where there are very many labels, the middle penalty is taken.
         penalties: values of C to try.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -83,7 +87,8 @@ def fit_baseline(
     train, both = (
         side.sample(MAX_ROWS, random_state=7) if len(side) > MAX_ROWS else side for side in (train, both)
     )
-    if not len(validation) or train[LABEL_COLUMN].nunique() < 2:
+    labels = train[LABEL_COLUMN].nunique()
+    if not len(validation) or labels < 2 or labels * len(train) > MAX_TUNED:
         return fitted(both, [sorted(penalties)[len(penalties) // 2]])[0]
     truth, held = validation[LABEL_COLUMN].to_numpy(object), ProductBatch.from_frame(validation)
     accuracy = [
