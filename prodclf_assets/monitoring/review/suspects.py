@@ -5,7 +5,9 @@ Ranked by self-confidence, the probability of the category that the shop gave, l
 another one. Why not with their package, cleanlab: see the README of this room.
 """
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 CONTRADICTED: Final = 20.0
 """A listing is a suspect when another category is at least so many times as likely as the shop's."""
+FEWEST_TOGETHER: Final = 3
+"""Products that two categories have to share before being in both is no contradiction."""
 SUSPECT_COLUMNS: Final = (
     "listed_category",
     "predicted_category",
@@ -164,7 +168,7 @@ def suspect_table(
 
     Returns:
         `SUSPECT_COLUMNS`; the index is the position in `train`. Of several rows that list a product under one category
-        only the most suspect is there, and none where the suggested category is among the product's others.
+        only the most suspect is there, and none where the product is in the suggested category too and the two share products.
     """
     keys = product_key(train)
     open_ = np.ones(len(train), bool) if labelled is None else ~keys.isin(product_key(labelled)).to_numpy()
@@ -172,7 +176,7 @@ def suspect_table(
     if OTHER not in set(catalogue[LABEL_COLUMN]):  # then it is no category, but all that are too rare
         open_ &= suggested != OTHER
     rows = odds.order[(odds.contradicted & open_)[odds.order]]
-    rows = rows[~_repeated_or_known(train.iloc[rows], suggested[rows])]
+    rows = rows[~_repeated_or_known(train.iloc[rows], suggested[rows], shared_shelves(train))]
     table = train.iloc[rows][list(PRODUCT_COLUMNS)].set_axis(rows)
     return table.assign(
         listed_category=pd.array(_listed(rows, train, catalogue), dtype=TEXT_DTYPE),
@@ -183,13 +187,34 @@ def suspect_table(
     )[list(SUSPECT_COLUMNS)]
 
 
-def _repeated_or_known(suspects: pd.DataFrame, suggested: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
-    """Whether an earlier row lists the same product under the same category, or the product is in the suggested one too."""
-    says = pd.DataFrame({"product": product_key(suspects), "category": suspects[LABEL_COLUMN]})
+def _repeated_or_known(
+    suspects: pd.DataFrame, suggested: npt.NDArray[np.object_], shared: frozenset[tuple[str, str]]
+) -> npt.NDArray[np.bool_]:
+    """Whether an earlier row lists the same product under the same category, or the product is in the suggested one too.
+
+    In it by mistake, perhaps: that counts only where the two categories share products.
+    """
+    own = suspects[LABEL_COLUMN]
+    says = pd.DataFrame({"product": product_key(suspects), "category": own})
     others = suspects[OTHER_CATEGORIES_COLUMN].fillna("").str.split(CATEGORY_SEPARATOR)
-    known = [other in names for other, names in zip(suggested, others, strict=True)]
+    known = [
+        other in names and (min(name, other), max(name, other)) in shared
+        for other, name, names in zip(suggested, own, others, strict=True)
+    ]
     found: npt.NDArray[np.bool_] = says.duplicated().to_numpy() | np.array(known, np.bool_)
     return found
+
+
+def shared_shelves(products: pd.DataFrame) -> frozenset[tuple[str, str]]:
+    """Pairs of categories, each in order, that `FEWEST_TOGETHER` products or more are in together."""
+    several = products[products[OTHER_CATEGORIES_COLUMN].notna()]
+    several = several[~product_key(several).duplicated()]
+    counts = Counter(
+        pair
+        for own, others in zip(several[LABEL_COLUMN], several[OTHER_CATEGORIES_COLUMN], strict=True)
+        for pair in combinations(sorted({own, *others.split(CATEGORY_SEPARATOR)}), 2)
+    )
+    return frozenset(pair for pair, products_of in counts.items() if products_of >= FEWEST_TOGETHER)
 
 
 def _listed(rows: npt.NDArray[np.int64], train: pd.DataFrame, catalogue: pd.DataFrame) -> pd.Series:

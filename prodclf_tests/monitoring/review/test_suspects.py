@@ -14,7 +14,13 @@ from prodclf_assets.classifier.training.out_of_fold import out_of_fold_probabili
 from prodclf_assets.classifier.training.training import FeatureSet, TrainingConfig, fit_features
 from prodclf_assets.errors import LabelError
 from prodclf_assets.monitoring.review.evidence import NOTHING, evidence_for
-from prodclf_assets.monitoring.review.suspects import SUSPECT_COLUMNS, LabelOdds, find_suspects, suspect_table
+from prodclf_assets.monitoring.review.suspects import (
+    SUSPECT_COLUMNS,
+    LabelOdds,
+    find_suspects,
+    shared_shelves,
+    suspect_table,
+)
 from prodclf_tests.benchmarks.suspects import shuffle_some
 from prodclf_tests.trained import TrainedModel
 
@@ -90,7 +96,13 @@ def test_a_category_that_the_product_is_also_in_is_not_suggested_and_copies_are_
     assert keys.is_unique
     train = shuffled.train.copy()
     first = suspects.index[0]
-    train.loc[first, "other_categories"] = "Another > One\n" + suspects["predicted_category"].iloc[0]
+    own, other = train[LABEL_COLUMN].loc[first], suspects["predicted_category"].iloc[0]
+    train.loc[first, "other_categories"] = f"Another > One\n{other}"
+    found = suspect_table(train, shuffled.paths, shuffled.odds, shuffled.catalogue, None)
+    assert first in found.index  # no other product is in both: one of the two is a mistake
+    sharing = train.index[(train[LABEL_COLUMN] == own) & ~train.index.isin(suspects.index)][:2]
+    train.loc[sharing, "other_categories"] = other
+    assert (min(own, other), max(own, other)) in shared_shelves(train)
     found = suspect_table(train, shuffled.paths, shuffled.odds, shuffled.catalogue, None)
     assert set(suspects.index) - set(found.index) == {first}
 
