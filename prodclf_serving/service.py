@@ -141,11 +141,11 @@ class Service:
             self.metrics.call(stop - start)
             return answer_batch(model, batch.part(start, stop), top_k)
 
-        def rescue(start: int, stop: int, error: Exception | None) -> Call:
+        def fallback(start: int, stop: int, error: Exception | None) -> Call:
             return answer_batch(model, batch.part(start, stop), top_k, self.without_ranker(error))
 
         with self.batcher.admission(len(batch)):
-            calls = await self.batcher.in_parts(len(batch), work, rescue)
+            calls = await self.batcher.in_parts(len(batch), work, fallback)
         self.metrics.calls(calls)
         self.recorder.add_calls(request_id, model, product_ids, calls)
         return calls

@@ -105,20 +105,20 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         self,
         rows: int,
         work: Callable[[int, int], Result],
-        rescue: Callable[[int, int, Exception | None], Result],
+        fallback: Callable[[int, int, Exception | None], Result],
     ) -> list[Result]:
         """Run a call over consecutive parts of some rows, as `submit` does over items.
 
         Args:
             rows: how many there are.
             work: handles rows from one position up to another.
-            rescue: does it where `work` fails with the error given, or takes longer than the budget (no error).
+            fallback: does it where `work` fails with the error given, or takes longer than the budget (no error).
         """
         queue = self._short if rows <= _SHORT_ROWS else self._long
 
         def enqueue(start: int, stop: int) -> "asyncio.Future[list[Answer]]":
             alone = cast(Callable[[], Answer], partial(work, start, stop))
-            instead = cast(Callable[[Exception | None], Answer], partial(rescue, start, stop))
+            instead = cast(Callable[[Exception | None], Answer], partial(fallback, start, stop))
             return self._enqueue(queue, cast(Model, None), (), alone, instead)
 
         return [cast(Result, found) for (found,) in await self._in_turn(rows, enqueue)]
@@ -171,10 +171,10 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         model: Model,
         items: Sequence[Item],
         alone: Callable[[], Answer] | None = None,
-        rescue: Callable[[Exception | None], Answer] | None = None,
+        fallback: Callable[[Exception | None], Answer] | None = None,
     ) -> "asyncio.Future[list[Answer]]":
         loop = asyncio.get_running_loop()
-        job: Job[Model, Item, Answer] = Job(model, items, loop.create_future(), alone, rescue)
+        job: Job[Model, Item, Answer] = Job(model, items, loop.create_future(), alone, fallback)
         queue.add(job)
         if queue is not self._short:
             queue.wake()
@@ -223,8 +223,8 @@ class MicroBatcher(Generic[Model, Item, Answer]):
         outcomes: list[JobResult[Answer]] = []
         for job in jobs:
             try:
-                if job.rescue is not None:
-                    outcomes.append([job.rescue(error)])
+                if job.fallback is not None:
+                    outcomes.append([job.fallback(error)])
                     continue
                 if job.alone is not None:
                     raise error or overloaded(_RETRY_AFTER_SECONDS)

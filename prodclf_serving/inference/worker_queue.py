@@ -26,14 +26,14 @@ class Job(Generic[Model, Item, Answer]):
         items: to be answered.
         future: gets the answers, in its own event loop.
         alone: what to call instead, by itself; its result is the only answer.
-        rescue: what to call when that fails with an error, or takes too long (no error); its result is the answer.
+        fallback: what to call when that fails with an error, or takes too long (no error); its result is the answer.
     """
 
     model: Model
     items: Sequence[Item]
     future: "asyncio.Future[list[Answer]]"
     alone: Callable[[], Answer] | None = None
-    rescue: Callable[[Exception | None], Answer] | None = None
+    fallback: Callable[[Exception | None], Answer] | None = None
 
 
 JobResult = list[Answer] | BaseException

@@ -39,9 +39,9 @@ def make(worker: _Worker) -> Iterator[Callable[..., MicroBatcher[str, str, str]]
     """Make a batcher in front of the worker."""
     made = []
 
-    def make(max_rows: int = 8, requests: int = 100, rows: int = 1000) -> MicroBatcher[str, str, str]:
-        limits = {"max_pending_requests": requests, "max_pending_rows": rows}
-        made.append(MicroBatcher(worker, max_rows=max_rows, **limits))
+    def make(requests: int = 100, rows: int = 1000, **others: float) -> MicroBatcher[str, str, str]:
+        limits = {"max_rows": 8, "max_pending_requests": requests, "max_pending_rows": rows}
+        made.append(MicroBatcher(worker, **(limits | others)))
         return made[-1]
 
     yield make
@@ -158,27 +158,26 @@ async def test_after_closing_nobody_waits_for_ever(batcher):
 
 
 @pytest.mark.parametrize("rows", [0, 3, 20])
-async def test_rows_are_worked_on_in_parts_in_order_and_a_part_that_fails_is_rescued(batcher, rows: int):
+async def test_rows_are_worked_on_in_parts_in_order_and_a_part_that_fails_is_answered_by_the_fallback(
+    batcher, rows
+):
     def work(start: int, stop: int) -> range:
         if start == 8:
             raise ValueError("poison")
         return range(start, stop)
 
-    def rescue(start: int, stop: int, error: Exception | None) -> str:
+    def fallback(start: int, stop: int, error: Exception | None) -> str:
         return f"{start} to {stop}: {error}"
 
-    found = await batcher.in_parts(rows, work, rescue)
+    found = await batcher.in_parts(rows, work, fallback)
     assert found == {0: [], 3: [range(3)], 20: [range(8), "8 to 16: poison", range(16, 20)]}[rows]
 
 
-async def test_a_part_that_takes_too_long_is_rescued(worker):
-    batcher = MicroBatcher(
-        worker, max_rows=8, max_pending_requests=9, max_pending_rows=99, budget_seconds=0.1
-    )
+async def test_a_part_that_takes_too_long_is_answered_by_the_fallback(make):
     late = threading.Event()
+    batcher = make(budget_seconds=0.1)
     found = await batcher.in_parts(
         2, lambda start, stop: late.wait(5), lambda start, stop, error: (stop, error)
     )
     late.set()
     assert found == [(2, None)]
-    batcher.close()

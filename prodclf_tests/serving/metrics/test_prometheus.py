@@ -15,12 +15,12 @@ def _render(metrics: ServingMetrics, model=None) -> str:
 
 def test_decisions_and_coarse_categories_are_counted():
     metrics = ServingMetrics("r1")
-    rescued = Call(SimpleNamespace(), SimpleNamespace(), "the ranker failed")
+    degraded = Call(SimpleNamespace(), SimpleNamespace(), "the ranker failed")
     metrics.answers(
         [
             _answer("Home > Pans"),
             _answer("Home > Pots", "review"),
-            replace(_answer("Food > Rice"), call=rescued),
+            replace(_answer("Food > Rice"), call=degraded),
         ]
     )
     text = _render(metrics)

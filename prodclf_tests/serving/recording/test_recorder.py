@@ -169,7 +169,7 @@ def test_columns_are_recorded_as_records_are(service, kept, monkeypatch):
     records = [{**RICE, "title": title} for title in ("Rice", "", "Pan", "Towel", "Tea", "Cup")]
     model, by_record = service.model(), _Kept()
     first = Recorder([by_record])
-    _ask(first, model, records)
+    first.add("r-1", model, records, answer_records(model, records, 3))
     first.collect()
     batch, _ = ProductBatch.from_records(records)
     calls = [answer_batch(model, batch.part(start, stop), 3) for start, stop in ((0, 3), (3, 6))]
