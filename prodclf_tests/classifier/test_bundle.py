@@ -31,6 +31,7 @@ ENCODER_ARRAYS = [
     "vocabulary_slots",
     "vocabulary_idf",
     "mass_bias",
+    "prior",
     "svm_bias",
     "label_counts",
     "label_middle",

@@ -17,6 +17,7 @@ from prodclf_assets.classifier.retrieval.neighbours import VIEWS
 from prodclf_assets.classifier.retrieval.retriever import (
     BRANCH,
     POOLED,
+    PRIOR,
     SCORES,
     SHARPNESS,
     SVM,
@@ -213,8 +214,9 @@ def test_candidates_are_those_of_the_one_pass_scorers_in_the_order_of_naive_baye
     found = few.retrieve(sparse(UNSEEN))
     # The same weights, asked for every label.
     everything = by_label(replace(few, config=EVERY_LABEL).retrieve(sparse(UNSEEN)))
-    mixed = sum(shares(everything[:, :, s], s) for s in (NAIVE_BAYES, COMPLEMENT, CENTROID))
-    assert isinstance(mixed, np.ndarray)
+    prior = PRIOR * np.log(np.bincount(Y, minlength=LABELS) + 0.5)
+    mixed = shares(everything[:, :, NAIVE_BAYES] + prior, NAIVE_BAYES)
+    mixed += sum(shares(everything[:, :, s], s) for s in (COMPLEMENT, CENTROID))
     for row in range(len(UNSEEN)):
         chosen = np.argsort(-mixed[row], kind="stable")[:4]
         log_share = everything[row, chosen][:, [NAIVE_BAYES, SVM]] @ POOLED
@@ -224,6 +226,26 @@ def test_candidates_are_those_of_the_one_pass_scorers_in_the_order_of_naive_baye
         share = np.exp(log_share - log_share.max())
         assert found.ranked[row] == max(2, (share / share.sum() >= 0.2).sum())
     assert len(set(found.ranked.tolist())) > 1
+
+
+def test_how_common_a_label_is_helps_it_to_be_a_candidate_and_none_scores_for_it() -> None:
+    """What the re-ranker is told of naive Bayes has no prior in it: how common a label is is told beside it."""
+    sets = [
+        [int(label)] + ([(int(label) + 1) % LABELS] if row % 4 == 0 else []) for row, label in enumerate(Y)
+    ]
+    truth = label_sets(sets, [(0, sets[0][1])])
+    parent = np.zeros(LABELS, np.int32)
+    config = RetrieverConfig(candidates=2)
+    several = Retriever.fit(sparse(X), truth, sparse(NAMES), parent, FEATURES, config)
+    counts = np.bincount(truth.codes[truth.taught], minlength=LABELS)
+    np.testing.assert_allclose(several.prior, PRIOR * np.log(counts + 0.5), rtol=1e-6)
+    prior = np.zeros(LABELS, np.float32)
+    prior[4] = 300
+    plain, common = (replace(several, prior=each) for each in (prior * 0, prior))
+    assert (common.retrieve(sparse(UNSEEN)).labels == 4).any(axis=1).all()
+    assert (plain.retrieve(sparse(UNSEEN)).labels == 4).any(axis=1).mean() < 0.5
+    every = (by_label(replace(each, config=EVERY_LABEL).retrieve(sparse(UNSEEN))) for each in (plain, common))
+    np.testing.assert_array_equal(*every)
 
 
 def test_features_that_many_labels_share_choose_no_candidates_but_count_in_the_scores() -> None:
