@@ -2,16 +2,19 @@
 """What is true of products: of each the categories that it belongs to, one or more."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from prodclf_assets.catalog.category_sets import categories_of
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.classifier.kernels import kernel
 from prodclf_assets.classifier.label_tree import LabelTree
+
+# Where a model only answers, in serving, there is no pandas.
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,10 @@ class LabelSets:
         return len(self.own)
 
     @classmethod
-    def of(cls, products: pd.DataFrame, tree: LabelTree) -> "LabelSets":
+    def of(cls, products: "pd.DataFrame", tree: LabelTree) -> "LabelSets":
         """The categories of a products frame: its own of each row, and the others that its product is listed under."""
+        from prodclf_assets.catalog.category_sets import categories_of
+
         listed = categories_of(products)
         rows, codes = listed.index.to_numpy(np.int64), tree.encode(listed.tolist())
         own = tree.encode(products[LABEL_COLUMN].tolist())
@@ -95,9 +100,11 @@ class LabelSets:
 
 
 def _own_of_another(
-    products: pd.DataFrame, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int32], labels: int
+    products: "pd.DataFrame", rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int32], labels: int
 ) -> npt.NDArray[np.bool_]:
     """bool[pairs]: whether a row of the same product has the category as its own, for products in several."""
+    import pandas as pd
+
     several = np.isin(rows, rows[1:][rows[1:] == rows[:-1]])
     found = np.zeros(len(rows), np.bool_)
     if several.any():
