@@ -31,7 +31,7 @@ class TrainedModel:
     test: pd.DataFrame
 
 
-def out_of_fold_answers(known: LabelledPairs, config: RankerConfig) -> np.ndarray:
+def out_of_fold_answers(known: LabelledPairs, config: RankerConfig, threads: int = 1) -> np.ndarray:
     """float64[n, k]: the candidates' probabilities by re-rankers that have not learnt from the product's fold.
 
     Written down anew, so that what a model says of itself can be compared with it.
@@ -41,6 +41,6 @@ def out_of_fold_answers(known: LabelledPairs, config: RankerConfig) -> np.ndarra
     found = np.empty(known.pairs.candidates.shape)
     for part in range(CALIBRATION_FOLDS):
         learnt, held = (known.take(np.flatnonzero(side)) for side in (fold != part, fold == part))
-        ranker = Ranker.fit(learnt, faster, threads=1, held=held)
-        found[fold == part] = ranker.probabilities(held.pairs, threads=1)
+        ranker = Ranker.fit(learnt, faster, threads, held=held)
+        found[fold == part] = ranker.probabilities(held.pairs, threads)
     return found

@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.calibration.calibrator import Calibrator
 from prodclf_assets.classifier.calibration.thresholds import AUTO
-from prodclf_assets.classifier.ranking.encoder import Pairs
-from prodclf_assets.classifier.training.training import TrainingConfig, fit_features, fit_model
+from prodclf_assets.classifier.training.training import FeatureSet, TrainingConfig, fit_features, fit_model
 from prodclf_tests.benchmarks.measures import Answers
 from prodclf_tests.benchmarks.tasks import Rows
+from prodclf_tests.trained import out_of_fold_answers
 
 # Numba imports most of itself when the first kernel is called; as with other libraries, that is not timed.
 Calibrator().apply(np.ones((1, 1)), np.zeros((1, 1), np.int32))
@@ -23,10 +24,22 @@ Calibrator().apply(np.ones((1, 1)), np.zeros((1, 1), np.int32))
 
 @dataclass(frozen=True)
 class Ours:
-    """A loaded bundle, and what it says of validation rows out of fold."""
+    """A loaded bundle, and what it was trained from."""
 
     bundle: Bundle
-    held: Answers
+    features: FeatureSet
+    config: TrainingConfig
+
+    @cached_property
+    def held(self) -> Answers:
+        """What it says of validation rows, by re-rankers like its own that had not seen them; made when asked for, untimed."""
+        bundle, held = self.bundle, self.features.validation
+        raw = out_of_fold_answers(self.features.known, self.config.ranker, bundle.threads)[-len(held) :]
+        probabilities = bundle.calibrator.apply(raw, held.pairs.candidates)
+        rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
+        labels, confidence = held.pairs.candidates[rows, best], probabilities[rows, best]
+        auto = bundle.thresholds.decide(labels, confidence, held.pairs.familiarity) == AUTO
+        return Answers(np.array(bundle.labels, object)[labels], confidence, auto)
 
     def answer(self, products: ProductBatch) -> Answers:
         """Answers, with the calibrated confidence as score."""
@@ -48,13 +61,4 @@ def fit(rows: Rows, parameters: dict[str, Any], threads: int) -> Ours:
     bundle = fit_model(features, config, threads=threads)
     with tempfile.TemporaryDirectory(prefix="prodclf-benchmark-") as scratch:
         bundle.save(Path(scratch))
-        return Ours(Bundle.load(Path(scratch), threads), _held(bundle, features.validation.pairs))
-
-
-def _held(bundle: Bundle, pairs: Pairs) -> Answers:
-    raw = bundle.ranker.probabilities(pairs, bundle.threads)
-    probabilities = bundle.calibrator.apply(raw, pairs.candidates)
-    rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
-    labels, confidence = pairs.candidates[rows, best], probabilities[rows, best]
-    auto = bundle.thresholds.decide(labels, confidence, pairs.familiarity) == AUTO
-    return Answers(np.array(bundle.labels, object)[labels], confidence, auto)
+        return Ours(Bundle.load(Path(scratch), threads), features, config)

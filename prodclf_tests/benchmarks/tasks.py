@@ -79,7 +79,7 @@ def load_task(task: str, data: Path) -> Rows:
 
 
 def split_rows(task: str, products: pd.DataFrame) -> Rows:
-    """Put clean products on their sides; one that no training row has counts as its parent."""
+    """Put clean products on their sides; a category that no training row has counts as its parent."""
     side = assign_splits(products[TITLE_KEY_COLUMN])
     reframed = reframe_rare_labels(categories_of(products[side == "train"])).products(products)
     return Rows(task, *(reframed[side == name].reset_index(drop=True) for name in SPLITS))

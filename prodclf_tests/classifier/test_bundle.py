@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from datetime import datetime
@@ -404,3 +406,25 @@ def test_no_products_no_answers(trained_bundle: Bundle) -> None:
 def test_a_letter_is_what_python_takes_for_one(titles: list[str]) -> None:
     letters = [any(c.isalnum() and not c.isdecimal() for c in title) for title in titles]
     assert _has_letter(PackedTexts.of(titles)).tolist() == letters
+
+
+def test_it_answers_where_pandas_is_not(trained_bundle: Bundle, trained_bundle_folder: Path) -> None:
+    """In serving it is not loaded: it would cost every process a second and forty megabytes."""
+    code = """
+import sys
+from pathlib import Path
+sys.modules["pandas"] = None
+from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.catalog.product import ProductBatch
+batch, _ = ProductBatch.from_records([{"title": "frying pan"}])
+print(Bundle.load(Path(sys.argv[1]), threads=1).predict(batch).category[0])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(trained_bundle_folder)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == trained_bundle.predict(products(["frying pan"])).category[0]

@@ -25,7 +25,8 @@ GRAPH = {
     "tuned_parameters": {"features", "train_split"},
     "model": {"features", "tuned_parameters"},
     "evaluation_report": {"model", "train_split", "validation_split", "test_split"},
-    "promotion_decision": {"model", "evaluation_report", "test_split", "raw_products"},
+    "final_model": {"model", "evaluation_report", "train_split", "validation_split", "test_split"},
+    "promotion_decision": {"model", "final_model", "evaluation_report", "test_split", "raw_products"},
     "drift_report": {"promotion_decision"},
     "lake_retention": {"promotion_decision"},
     "stakeholder_report": {"evaluation_report", "promotion_decision", "drift_report"},
@@ -42,7 +43,14 @@ GROUPS = {
         "validation_split",
         "test_split",
     },
-    "classifier": {"features", "tuned_parameters", "model", "evaluation_report", "predictions"},
+    "classifier": {
+        "features",
+        "tuned_parameters",
+        "model",
+        "evaluation_report",
+        "final_model",
+        "predictions",
+    },
     "registry": {"promotion_decision"},
     "operations": {"lake_retention"},
     "reports": {"stakeholder_report"},
@@ -59,6 +67,7 @@ KINDS = {
     "tuned_parameters": {"json", "mlflow"},
     "model": {"lightgbm", "mlflow"},
     "evaluation_report": {"json", "mlflow"},
+    "final_model": {"lightgbm"},
     "promotion_decision": {"mlflow", "json"},
     "drift_report": {"json", "html"},
     "lake_retention": {"json"},
@@ -78,6 +87,7 @@ CHECKS = {
     ("train_split", "labels_unchanged_or_explained"),
     ("evaluation_report", "at_or_above_linear_baseline"),
     ("evaluation_report", "calibration"),
+    ("final_model", "as_good_as_measured"),
     ("promotion_decision", "became_champion"),
     ("drift_report", "no_drift"),
     ("clean_products", "categories_of_the_live_model"),
@@ -124,7 +134,7 @@ def test_freshness_is_watched_on_raw_data_model_and_report(specs: dict[str, dg.A
     windows = {
         name: spec.freshness_policy for name, spec in specs.items() if spec.freshness_policy is not None
     }
-    assert set(windows) == {"raw_products", "model", "evaluation_report"}
+    assert set(windows) == {"raw_products", "model", "final_model", "evaluation_report"}
     raw = windows["raw_products"]
     assert raw == dg.FreshnessPolicy.time_window(
         warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)

@@ -4,7 +4,12 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from prodclf_assets.defs.checks.evaluation import check_baseline, check_calibration, check_promotion
+from prodclf_assets.defs.checks.evaluation import (
+    check_baseline,
+    check_calibration,
+    check_parity,
+    check_promotion,
+)
 
 
 def report(ours: int, theirs: int, rows: int = 1_000) -> dict[str, Any]:
@@ -67,6 +72,42 @@ def test_calibration_is_judged_beyond_what_few_rows_show_by_chance(
     assert result.passed is passed
     assert result.metadata["ece"].value == gap
     assert f"calibration error {gap:.4f}" in str(result.description)
+
+
+def out_of_fold(accuracy: float, rows: int) -> dict[str, float]:
+    return {"out_of_fold_accuracy": accuracy, "out_of_fold_rows": float(rows)}
+
+
+@pytest.mark.parametrize(
+    ("final", "measured", "rows", "passed"),
+    [
+        (0.91, 0.90, 10_000, True),
+        (0.895, 0.90, 10_000, True),
+        (0.88, 0.90, 10_000, False),
+        (0.88, 0.90, 100, True),
+        (0.5, 0.90, 100, False),
+        (1.0, 1.0, 10_000, True),
+        (0.9999, 1.0, 10_000, True),
+        (0.99, 1.0, 10_000, False),
+        (0.0, 0.0, 0, True),  # too few to tell anything
+    ],
+)
+def test_the_model_that_goes_live_is_as_good_as_the_measured_one_beyond_chance(
+    final: float, measured: float, rows: int, passed: bool
+) -> None:
+    result = check_parity(out_of_fold(final, rows + rows // 8), out_of_fold(measured, rows))
+    assert result.passed is passed
+    assert result.metadata["final"].value == final
+    assert result.metadata["measured"].value == measured
+    assert f"right out of fold: {final:.4f}" in str(result.description)
+    assert ("materialise features, model and final_model anew" in str(result.description)) is not passed
+
+
+def test_models_of_one_quality_are_seldom_told_apart_by_chance() -> None:
+    drawn = np.random.default_rng(4)
+    pairs = drawn.binomial(1000, 0.9, size=(2_000, 2)) / 1000
+    stopped = [not check_parity(out_of_fold(a, 1000), out_of_fold(b, 1000)).passed for a, b in pairs.tolist()]
+    assert np.mean(stopped) < 0.03, "even if they had learnt from different products"
 
 
 @pytest.mark.parametrize(("champion", "passed"), [("version 3", True), ("version 2", False), ("none", False)])
