@@ -106,6 +106,7 @@ def decide(
     gain = right.astype(np.float64) - held
     low, high = paired_bootstrap(gain, config)
     numbers |= {
+        "challenger_accuracy": float(right.mean()),
         "champion_accuracy": float(held.mean()),
         "difference": float(gain.mean()),
         "difference_low": low,
