@@ -24,7 +24,7 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle, Provenance
 from prodclf_assets.classifier.calibration.calibrator import FEWEST_PRODUCTS, Calibrator
 from prodclf_assets.classifier.calibration.held_out import HeldOut
-from prodclf_assets.classifier.calibration.thresholds import DecisionConfig
+from prodclf_assets.classifier.calibration.thresholds import NEVER, DecisionConfig
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, CheckpointFolder, Checkpoints
 from prodclf_assets.classifier.kernels import available_cores, side_by_side
 from prodclf_assets.classifier.label_sets import LabelSets
@@ -211,6 +211,7 @@ def fit_model(
     threads: int | None = None,
     checkpoints: CheckpointFolder | None = None,
     measured: Bundle | None = None,
+    may_file: bool = True,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Bundle:
     """Train the re-ranker on all pairs; calibrate it and set thresholds on answers to products that were not learnt from.
@@ -227,6 +228,7 @@ def fit_model(
             when None.
         measured: a saved model of the same parameters that has not learnt from all of these products, and was measured on
             those it has not; the manifest names it. None for a model that is measured itself.
+        may_file: whether it may file without a person what its thresholds allow; False where that was not measured.
         now: the clock.
     """
     threads = threads or available_cores()
@@ -240,6 +242,8 @@ def fit_model(
     calibrator = Calibrator.fit(held.probabilities, held.candidates, held.hits, len(tree))
     answered = replace(held, probabilities=calibrator.apply(held.probabilities, held.candidates))
     thresholds = answered.thresholds(tree, config.decision)
+    if not may_file:
+        thresholds = replace(thresholds, common=NEVER, own={})
     metrics = {
         "imbalance_ratio": imbalance_ratio(known.labels),
         **{f"out_of_fold_{name}": value for name, value in answered.metrics(thresholds).items()},

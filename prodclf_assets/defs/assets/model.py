@@ -108,7 +108,7 @@ def model(
         metrics=origin.metrics,
         tags={"data_hash": origin.data_hash, "git_commit": commit or "unknown"},
     )
-    context.log.info(f"trained on {len(features.train.labels):,} products, {len(bundle.labels):,} categories")
+    context.log.info(f"trained on {len(features.known):,} products, {len(bundle.labels):,} categories")
     context.add_output_metadata(
         {
             "categories": len(bundle.labels),
@@ -132,19 +132,20 @@ def model(
     code_version=code_version("classifier"),
     freshness_policy=MODEL_FRESHNESS,
     io_manager_key="bundle_io",
-    deps=["evaluation_report"],
 )
 @user_errors
 def final_model(
     context: dg.AssetExecutionContext,
     model: Bundle,
+    evaluation_report: dict[str, Any],
     train_split: pd.DataFrame,
     validation_split: pd.DataFrame,
     test_split: pd.DataFrame,
 ) -> Bundle:
     """The model that goes live: made as `model` was, from the products that `model` was measured on as well.
 
-    Its promise rests on answers to products by parts of it that had not seen them, and on what was measured of `model`.
+    Its promise rests on answers to products by parts of it that had not seen them, and on what was measured of `model`:
+    where that filed nothing without a person, this one does not, either.
     """
     from prodclf_assets.classifier.training.training import (
         TrainingConfig,
@@ -157,7 +158,14 @@ def final_model(
     training = TrainingConfig.of(model)
     everything = pd.concat([train_split, validation_split, test_split], ignore_index=True)
     features = fit_features(everything, everything.iloc[:0], training, checkpoints=checkpoints)
-    bundle = fit_model(features, training, git_commit=git_commit(), checkpoints=checkpoints, measured=model)
+    bundle = fit_model(
+        features,
+        training,
+        git_commit=git_commit(),
+        checkpoints=checkpoints,
+        measured=model,
+        may_file=evaluation_report["decisions"]["auto"] > 0,
+    )
     checkpoints.forget("features", features_inputs(features.data_hash, features.config))
     context.log.info(f"trained on {len(everything):,} products, {len(bundle.labels):,} categories")
     context.add_output_metadata(
