@@ -5,26 +5,33 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
+from prodclf_assets.catalog.category_sets import listed_under
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.classifier.bundle import Bundle
+from prodclf_assets.classifier.evaluation import cross_fitting
+from prodclf_assets.classifier.evaluation.report import TEST_SPLIT
 from prodclf_assets.cli import main
+from prodclf_assets.defs.checks.evaluation import check_parity
 from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG
 from prodclf_assets.defs.summary import materialised_metadata
 from prodclf_assets.lake import Lake, open_lake
 from prodclf_assets.registry import CHALLENGER, CHAMPION, PROMOTIONS_LOG, open_registry
 from prodclf_assets.settings import get_settings
+from prodclf_tests.classifier.test_older_formats import FORMAT_4
 from prodclf_tests.defs.conftest import REPOSITORY, settle
 from prodclf_tests.defs.graph import run_graph, steps
 
@@ -36,6 +43,7 @@ ASSETS = {
     "tuned_parameters",
     "model",
     "evaluation_report",
+    "final_model",
     "promotion_decision",
     "drift_report",
     "human_labels",
@@ -123,7 +131,9 @@ def test_plots_are_inside_the_metadata_and_small(trained: Trained, asset: str, p
 def test_the_report_has_what_a_person_looks_for(trained: Trained) -> None:
     report, shown = trained.report("evaluation_report"), trained.shown["evaluation_report"]
     assert shown["accuracy"] == report["accuracy"]
-    assert report["rows"] == trained.shown["test_split"]["dagster/row_count"] == shown["test_rows"]
+    assert report["rows"] == trained.shown["clean_products"]["dagster/row_count"] == shown["test_rows"]
+    assert report["measured_by"].startswith("cross-fitting: all products"), "a test side of 170 tells little"
+    assert shown["promise"] == report["promise"]
     assert report["accuracy"] > 0.8 > report["majority_accuracy"]
     assert report["baseline_accuracy"] > 0.8
     assert len(report["feature_importance"]) == 20
@@ -148,7 +158,7 @@ def test_the_run_is_in_mlflow_once_finished_with_parameters_measurements_and_plo
     report = trained.report("evaluation_report")
     assert run.data.metrics["accuracy"] == pytest.approx(report["accuracy"])
     assert run.data.metrics["baseline_macro_f1"] == pytest.approx(report["baseline_macro_f1"])
-    assert run.data.metrics["validation_ece"] >= 0
+    assert run.data.metrics["out_of_fold_ece"] >= 0
     assert run.data.metrics["imbalance_ratio"] == trained.shown["model"]["imbalance_ratio"] > 1
     assert run.data.params["ranker.rebalancing"] == trained.shown["model"]["rebalancing"] == "none"
     assert len(run.data.tags["data_hash"]) == len(run.data.tags["test_data_hash"]) == 64
@@ -160,15 +170,75 @@ def test_the_run_is_in_mlflow_once_finished_with_parameters_measurements_and_plo
     }
 
 
-def test_the_evaluated_bytes_are_the_registered_bytes(trained: Trained, tmp_path: Path) -> None:
-    registry, stored = open_registry(get_settings()), trained.lake.latest("model")
+def test_the_bytes_of_the_final_model_are_registered_with_those_that_were_measured(
+    trained: Trained, tmp_path: Path
+) -> None:
+    registry, stored = open_registry(get_settings()), trained.lake.latest("final_model")
     (version,) = registry.list_versions()
     assert version.files_hash == stored.content_hash
-    assert version.tags["model_version"] == trained.report("evaluation_report")["model_version"]
-    assert version.tags["data_hash"] == trained.shown["features"]["data_hash"]
-    fetched = Bundle.load(registry.fetch(version, tmp_path))
-    assert fetched.version == trained.report("promotion_decision")["model_version"]
+    decision, report = trained.report("promotion_decision"), trained.report("evaluation_report")
+    assert version.tags["model_version"] == decision["model_version"]
+    assert version.tags["measured_version"] == decision["measured_version"] == report["model_version"]
+    assert version.tags["data_hash"] == trained.shown["final_model"]["data_hash"]
+    final = Bundle.load(registry.fetch(version, tmp_path / "final"))
+    measured = Bundle.load(registry.fetch_measured(version, tmp_path / "measured"))
+    assert final.version == decision["model_version"] != report["model_version"]
+    assert measured.version == final.manifest.measured == report["model_version"]
+    assert measured.manifest.measured is None
+    assert measured.manifest.data_hash == trained.shown["features"]["data_hash"]
+    assert measured.manifest.training == final.manifest.training
     assert "linear SVM" in version.description
+
+
+def side_of(trained: Trained, side: str) -> pd.DataFrame:
+    with trained.lake.opened(trained.lake.latest(f"{side}_split")) as folder:
+        return pd.read_parquet(folder / "table.parquet")
+
+
+def accuracy(bundle: Bundle, products: pd.DataFrame) -> float:
+    answered = bundle.predict(ProductBatch.from_frame(products)).category
+    return float(listed_under(products, np.array(answered, object)).mean())
+
+
+def test_the_final_model_has_learnt_from_every_product_and_the_measured_one_not_from_test_products(
+    trained: Trained, tmp_path: Path
+) -> None:
+    registry = open_registry(get_settings())
+    (version,) = registry.list_versions()
+    final = Bundle.load(registry.fetch(version, tmp_path / "final"))
+    measured = Bundle.load(registry.fetch_measured(version, tmp_path / "measured"))
+    test = side_of(trained, "test")
+    rows = {side: len(side_of(trained, side)) for side in ("train", "validation", "test")}
+    assert (
+        final.encoder.statistics.counts.sum()
+        == trained.shown["final_model"]["products"]
+        == sum(rows.values())
+    )
+    assert measured.encoder.statistics.counts.sum() == rows["train"] + rows["validation"]
+    # Every word of a test product is known to the one, and what no other product has is strange to the other.
+    seen, strange = (
+        model.encoder.encode(ProductBatch.from_frame(test)).familiarity for model in (final, measured)
+    )
+    np.testing.assert_allclose(seen, 1, atol=1e-6)
+    assert (strange < 1).mean() > 0.1
+    assert accuracy(final, test) > accuracy(measured, test)
+    assert final.manifest.metrics["out_of_fold_rows"] == sum(rows.values())
+
+
+def test_where_the_test_side_can_tell_it_is_measured_on(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before, test = trained.lake.latest("evaluation_report"), side_of(trained, "test")
+    monkeypatch.setattr(cross_fitting, "FEWEST_TEST_ROWS", len(test))
+    with run_graph(trained.instance, "evaluation_report") as result:
+        assert result.success
+    report = trained.report("evaluation_report")
+    assert (report["measured_by"], report["rows"]) == (TEST_SPLIT, len(test))
+    (version,) = open_registry(get_settings()).list_versions()
+    measured = Bundle.load(open_registry(get_settings()).fetch_measured(version, tmp_path))
+    assert report["accuracy"] == pytest.approx(accuracy(measured, test))
+    with trained.lake.opened(before) as folder:
+        trained.lake.write("evaluation_report", folder)
 
 
 def test_the_registered_model_has_a_signature_and_an_example(mlflow: MlflowClient, trained: Trained) -> None:
@@ -193,7 +263,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
     kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
     records = trained.instance.get_records_for_run(trained.run_id, of_type=kind).records
     evaluations = [record.event_log_entry.asset_check_evaluation for record in records]
-    assert len(evaluations) == 13
+    assert len(evaluations) == 14
     for evaluation in evaluations:
         assert evaluation is not None
         assert evaluation.passed
@@ -204,10 +274,11 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
 def test_the_last_words_say_what_came_out_and_where_to_look(trained: Trained) -> None:
     report = trained.report("evaluation_report")
     for part in (
-        "done, 18 assets materialised",
+        "done, 19 assets materialised",
         "1,500 rows",
         f"accuracy {report['accuracy']:.1%}",
         f"macro-F1 {report['baseline_macro_f1']:.1%}",
+        report["promise"],
         "linear SVM",
         trained.report("promotion_decision")["reason"],
         "dagster dev",
@@ -256,6 +327,9 @@ def test_each_asset_can_be_made_again_alone_from_the_lake(trained: Trained) -> N
             assert result.success, asset
     assert len(open_registry(get_settings()).list_versions()) == 1, "the same model is not registered twice"
     assert trained.lake.latest("model").id == trained.shown["model"]["prodclf/version"]
+    (version,) = open_registry(get_settings()).list_versions()
+    with trained.lake.opened(trained.lake.latest("final_model")) as folder:
+        assert Bundle.load(folder).version == version.tags["model_version"], "made again it is the same"
 
 
 def test_a_grown_catalogue_gives_a_challenger_that_is_compared_with_the_champion_in_pairs(
@@ -275,13 +349,66 @@ def test_a_grown_catalogue_gives_a_challenger_that_is_compared_with_the_champion
     assert newest.version == decision["registered_version"] == 2
     assert newest.run_id != first.run_id
     numbers = decision["numbers"]
-    assert numbers["difference"] == pytest.approx(numbers["accuracy"] - numbers["champion_accuracy"])
+    assert numbers["difference"] == pytest.approx(
+        numbers["challenger_accuracy"] - numbers["champion_accuracy"]
+    )
+    # Both as they were measured: what goes live of either has seen the test products, and knows them by heart.
+    test = side_of(trained, "test")
+    measured, learnt = (
+        [
+            accuracy(Bundle.load(fetch(version, tmp_path / f"{fetch.__name__}-{version.version}")), test)
+            for version in (first, newest)
+        ]
+        for fetch in (registry.fetch_measured, registry.fetch)
+    )
+    assert [numbers["champion_accuracy"], numbers["challenger_accuracy"]] == pytest.approx(measured)
+    assert learnt[0] > measured[0]
+    assert learnt[1] > measured[1]
     assert numbers["difference_low"] <= numbers["difference"] <= numbers["difference_high"]
     champion = registry.resolve(CHAMPION)
     assert champion.version == (2 if decision["promote"] else 1)
     assert (CHALLENGER in newest.aliases) != decision["promote"]
     assert trained.lake.read_log(PROMOTIONS_LOG)[0].record["version"] == 1
     assert mlflow.get_run(str(newest.run_id)).info.status == "FINISHED"
+
+
+def test_a_champion_that_knows_the_test_products_by_heart_wins_nothing_by_that(
+    trained: Trained, tmp_path: Path
+) -> None:
+    """Its final model answers all of them rightly, and its measured one is the challenger's own: it is no worse."""
+    registry = open_registry(get_settings())
+    newest = registry.list_versions()[0]
+    final = registry.fetch(newest, tmp_path / "final")
+    other = tmp_path / "other"
+    cautious = Bundle.load(final)
+    replace(cautious, thresholds=replace(cautious.thresholds, common=0.987)).save(other)
+    champion = registry.log_and_register(
+        other, measured_dir=registry.fetch_measured(newest, tmp_path / "measured")
+    )
+    registry.promote(champion.version, "to be compared with", trained.lake)
+    with run_graph(trained.instance, "promotion_decision") as result:
+        assert result.success
+    decision = trained.report("promotion_decision")
+    assert decision["promote"], decision["reason"]
+    numbers = decision["numbers"]
+    assert numbers["difference"] == numbers["difference_low"] == numbers["difference_high"] == 0
+    assert numbers["champion_accuracy"] < accuracy(Bundle.load(other), side_of(trained, "test"))
+
+
+def test_a_champion_of_before_models_were_measured_in_anothers_place_is_compared_itself(
+    trained: Trained,
+) -> None:
+    """Of an older format, too: it is weighed by what it answers, and has not seen the test products."""
+    registry = open_registry(get_settings())
+    older = registry.log_and_register(FORMAT_4 / "bundle")
+    registry.promote(older.version, "it was good then", trained.lake)
+    with run_graph(trained.instance, "promotion_decision") as result:
+        assert result.success
+    decision = trained.report("promotion_decision")
+    assert "cannot be compared" not in decision["reason"]
+    assert decision["numbers"]["champion_accuracy"] == 0, "it knows other categories"
+    assert decision["numbers"]["difference_low"] > 0
+    assert decision["promote"]
 
 
 def test_a_champion_that_this_version_cannot_read_is_not_compared_and_the_decision_says_so(
@@ -327,6 +454,35 @@ def test_a_report_of_another_model_decides_nothing(trained: Trained, tmp_path: P
         assert "evaluation_report measures model 0123456789ab" in str(failure.user_failure_data.description)
     with trained.lake.opened(before) as folder:
         trained.lake.write("evaluation_report", folder)
+
+
+def test_a_final_model_of_another_model_decides_nothing(trained: Trained, tmp_path: Path) -> None:
+    before = trained.lake.latest("final_model")
+    with trained.lake.opened(before) as folder:
+        bundle = Bundle.load(folder)
+    replace(bundle, provenance=replace(bundle.provenance, measured="0123456789ab")).save(tmp_path)
+    trained.lake.write("final_model", tmp_path)
+    with run_graph(trained.instance, "promotion_decision") as result:
+        assert steps(result, "STEP_FAILURE") == {"promotion_decision"}
+        failure = result.failure_data_for_node("promotion_decision")
+        assert failure is not None
+        assert failure.user_failure_data is not None
+        assert "final_model goes with model 0123456789ab" in str(failure.user_failure_data.description)
+    with trained.lake.opened(before) as folder:
+        trained.lake.write("final_model", folder)
+
+
+def test_a_final_model_that_is_worse_than_the_measured_one_is_not_registered(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worse(final: Any, measured: Any) -> dg.AssetCheckResult:
+        return check_parity({**final, "out_of_fold_accuracy": 0.1}, measured)
+
+    monkeypatch.setattr("prodclf_assets.defs.checks.evaluation.check_parity", worse)
+    before = trained.lake.latest("promotion_decision").id
+    with run_graph(trained.instance, "final_model", "promotion_decision") as result:
+        assert steps(result, "STEP_FAILURE") == {"final_model_as_good_as_measured"}
+    assert trained.lake.latest("promotion_decision").id == before
 
 
 def test_a_blocking_check_after_training_stops_registration_and_fails_the_mlflow_run(

@@ -183,6 +183,19 @@ def test_of_a_final_model_the_measured_one_is_named(
     assert read_manifest(tmp_path / "measured").measured is None
 
 
+def test_where_it_may_not_file_only_that_is_other(trained_model: TrainedModel) -> None:
+    config = TrainingConfig()
+    bundle = fit_model(trained_model.features, config, threads=1, may_file=False)
+    assert (bundle.thresholds.common, bundle.thresholds.own) == (NEVER, {})
+    assert replace(trained_model.bundle.thresholds, common=NEVER, own={}) == bundle.thresholds
+    assert bundle.provenance.metrics["out_of_fold_auto_share"] == 0
+    products = ProductBatch.from_frame(trained_model.test)
+    found, free = bundle.predict(products), trained_model.bundle.predict(products)
+    assert set(found.decision) == {"review", "abstain"}
+    assert found.category == free.category
+    np.testing.assert_array_equal(found.confidence, free.confidence)
+
+
 @pytest.mark.parametrize(("products", "folds"), [(0, 10), (4_999, 10), (5_000, 5), (10**6, 5)])
 def test_few_products_are_dealt_into_more_parts(products: int, folds: int) -> None:
     """So that each is scored by what has learnt from nine tenths of them."""
