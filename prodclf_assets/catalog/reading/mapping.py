@@ -1,7 +1,7 @@
 """Which column of a file is which field of a product, and which columns make its category path."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +138,23 @@ def load_source_config(path: str | Path) -> SourceConfig:
         raise MappingError(
             f"mapping file {path} holds no mapping; write `columns: {{title: …}}` and `category_path: […]`"
         )
+    return source_config_of(content, f"mapping file {path}")
+
+
+def source_config_of(content: Mapping[str, Any], name: str = "the mapping") -> SourceConfig:
+    """Return the mapping that a mapping file with this content would hold.
+
+    Args:
+        content: settings by name, as in the file.
+        name: what errors call it.
+
+    Raises:
+        MappingError: it is not a mapping this version knows.
+    """
     try:
         return SourceConfig.model_validate(content)
     except ValidationError as error:
-        raise MappingError(f"mapping file {path}: {_first_fault(error)}") from error
+        raise MappingError(f"{name}: {_first_fault(error)}") from error
 
 
 def infer_source_config(

@@ -1,4 +1,4 @@
-"""Read a source of products: files of any known format, at any known place, as one products frame."""
+"""Read a source of products: files of any known format, at any known place, or a frame, as one products frame."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.columns import CATEGORY_SEPARATOR, LABEL_COLUMN, OTHER_CATEGORIES_COLUMN
 from prodclf_assets.catalog.reading.assembly import assemble_products
 from prodclf_assets.catalog.reading.issues import IssueLog, RowIssues, RowOrigins, joined_issues
 from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, fitting_config, needed_config
 from prodclf_assets.catalog.reading.records import Records, read_records
 from prodclf_assets.catalog.reading.sources import FileKind, found_files, no_products
-from prodclf_assets.errors import LabelError
+from prodclf_assets.catalog.text.series import TEXT_DTYPE
+from prodclf_assets.errors import LabelError, MappingError
 
-__all__ = ["RowIssues", "SourceFile", "SourceTable", "read_source"]
+__all__ = ["RowIssues", "SourceFile", "SourceTable", "read_frame", "read_source"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,46 @@ def read_source(
     original = pd.concat([part.frame for part in parts if len(part.frame)], ignore_index=True)
     issues = joined_issues([(part.issues, len(part.products)) for part in understood])
     return SourceTable(products, original, used, tuple(files), issues)
+
+
+def read_frame(
+    frame: pd.DataFrame, config: SourceConfig | None = None, *, require_labels: bool, name: str = "the frame"
+) -> SourceTable:
+    """Read products from a frame, as `read_source` would from a file that has its columns.
+
+    A frame that either of them gave is understood as what it is, the other categories of a product included.
+
+    Args:
+        frame: a row for each product; may have none.
+        config: the column mapping; what it leaves out, or all when None, is inferred from usual column names.
+        require_labels: as for `read_source`.
+        name: what reports call the frame.
+
+    Raises:
+        MappingError or LabelError: as for `read_source`.
+    """
+    original = frame.set_axis([str(column) for column in frame.columns], axis=1).reset_index(drop=True)
+    columns = list(original.columns)
+    if twice := next((column for column in columns if columns.count(column) > 1), None):
+        raise MappingError(f"{name} has two columns {twice!r}; rename one of them")
+    used = fitting_config([name], [columns], config or SourceConfig(), require_labels=require_labels)
+    rows, complete = _with_other_categories(original, used)
+    records = Records(rows, np.arange(1, len(rows) + 1), [])
+    check_files(used, config, [name], [records], require_labels=require_labels)
+    (understood,) = understand([name], [records], complete, require_labels=require_labels)
+    if require_labels:
+        check_labelled(understood.products, used, name)
+    return SourceTable(understood.products, original, used, (), understood.issues)
+
+
+def _with_other_categories(frame: pd.DataFrame, config: SourceConfig) -> tuple[pd.DataFrame, SourceConfig]:
+    """Put the other categories of products that were read before into their cells of categories."""
+    read_before = OTHER_CATEGORIES_COLUMN in frame and config.category_path == [LABEL_COLUMN]
+    if not read_before or config.several is not None or not frame[OTHER_CATEGORIES_COLUMN].notna().any():
+        return frame, config
+    own, others = (frame[name].astype(TEXT_DTYPE) for name in (LABEL_COLUMN, OTHER_CATEGORIES_COLUMN))
+    cells = own.where(others.isna(), own + CATEGORY_SEPARATOR + others)
+    return frame.assign(**{LABEL_COLUMN: cells}), config.model_copy(update={"several": CATEGORY_SEPARATOR})
 
 
 @dataclass(frozen=True, eq=False)

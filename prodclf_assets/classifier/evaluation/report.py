@@ -7,6 +7,7 @@ also said of the one category that each row gives.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from math import nan
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -51,8 +52,8 @@ class EvaluationReport:
         accuracy, macro_f1: of the likeliest leaf; right when it is any category of the product.
         single_accuracy, single_macro_f1, single_auto_precision: the same, right only when it is the row's own category.
         top_5_accuracy: share of products one of whose categories is among the five likeliest.
-        baseline_accuracy, baseline_macro_f1: of the linear SVM on the same rows.
-        baseline_better, model_better: rows only the one, only the other got right.
+        baseline_accuracy, baseline_macro_f1: of the linear SVM on the same rows; NaN where none was asked.
+        baseline_better, model_better: rows only the one, only the other got right; 0 where none was asked.
         majority_accuracy: of always answering the commonest training category.
         ece: expected calibration error of `confidence`, 15 bins of equal mass.
         auto_share, auto_precision: of what would be filed without a person.
@@ -124,7 +125,7 @@ class Answered:
     Attributes:
         products: products frame with `category`.
         answers: texts[n], the model's likeliest category; "" where it has none.
-        baseline: texts[n], the baseline's.
+        baseline: texts[n], the baseline's; "" where none was asked.
         confidence: float64[n].
         decision: texts[n].
         in_top: bool[n], whether a category of the product is among the five likeliest.
@@ -140,8 +141,8 @@ class Answered:
     known: npt.NDArray[np.bool_]
 
     @classmethod
-    def by(cls, model: Asked, baseline: Baseline, products: pd.DataFrame) -> Self:
-        """Ask both about a products frame with `category`."""
+    def by(cls, model: Asked, baseline: Baseline | None, products: pd.DataFrame) -> Self:
+        """Ask the model, and the baseline if there is one, about a products frame with `category`."""
         products = products.reset_index(drop=True)
         batch = ProductBatch.from_frame(products)
         said = model.predict(batch, top_k=5)
@@ -149,7 +150,7 @@ class Answered:
         return cls(
             products,
             np.array(said.category, object),
-            np.array(baseline.predict(batch), object),
+            np.array(baseline.predict(batch) if baseline else [""] * len(batch), object),
             said.confidence,
             np.array(said.decision, object),
             np.asarray(truth.contain(said.top_labels).any(axis=1)),
@@ -179,6 +180,7 @@ def evaluate(bundle: Bundle, answered: Answered, measured_by: str = TEST_SPLIT) 
         raise ValueError("there are no products to evaluate on")
     own = products[LABEL_COLUMN].to_numpy(object)
     correct, other_correct = (listed_under(products, said) for said in (answers, answered.baseline))
+    compared = bool((answered.baseline != "").any())
     truth = np.where(correct, answers, own)
     auto = answered.decision == "auto"
     counts = bundle.encoder.statistics.counts
@@ -196,10 +198,12 @@ def evaluate(bundle: Bundle, answered: Answered, measured_by: str = TEST_SPLIT) 
         single_macro_f1=macro_f1(own, answers),
         single_auto_precision=float((answers == own)[auto].mean()) if auto.any() else 0.0,
         top_5_accuracy=float(answered.in_top.mean()),
-        baseline_accuracy=float(other_correct.mean()),
-        baseline_macro_f1=macro_f1(np.where(other_correct, answered.baseline, own), answered.baseline),
+        baseline_accuracy=float(other_correct.mean()) if compared else nan,
+        baseline_macro_f1=macro_f1(np.where(other_correct, answered.baseline, own), answered.baseline)
+        if compared
+        else nan,
         baseline_better=int((other_correct & ~correct).sum()),
-        model_better=int((correct & ~other_correct).sum()),
+        model_better=int((correct & ~other_correct).sum()) if compared else 0,
         majority_accuracy=float((own == bundle.labels[int(counts.argmax())]).mean()),
         ece=calibration_error(confidence, correct),
         auto_share=float(auto.mean()),
