@@ -1,0 +1,1 @@
+"""What Python programs use: products in, categories out, without Dagster."""
