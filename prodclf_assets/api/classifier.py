@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from prodclf_assets.api.model_folder import find_model
+from prodclf_assets.api.model_folder import ModelFolder, find_live, find_model
 from prodclf_assets.api.products import ColumnMapping, Products, issue_texts, table_of, told
 from prodclf_assets.errors import BundleError, SourceError
 
@@ -141,9 +141,23 @@ class Classifier:
             >>> Classifier.load("./model")
             <Classifier ...: 48 categories>
         """
+        return cls._of(find_model(ref), threads)
+
+    @classmethod
+    def live(cls) -> Self | None:
+        """Load the registered model that `PRODCLF_MODEL_ALIAS` names; None when it names none yet.
+
+        Raises:
+            BundleError: this prodclf cannot read it.
+            RegistryError: the registry cannot be reached, or the model is damaged.
+        """
+        found = find_live()
+        return None if found is None else cls._of(found)
+
+    @classmethod
+    def _of(cls, found: ModelFolder, threads: int | None = None) -> Self:
         from prodclf_assets.classifier.bundle import Bundle
 
-        found = find_model(ref)
         bundle = Bundle.load(found.path, threads)
         return cls(bundle, found.version or bundle.version)
 

@@ -1,9 +1,14 @@
 """From what people call a model to its folder on this machine; every program that loads one asks here."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prodclf_assets.settings import get_settings
+
+if TYPE_CHECKING:
+    from prodclf_assets.registry import RegisteredVersion
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,41 @@ def find_model(ref: str | int | Path | None = None) -> ModelFolder:
     Raises:
         RegistryError: there is no such version or alias, the registry cannot be reached, or its bundle is damaged.
     """
-    settings = get_settings()
-    chosen = settings.model_alias if ref is None else str(ref)
+    chosen = get_settings().model_alias if ref is None else str(ref)
     if isinstance(ref, Path) or "/" in chosen or (Path(chosen) / "manifest.json").is_file():
         return ModelFolder(Path(chosen))
     from prodclf_assets.registry import open_follower
 
-    registry = open_follower(settings)
-    found = registry.resolve(chosen)
-    return ModelFolder(registry.fetch(found, settings.home.resolve() / "models"), str(found.version))
+    return _fetched(open_follower(get_settings()).resolve(chosen))
+
+
+def find_live() -> ModelFolder | None:
+    """Find the registered model that `PRODCLF_MODEL_ALIAS` names; None when it names none yet.
+
+    Raises:
+        RegistryError: the registry cannot be reached, or its bundle is damaged.
+    """
+    from prodclf_assets.registry import open_registry
+
+    settings = get_settings()
+    found = open_registry(settings).find(settings.model_alias)
+    return None if found is None else _fetched(found)
+
+
+def live_categories() -> list[str] | None:
+    """Return the categories of the model that `PRODCLF_MODEL_ALIAS` names, or None when it names none yet.
+
+    Raises:
+        RegistryError: the registry cannot be reached, or its bundle is damaged.
+    """
+    found = find_live()
+    # The bundle keeps its labels in a file of their own; loading all of it would cost seconds.
+    return None if found is None else list(json.loads((found.path / "labels.json").read_text("utf-8")))
+
+
+def _fetched(version: "RegisteredVersion") -> ModelFolder:
+    from prodclf_assets.registry import open_follower
+
+    settings = get_settings()
+    folder = open_follower(settings).fetch(version, settings.home.resolve() / "models")
+    return ModelFolder(folder, str(version.version))

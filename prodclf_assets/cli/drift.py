@@ -65,13 +65,12 @@ def drift(since: datetime, page: Path | None, as_json: bool) -> None:
 
 
 def _report(since: datetime) -> dict[str, Any]:
+    from prodclf_assets.api.classifier import Classifier
     from prodclf_assets.lake import open_lake
     from prodclf_assets.monitoring.drift.drift_report import drift_report
-    from prodclf_assets.registry.champion import live_model
     from prodclf_assets.settings import get_settings
 
-    settings = get_settings()
-    return drift_report(lambda: live_model(settings), open_lake(settings.lake), since, datetime.now(UTC))
+    return drift_report(Classifier.live, open_lake(get_settings().lake), since, datetime.now(UTC))
 
 
 def _line(cause: dict[str, Any]) -> dict[str, object]:

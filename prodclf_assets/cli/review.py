@@ -77,19 +77,16 @@ def export(
       prodclf review export queue.parquet --scored filed.csv --since 30d
       prodclf review export queue.csv --blind
     """
+    from prodclf_assets.api.classifier import Classifier
     from prodclf_assets.cli.files import output_format
     from prodclf_assets.monitoring.review.human_labels import human_labels
     from prodclf_assets.monitoring.review.review_export import file_rows, scored_doubts
     from prodclf_assets.monitoring.review.review_queue import queue_for
-    from prodclf_assets.registry.champion import live_model
-    from prodclf_assets.settings import get_settings
 
     format_ = output_format(out, None)
-    lake, settings = _lake(), get_settings()
+    lake = _lake()
     more = scored_doubts(scored, source_config) if scored else None
-    queue = queue_for(
-        lambda: live_model(settings), lake, human_labels(lake).table, since, datetime.now(UTC), more
-    )
+    queue = queue_for(Classifier.live, lake, human_labels(lake).table, since, datetime.now(UTC), more)
     table = file_rows(queue.table.head(rows), blind=blind)
     _write(table, out, format_)
     if as_json:
@@ -212,17 +209,16 @@ def status(as_json: bool) -> None:
 
 
 def _categories(lake: "Lake") -> "Categories":
+    from prodclf_assets.api.model_folder import live_categories
     from prodclf_assets.catalog.taxonomy import load_taxonomy
     from prodclf_assets.monitoring.review.review_export import catalogue_categories
     from prodclf_assets.monitoring.review.review_import import Categories
-    from prodclf_assets.registry.champion import live_labels
     from prodclf_assets.settings import get_settings
 
-    settings = get_settings()
-    known = [*(live_labels(settings) or ()), *catalogue_categories(lake)]
+    known = [*(live_categories() or ()), *catalogue_categories(lake)]
     if not known:
         raise ProdclfError("no category is known yet, so no answer can be checked: run `prodclf train` first")
-    return Categories(known, load_taxonomy(settings.taxonomy))
+    return Categories(known, load_taxonomy(get_settings().taxonomy))
 
 
 def _write(table: "pd.DataFrame", out: str, format_: Any) -> None:

@@ -3,7 +3,6 @@
 import time
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from prodclf_assets.catalog.product_stream import Chunk
     from prodclf_assets.catalog.reading.issues import Fault, FaultTally
     from prodclf_assets.catalog.reading.writers import Format, TableWriter
-    from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.scoring.score_table import ScoreCounts, Scored
 
 _PROBLEMS_SHOWN = 20
@@ -85,9 +83,11 @@ def score(
 
     load_arrow()
     load_compiler()
+    from prodclf_assets.api.model_folder import find_model
     from prodclf_assets.catalog.reading.issues import FaultTally
     from prodclf_assets.catalog.reading.mapping import load_source_config
     from prodclf_assets.catalog.reading.sources import no_products
+    from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.scoring.score_table import score_chunk
 
     started = time.monotonic()
@@ -96,7 +96,9 @@ def score(
     faults = FaultTally(_PROBLEMS_SHOWN)
     # Opened first: a place that cannot be written to is better known before a long reading than after.
     with files.table_writer(out, format_out) as writer, files.open_source(source, mapping, format_) as chunks:
-        bundle, version = _model(ref)
+        model = find_model(ref)
+        bundle = Bundle.load(model.path, threads=1)  # as many chunks as there are cores are answered at once
+        version = model.version or bundle.version
         answer = partial(score_chunk, bundle=bundle, model_version=version, top_k=top_k, explained=explained)
         counts = _write(chunks, answer, writer, faults)
         if not counts.rows:
@@ -115,24 +117,6 @@ def score(
         tell(_sentence(summary))
     if strict and len(faults):
         raise click.exceptions.Exit(1)
-
-
-def _model(ref: str | None) -> tuple["Bundle", str]:
-    """The model to score with, and the version that rows are marked with."""
-    from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.registry import open_follower
-    from prodclf_assets.settings import get_settings
-
-    settings = get_settings()
-    chosen = ref or settings.model_alias
-    # One thread a call: as many chunks as there are cores are answered at once.
-    if "/" in chosen or (Path(chosen) / "manifest.json").is_file():
-        bundle = Bundle.load(Path(chosen), threads=1)
-        return bundle, bundle.version
-    registry = open_follower(settings)
-    found = registry.resolve(chosen)
-    folder = registry.fetch(found, settings.home.resolve() / "models")
-    return Bundle.load(folder, threads=1), str(found.version)
 
 
 def _write(

@@ -1,15 +1,18 @@
 """The model whose answers are looked at."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
 
 
-@dataclass(frozen=True, eq=False)
-class LiveModel:
-    """A registered model, loaded, and the version that the prediction log knows it by."""
+class LiveModel(Protocol):
+    """A loaded model, and the version that the prediction log knows it by; `Classifier` is one."""
 
-    version: str
-    bundle: "Bundle"
+    @property
+    def version(self) -> str:
+        """The registered version."""
+
+    @property
+    def bundle(self) -> "Bundle":
+        """What answers."""

@@ -14,17 +14,15 @@ class ProductClassifier(PythonModel):
     def load_context(self, context: Any) -> None:
         """Load the bundle, which checks its own hashes."""
         # Imported here because MLflow runs this file when it logs a model, where the classifier is not needed.
-        from prodclf_assets.classifier.bundle import Bundle
+        from prodclf_assets.api.classifier import Classifier
 
-        self._bundle = Bundle.load(Path(context.artifacts["bundle"]))
+        self._model = Classifier.load(Path(context.artifacts["bundle"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """Return one row per product, in order."""
-        from prodclf_assets.catalog.product import ProductBatch
+        from prodclf_assets.registry.publishing import OUTPUTS
 
-        predictions = self._bundle.predict(ProductBatch.from_frame(model_input))
-        columns = predictions.to_columns(self._bundle.labels)
-        return pd.DataFrame({name: column.to_pylist() for name, column in columns.items()})
+        return self._model.predict(model_input)[list(OUTPUTS)]
 
 
 set_model(ProductClassifier())

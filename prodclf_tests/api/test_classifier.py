@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from prodclf_assets import Classifier, read_products
+from prodclf_assets.api.model_folder import live_categories
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.evaluation.baseline import fit_baseline
@@ -192,6 +193,7 @@ def test_a_saved_model_is_the_model(desk: Path, model: Classifier) -> None:
 def test_a_registered_model_is_loaded_by_alias_and_by_version(
     desk: Path, model: Classifier, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert Classifier.live() is live_categories() is None
     with pytest.raises(RegistryError, match="prodclf train"):
         Classifier.load("champion")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
@@ -203,6 +205,10 @@ def test_a_registered_model_is_loaded_by_alias_and_by_version(
         loaded = Classifier.load(ref)
         assert (loaded.version, loaded.bundle.version) == ("1", model.version)
     assert loaded.predict(["pan"])["model_version"].tolist() == ["1"]
+    live = Classifier.live()
+    assert live is not None
+    assert live.version == "1"
+    assert live_categories() == model.categories
     with pytest.raises(RegistryError, match="'challenger'"):
         Classifier.load("challenger")
     with pytest.raises(BundleError, match="champion"):

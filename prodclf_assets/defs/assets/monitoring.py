@@ -5,14 +5,13 @@ from typing import Any
 
 import dagster as dg
 
+from prodclf_assets.api.classifier import Classifier
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.automation import every_night
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import ReportWithPage
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.defs.resources import LakeResource
-from prodclf_assets.registry.champion import live_model
-from prodclf_assets.settings import get_settings
 
 DRIFT_WINDOW = timedelta(days=7)
 CAUSE_FIELDS = {
@@ -48,8 +47,7 @@ def drift_report(context: dg.AssetExecutionContext, lake: LakeResource) -> Repor
     from prodclf_assets.monitoring.drift.page import drift_page
 
     until = datetime.now(UTC)
-    settings = get_settings()
-    report = drift_report.drift_report(lambda: live_model(settings), lake.open(), until - DRIFT_WINDOW, until)
+    report = drift_report.drift_report(Classifier.live, lake.open(), until - DRIFT_WINDOW, until)
     context.log.info(f"{report['sentence']}; advice: {report['advice']}")
     context.add_output_metadata(
         {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from prodclf_assets.api.classifier import Classifier
 from prodclf_assets.catalog.cleaning.current_rows import current_rows_of
 from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
@@ -19,8 +20,6 @@ from prodclf_assets.defs.metadata import counts_table
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake import Lake
-from prodclf_assets.registry.champion import live_model
-from prodclf_assets.settings import get_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +56,7 @@ def predictions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterat
 def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.MaterializeResult[Any] | None:
     from prodclf_assets.classifier.scoring.rescoring import rescore
 
-    live, lake = live_model(get_settings()), store.open()
+    live, lake = Classifier.live(), store.open()
     if live is None:
         context.log.info("there is no champion yet: nothing is scored")
         return None

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pandas as pd
 
+from prodclf_assets.api.classifier import Classifier
 from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, code_version
 from prodclf_assets.defs.automation import every_night
@@ -13,8 +14,6 @@ from prodclf_assets.defs.io_managers import NotedTable, resolve_version
 from prodclf_assets.defs.metadata import counts_table, preview
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake
-from prodclf_assets.registry.champion import live_model
-from prodclf_assets.settings import get_settings
 
 REVIEW_WINDOW = timedelta(days=7)
 
@@ -75,9 +74,9 @@ def review_queue(context: dg.AssetExecutionContext, lake: LakeResource) -> pd.Da
     from prodclf_assets.monitoring.review import human_labels
     from prodclf_assets.monitoring.review.review_queue import queue_for
 
-    until, settings, opened = datetime.now(UTC), get_settings(), lake.open()
+    until, opened = datetime.now(UTC), lake.open()
     labelled = human_labels.human_labels(opened).table
-    queue = queue_for(lambda: live_model(settings), opened, labelled, until - REVIEW_WINDOW, until)
+    queue = queue_for(Classifier.live, opened, labelled, until - REVIEW_WINDOW, until)
     context.log.info(queue.sentence)
     context.add_output_metadata(
         {

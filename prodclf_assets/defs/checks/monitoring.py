@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from prodclf_assets.api.model_folder import live_categories
 from prodclf_assets.catalog.category_sets import category_counts
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.catalog.splits import OTHER
@@ -14,8 +15,6 @@ from prodclf_assets.defs.checks.measures import CERTAIN_ROWS
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.defs.resources import CatalogueSource
-from prodclf_assets.registry.champion import live_labels
-from prodclf_assets.settings import get_settings
 
 MOST_LISTED = 100
 # Real catalogues had 1 to 9 suspects in a hundred listings, see the benchmark of suspects.
@@ -60,7 +59,7 @@ def categories_of_the_live_model(
 ) -> dg.AssetCheckResult:
     """The catalogue's categories are those that the live model answers; what differs, the taxonomy file says."""
     taxonomy = load_taxonomy(catalogue_source.resolved_taxonomy())
-    return check_live_categories(clean_products, live_labels(get_settings()), taxonomy)
+    return check_live_categories(clean_products, live_categories(), taxonomy)
 
 
 def check_live_categories(

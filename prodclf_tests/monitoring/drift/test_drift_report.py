@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from prodclf_assets.api.classifier import Classifier
 from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
@@ -42,7 +43,7 @@ def bundle(trained_bundle: Bundle) -> Bundle:
 
 
 def look(lake: Lake, bundle: Bundle, version: str = "1") -> dict:
-    report = drift_report.drift_report(lambda: LiveModel(version, bundle), lake, LATER - WEEK, LATER)
+    report = drift_report.drift_report(lambda: Classifier(bundle, version), lake, LATER - WEEK, LATER)
     return json.loads(json.dumps(report, allow_nan=False))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from prodclf_assets.api.classifier import Classifier
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.calibration.thresholds import Thresholds
@@ -34,7 +35,7 @@ def rows() -> pd.DataFrame:
 @pytest.fixture
 def model(trained_bundle: Bundle) -> LiveModel:
     """The trained model, sure of nothing below 0.9 so that there is something to review."""
-    return LiveModel("1", replace(trained_bundle, thresholds=Thresholds(common=0.9, branch=0.9)))
+    return Classifier(replace(trained_bundle, thresholds=Thresholds(common=0.9, branch=0.9)), "1")
 
 
 def queue(lake: Lake, model: LiveModel | None, **more: Any) -> ReviewQueue:
@@ -93,7 +94,7 @@ def test_the_present_model_is_asked_whoever_was_in_doubt(
     lake: Lake, model: LiveModel, trained_bundle: Bundle, rows: pd.DataFrame
 ) -> None:
     log_answers(lake, model.bundle, rows, version="0")
-    sure = LiveModel("2", replace(trained_bundle, thresholds=Thresholds(common=0.0, abstain_below=0.0)))
+    sure = Classifier(replace(trained_bundle, thresholds=Thresholds(common=0.0, abstain_below=0.0)), "2")
     found = queue(lake, sure)
     assert found.table.empty
     assert found.settled == found.doubtful > 20
