@@ -15,7 +15,6 @@ A category stands for itself and everything below it. A product of a category th
 One that was split or retired leaves a product without a category, until the shop or a person gives it one of today's.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +24,11 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from prodclf_assets.catalog.columns import PATH_SEPARATOR
-from prodclf_assets.catalog.text.normalise import normalise_text
+from prodclf_assets.catalog.path_text import is_within, normal_path
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import MappingError
 
 _KINDS: Final = {"rename": "to", "merge": "to", "split": "into", "retire": None}
-_ARROW: Final = re.compile(r"\s*>\s*")
 
 
 class Change(BaseModel):
@@ -181,20 +178,3 @@ def load_taxonomy(path: str | Path | None) -> Taxonomy:
         field = f", {place[2]}" if len(place) > 2 else ""
         message = fault["msg"].removeprefix("Value error, ")
         raise MappingError(f"taxonomy file {path}, {where}{field}: {message}; correct it there") from error
-
-
-def normal_path(path: str) -> str:
-    """Return a category path in normal form.
-
-    Raises:
-        ValueError: a level is blank.
-    """
-    levels = [normalise_text(level) for level in _ARROW.split(path)]
-    if "" in levels:
-        raise ValueError(f"{path!r} has a blank level")
-    return PATH_SEPARATOR.join(levels)
-
-
-def is_within(label: str, path: str) -> bool:
-    """Whether a category is a path itself or lies below it."""
-    return label == path or label.startswith(path + PATH_SEPARATOR)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.cleaning.product_sets import ProductSets
-from prodclf_assets.catalog.taxonomy import is_within
+from prodclf_assets.catalog.path_text import is_within
 
 Lookup = Callable[[str, Sequence[int]], list[str]]
 """Gives the texts of a column in some rows."""

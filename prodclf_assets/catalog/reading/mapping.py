@@ -9,8 +9,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
+from prodclf_assets.catalog.path_text import normal_path
 from prodclf_assets.catalog.reading.column_names import find_category_path, find_fields
-from prodclf_assets.catalog.taxonomy import normal_path
 from prodclf_assets.errors import MappingError
 
 

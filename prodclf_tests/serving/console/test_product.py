@@ -119,7 +119,7 @@ def test_the_live_model_is_shown(page: Page, site: Site):
     model = httpx.get(f"{site.url}model").json()
     facts = page.locator("#model-facts")
     expect(facts).to_contain_text(f"{model['model_version']} (champion), bundle {model['bundle_version']}")
-    expect(facts).to_contain_text(f"{100 * model['manifest']['metrics']['validation_accuracy']:.1f}%")
+    expect(facts).to_contain_text(f"{100 * model['manifest']['metrics']['out_of_fold_accuracy']:.1f}%")
     expect(page.locator("#model-state")).to_have_text("It answers.")
     expect(page.locator("#drift-state")).not_to_have_text("Asking…")
 
