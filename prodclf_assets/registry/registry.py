@@ -110,14 +110,20 @@ class Registry:
         """Return the bundle that was measured in a version's place, in a folder below `into`; its own when that was.
 
         Raises:
-            RegistryError: the bundle cannot be downloaded.
+            RegistryError: the bundle cannot be downloaded, or differs from what was registered.
         """
         if MEASURED_HASH not in version.tags:
             return self.fetch(version, into)
         with self.connection.explained(
             f"fetch what was measured of version {version.version} of {version.name!r}"
         ):
-            return self._download(version, into, MEASURED)
+            folder = self._download(version, into, MEASURED)
+        if hashes_of(folder)[BUNDLE_HASH] != version.tags[MEASURED_HASH]:
+            raise RegistryError(
+                f"what was measured of {version.name!r} version {version.version} differs from what was registered: "
+                "restore its artifacts or register it again"
+            )
+        return folder
 
     def ensure_experiment(self) -> str:
         """Return the id of the experiment; create it, with its artifact location, when it is absent."""
