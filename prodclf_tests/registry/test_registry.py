@@ -21,6 +21,7 @@ from prodclf_assets.errors import RegistryError
 from prodclf_assets.lake import FolderStore, Lake
 from prodclf_assets.registry import CHALLENGER, CHAMPION, PROMOTIONS_LOG, RegisteredVersion, Registry
 from prodclf_assets.registry.connection import Connection
+from prodclf_assets.registry.versions import BUNDLE_HASH, MEASURED_HASH, hashes_of
 from prodclf_tests.lake.places import Wrapped, contents_of
 from prodclf_tests.registry.conftest import write_bundle
 
@@ -103,6 +104,40 @@ def test_what_is_saved_is_code_and_data_and_nothing_pickled(
     requirements = (folder / "requirements.txt").read_text().split()
     assert "lightgbm==4.7.0" in requirements
     assert all("==" in line and not line.startswith(("dagster", "ray")) for line in requirements)
+
+
+def test_a_bundle_is_kept_beside_the_one_that_was_measured_in_its_place(
+    registry: Registry, bundle: Path, other_bundle: Path, tmp_path: Path
+) -> None:
+    version = registry.log_and_register(bundle, measured_dir=other_bundle)
+    assert registry.list_versions() == [version]
+    assert version.bundle_hash == hashes_of(bundle)[BUNDLE_HASH]
+    assert version.tags[MEASURED_HASH] == hashes_of(other_bundle)[BUNDLE_HASH]
+    assert contents_of(registry.fetch(version, tmp_path / "final")) == contents_of(bundle)
+    measured = registry.fetch_measured(version, tmp_path / "measured")
+    assert contents_of(measured) == contents_of(other_bundle)
+    assert measured.is_relative_to(tmp_path / "measured")
+    described = yaml.safe_load((model_files(tmp_path) / "MLmodel").read_text())
+    assert set(described["flavors"]["python_function"]["artifacts"]) == {"bundle", "measured"}
+
+
+def test_what_was_measured_itself_is_fetched_as_it_is(
+    registry: Registry, bundle: Path, tmp_path: Path
+) -> None:
+    """As every version of before there was another."""
+    version = registry.log_and_register(bundle)
+    assert MEASURED_HASH not in version.tags
+    assert contents_of(registry.fetch_measured(version, tmp_path / "measured")) == contents_of(bundle)
+
+
+def test_what_was_measured_and_was_altered_since_is_refused(
+    registry: Registry, bundle: Path, other_bundle: Path, tmp_path: Path
+) -> None:
+    version = registry.log_and_register(bundle, measured_dir=other_bundle)
+    (model_files(tmp_path) / "artifacts" / "measured" / "ranker" / "model.txt").write_bytes(b"a better tree")
+    with pytest.raises(RegistryError, match=r"what was measured of 'product_classifier' version 1 differs"):
+        registry.fetch_measured(version, tmp_path / "measured")
+    assert contents_of(registry.fetch(version, tmp_path / "final")) == contents_of(bundle)
 
 
 def test_a_run_that_is_open_stays_open_and_holds_a_bundle_once(
