@@ -183,7 +183,7 @@ def test_dagster_materialises_the_graph_across_processes_with_the_lake_on_s3(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.strip().rpartition("\n\n")[2].startswith("prodclf: done, 11 assets materialised")
+    assert done.stdout.strip().rpartition("\n\n")[2].startswith("prodclf: done, 12 assets materialised")
     assert "promoted (version 1)" in done.stdout
     assert str(home / "lake") not in done.stdout
     assert not (home / "lake").exists()
