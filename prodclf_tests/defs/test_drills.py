@@ -75,7 +75,10 @@ GOOD = "title,category,price\n" + "".join(f"thing number {n},{'AB'[n % 2]},{n}\n
             id="blank level",
         ),
         pytest.param(
-            "title,category\nlamp,Light\nsofa,Seats\n", None, "too few", id="too few for three sides"
+            "title,category\nlamp,Light\nsofa,Seats\n",
+            None,
+            "with a fifth of the products left out, the training rows have fewer than two categories",
+            id="too few to leave some out",
         ),
     ],
 )
