@@ -64,7 +64,5 @@ def _answered(learnt: pd.DataFrame, held: pd.DataFrame, config: TrainingConfig, 
     try:
         model = fit_model(fit_features(learnt, nothing, config, threads), config, threads=threads)
     except LabelError as error:
-        raise LabelError(
-            f"there are too few products to measure a model on: with a fifth of them left out, {error}"
-        ) from error
+        raise LabelError(f"with a fifth of the products left out, {error}") from error
     return Answered.by(model, fit_baseline(learnt, nothing), held)

@@ -80,7 +80,8 @@ def _split(products: pd.DataFrame, min_rows: int) -> dict[str, NotedTable]:
     Of a small catalogue the validation or the test side may be empty.
 
     Raises:
-        LabelError: the training side has fewer than two categories.
+        LabelError: the training side has fewer than two categories, or no two categories have a product to learn from and
+            another to be measured on.
     """
     side = assign_splits(products[TITLE_KEY_COLUMN])
     taught = categories_of(products[side == "train"])
@@ -88,6 +89,13 @@ def _split(products: pd.DataFrame, min_rows: int) -> dict[str, NotedTable]:
         raise LabelError(
             f"of the catalogue's {len(products):,} usable rows the training side has {int((side == 'train').sum()):,}, in "
             f"{'one category' if len(taught) else 'no category'}, and a classifier needs at least two: add products"
+        )
+    listed = categories_of(products)
+    titles = products[TITLE_KEY_COLUMN].iloc[listed.index].groupby(listed.to_numpy()).nunique()
+    if (titles > 1).sum() < 2:
+        raise LabelError(
+            f"of the catalogue's {len(titles):,} categories {int((titles > 1).sum())} have two products or more, and two such are "
+            "needed, to learn from some products and to measure on others: add products"
         )
     balance = split_balance(side, products[LABEL_COLUMN])
     reframing = reframe_rare_labels(taught, min_rows)
