@@ -96,14 +96,15 @@ def sha256_of(path: Path) -> str:
         # the tick that a file was read in does not show.
         same = (found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns)
         settled = time.time() - found.st_ctime > SETTLED_SECONDS
-        if not settled or same not in _HASHES:
+        digest = _HASHES.get(same) if settled else None
+        if digest is None:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
-            if not settled:
-                return digest
+        if settled and same not in _HASHES:
             if len(_HASHES) >= _MOST_HASHES:
-                _HASHES.clear()
+                # The oldest alone: of a bundle that is being hashed nothing may be forgotten.
+                _HASHES.pop(next(iter(_HASHES)), None)
             _HASHES[same] = digest
-        return _HASHES[same]
+        return digest
 
 
 def entries_of(folder: Path) -> dict[str, FileEntry]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.lake import SETTLED_SECONDS, FileEntry, Version, hash_of, sha256_of
+from prodclf_assets.lake import SETTLED_SECONDS, FileEntry, Version, hash_of, sha256_of, versions
 from prodclf_assets.lake.versions import ID_PATTERN, from_manifest, new_id, to_manifest
 
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
@@ -73,3 +73,14 @@ def test_a_file_that_nobody_has_changed_is_read_once(tmp_path: Path, monkeypatch
     before = sha256_of(path)
     monkeypatch.setattr(hashlib, "file_digest", None)
     assert sha256_of((tmp_path / "aside").rename(tmp_path / "in place") / "file") == before
+
+
+def test_of_many_files_the_latest_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "_MOST_HASHES", 3)
+    paths = [tmp_path / name for name in "abcdefgh"]
+    for path in paths:
+        path.write_text(path.name)
+    time.sleep(2 * SETTLED_SECONDS)
+    before = [sha256_of(path) for path in paths]
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    assert [sha256_of(path) for path in paths[-3:]] == before[-3:]
