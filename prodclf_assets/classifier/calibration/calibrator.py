@@ -1,7 +1,8 @@
 # mypy: allow-untyped-defs
 """Probabilities that mean what they say."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +15,9 @@ LABEL_SPREAD = 0.4
 """Standard deviation, in log-odds, of how far a label's answers are believed to differ from the others' before they are
 seen; by cross-validation on real catalogues, where 0.35 to 0.5 are alike."""
 _EDGE = 1e-6
+GAIN_BY_PRODUCTS = 0.5
+"""What the log-odds that an answer is right gain with every e-fold of products learnt from; by cross-validation on real
+catalogues, of which the steepest gains 1.0 and the flattest 0.1."""
 FEWEST_PRODUCTS = 50
 """Products below which nothing can be learnt and scores are passed on as they are."""
 
@@ -93,6 +97,10 @@ class Calibrator:
         )
         return result
 
+    def for_more(self, products: float) -> "Calibrator":
+        """The same for a model that has learnt from `products` times as many as the one that it was fitted on."""
+        return replace(self, offset=self.offset + GAIN_BY_PRODUCTS * math.log(products))
+
     @cached_property
     def _by_label(self) -> npt.NDArray[np.float64]:
         return np.array(self.by_label, np.float64)
@@ -133,7 +141,7 @@ def _calibrated(probabilities, candidates, slope, offset, by_label):
 
 
 def calibration_error(
-    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], bins: int = 15
+    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_ | np.float64], bins: int = 15
 ) -> float:
     """Expected calibration error over bins of equal mass (Nguyen & O'Connor 2015); 0 for no rows."""
     return sum(
@@ -142,7 +150,7 @@ def calibration_error(
 
 
 def reliability(
-    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], bins: int = 15
+    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_ | np.float64], bins: int = 15
 ) -> list[dict[str, float]]:
     """Mean confidence, accuracy and rows of each bin of equal mass, the least confident first."""
     order = np.argsort(confidence, kind="stable")

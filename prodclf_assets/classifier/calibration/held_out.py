@@ -22,12 +22,15 @@ class HeldOut:
         probabilities: float64[n, k] of the candidates, calibrated.
         truth: the categories of each product; an answer is right when it is any of them.
         familiarity: float32[n], see `SparseRows`.
+        gain: float64[n], by how much likelier right the answers of the whole model are than these, which come from parts of
+            it that learnt from fewer products; None for no more than these.
     """
 
     candidates: npt.NDArray[np.int32]
     probabilities: npt.NDArray[np.float64]
     truth: LabelSets
     familiarity: npt.NDArray[np.float32]
+    gain: npt.NDArray[np.float64] | None = None
 
     @cached_property
     def hits(self) -> npt.NDArray[np.bool_]:
@@ -49,10 +52,17 @@ class HeldOut:
         """bool[n]: whether it is one of the product's categories."""
         return self.truth.contain(self.labels[:, None])[:, 0]
 
+    @cached_property
+    def expected(self) -> npt.NDArray[np.float64]:
+        """float64[n]: 1 for right and 0 for wrong, and the gain on top; sums are what to expect of the whole model."""
+        return self.correct.astype(np.float64) if self.gain is None else self.correct + self.gain
+
     def thresholds(self, tree: LabelTree, config: DecisionConfig) -> Thresholds:
         """What keeps the promise on these products."""
         branches = self.branches(tree)
-        return Thresholds.fit(self.labels, self.confidence, self.correct, *branches, self.familiarity, config)
+        return Thresholds.fit(
+            self.labels, self.confidence, self.expected, *branches, self.familiarity, config
+        )
 
     def branches(self, tree: LabelTree) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Summed probability of every branch above each best candidate, and whether a category of the product is in it."""
@@ -71,7 +81,7 @@ class HeldOut:
         return confidence[branches >= 0], correct[branches >= 0]
 
     def metrics(self, thresholds: Thresholds) -> dict[str, float]:
-        """How good the answers are; 0 of no products."""
+        """How good the answers are, and what to expect of the whole model's confidence; 0 of no products."""
         if not len(self.truth):
             return dict.fromkeys(
                 ("rows", "accuracy", "recall_at_candidates", "ece", "auto_share", "auto_precision"), 0.0
@@ -81,9 +91,9 @@ class HeldOut:
             "rows": float(len(self.truth)),
             "accuracy": float(self.correct.mean()),
             "recall_at_candidates": float(self.hits.any(axis=1).mean()),
-            "ece": calibration_error(self.confidence, self.correct),
+            "ece": calibration_error(self.confidence, self.expected),
             "auto_share": float(auto.mean()),
-            "auto_precision": float(self.correct[auto].mean()) if auto.any() else 0.0,
+            "auto_precision": float(self.expected[auto].mean()) if auto.any() else 0.0,
         }  # fmt: skip
 
     def distribution(self, labels: int) -> dict[str, Any]:

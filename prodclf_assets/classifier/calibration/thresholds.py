@@ -71,7 +71,7 @@ class Thresholds:
         cls,
         labels: npt.NDArray[np.int32],
         confidence: npt.NDArray[np.float64],
-        correct: npt.NDArray[np.bool_],
+        correct: npt.NDArray[np.float64],
         branch_confidence: npt.NDArray[np.float64],
         branch_correct: npt.NDArray[np.bool_],
         familiarity: npt.NDArray[np.float32],
@@ -82,8 +82,8 @@ class Thresholds:
         Args:
             labels: int32[n], the best candidate.
             confidence: float64[n], its calibrated probability.
-            correct: bool[n], whether it is the true label.
-            branch_confidence, branch_correct: the same of every branch above a best candidate.
+            correct: float64[n], 1 where it is right and 0 where not, as far as only that was seen.
+            branch_confidence, branch_correct: the same of every branch above a best candidate; bool[m].
             familiarity: float32[n], of the wording.
             config: the promise.
         """
@@ -114,18 +114,17 @@ class Thresholds:
 
 
 def _own_threshold(
-    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], config: DecisionConfig
+    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.float64], config: DecisionConfig
 ) -> float | None:
     """The threshold of a category that falls behind the promise, and not by chance; None for one that does not.
 
     Args:
         confidence: float64[n], of the category's answers that are filed by the common threshold, falling.
-        correct: bool[n].
+        correct: float64[n], 1 where it is right.
         config: the promise.
     """
     least = config.precision - config.slack
-    right = np.cumsum(correct, dtype=np.int64)
-    rows = np.arange(1, len(correct) + 1)
+    right, rows = _so_far(correct)
     if wilson_upper(right[-1:], rows[-1:], config.slack_z)[0] >= least:
         return None
     believed = (right + config.prior_rows * config.precision) / (rows + config.prior_rows)
@@ -143,14 +142,24 @@ def least_familiarity(familiarity: npt.NDArray[np.float32], config: DecisionConf
 
 
 def lowest_threshold(
-    confidence: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], config: DecisionConfig
+    confidence: npt.NDArray[np.float64],
+    correct: npt.NDArray[np.bool_ | np.float64],
+    config: DecisionConfig,
 ) -> float:
     """The lowest confidence above which the lower bound of the precision reaches the target; `NEVER` for none."""
     order = np.argsort(-confidence, kind="stable")
-    rows = np.arange(1, len(order) + 1)
-    bound = wilson_lower(np.cumsum(correct[order]), rows, config.z)
+    bound = wilson_lower(*_so_far(correct[order]), config.z)
     kept = np.flatnonzero((bound >= config.precision) & last_of_ties(confidence[order]))
     return float(confidence[order[kept[-1]]]) if len(kept) else NEVER
+
+
+def _so_far(
+    correct: npt.NDArray[np.bool_ | np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """How many are right among the first 1, 2 and so on, and those numbers: float64[n], int64[n]."""
+    rows = np.arange(1, len(correct) + 1)
+    right: npt.NDArray[np.float64] = np.minimum(np.cumsum(correct, dtype=np.float64), rows)
+    return right, rows
 
 
 def last_of_ties(falling: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -161,7 +170,7 @@ def last_of_ties(falling: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def wilson_lower(
-    right: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], z: float
+    right: npt.NDArray[np.float64] | npt.NDArray[np.int64], rows: npt.NDArray[np.int64], z: float
 ) -> npt.NDArray[np.float64]:
     """Lower bound of a share of `right` out of `rows`, `z` standard deviations down (Wilson 1927)."""
     share = right / rows
@@ -171,7 +180,7 @@ def wilson_lower(
 
 
 def wilson_upper(
-    right: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], z: float
+    right: npt.NDArray[np.float64] | npt.NDArray[np.int64], rows: npt.NDArray[np.int64], z: float
 ) -> npt.NDArray[np.float64]:
     """Upper bound of a share of `right` out of `rows`, `z` standard deviations up (Wilson 1927)."""
     result: npt.NDArray[np.float64] = 1 - wilson_lower(rows - right, rows, z)

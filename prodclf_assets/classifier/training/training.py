@@ -240,7 +240,11 @@ def fit_model(
     rounds = min(curve, key=curve.__getitem__) if curve else config.ranker.rounds
     ranker = Ranker.fit(known, replace(config.ranker, rounds=rounds), threads, kept)
     calibrator = Calibrator.fit(held.probabilities, held.candidates, held.hits, len(tree))
-    answered = replace(held, probabilities=calibrator.apply(held.probabilities, held.candidates))
+    # Those that answered learnt from all parts of the products but one, the model learns from all.
+    parts = config.folds_for(len(known))
+    whole = calibrator.for_more(parts / (parts - 1)) if len(held.truth) >= FEWEST_PRODUCTS else calibrator
+    before, after = (each.apply(held.probabilities, held.candidates) for each in (calibrator, whole))
+    answered = replace(held, probabilities=after, gain=after.max(axis=1) - before.max(axis=1))
     thresholds = answered.thresholds(tree, config.decision)
     if not may_file:
         thresholds = replace(thresholds, common=NEVER, own={})
@@ -258,7 +262,7 @@ def fit_model(
         profile={**features.profile, **answered.distribution(len(tree))},
         measured=None if measured is None else measured.version,
     )
-    return Bundle(features.encoder, replace(ranker, curve=curve), calibrator, thresholds, provenance, threads)
+    return Bundle(features.encoder, replace(ranker, curve=curve), whole, thresholds, provenance, threads)
 
 
 def _cross_fitted(

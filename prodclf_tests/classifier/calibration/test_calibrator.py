@@ -9,6 +9,7 @@ from scipy import special
 
 from prodclf_assets.classifier.calibration.calibrator import (
     FEWEST_PRODUCTS,
+    GAIN_BY_PRODUCTS,
     Calibrator,
     calibration_error,
     calibration_noise,
@@ -117,6 +118,16 @@ def test_one_wrong_answer_says_little_of_a_label() -> None:
     candidates = np.column_stack([np.arange(90) % 30, np.full(90, 30)]).astype(np.int32)
     fitted = Calibrator.fit(shares, candidates, np.column_stack([right, ~right]), 31)
     assert np.ptp(fitted.by_label) < 1
+
+
+def test_a_model_that_has_learnt_from_more_is_surer_of_the_same_answers() -> None:
+    shares = np.array([[0.6, 0.3], [0.9, 0.05]])
+    fitted = Calibrator(1.2, -0.3, (0.1, 0.0))
+    candidates = np.array([[0, 1], [1, 0]], np.int32)
+    before, after = (each.apply(shares, candidates) for each in (fitted, fitted.for_more(1.25)))
+    gained = np.log(after / (1 - after)) - np.log(before / (1 - before))
+    np.testing.assert_allclose(gained[:, 0], GAIN_BY_PRODUCTS * np.log(1.25))
+    assert fitted.for_more(1.0) == fitted
 
 
 @pytest.mark.parametrize("rows", [0, 1, FEWEST_PRODUCTS - 1])

@@ -1,5 +1,7 @@
 """What is told of products that were not learnt from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,15 @@ def test_no_product_promises_nothing() -> None:
         "familiarity_deciles": [],
     }
     assert held([]).thresholds(TREE, DecisionConfig()).common == NEVER
+
+
+def test_what_the_whole_model_gains_counts_towards_the_promise() -> None:
+    held_back = held([1] * 93 + [0] * 7, (0.9, 0.06, 0.04))
+    as_measured = replace(held_back, familiarity=np.ones(100, np.float32))
+    expected = replace(as_measured, gain=np.full(100, 0.06))
+    promise = DecisionConfig(z=0)
+    assert as_measured.thresholds(TREE, promise).common == NEVER
+    thresholds = expected.thresholds(TREE, promise)
+    assert thresholds.common == pytest.approx(0.9)
+    assert expected.metrics(thresholds)["auto_precision"] == pytest.approx(0.99)
+    assert expected.metrics(thresholds)["accuracy"] == pytest.approx(0.93)

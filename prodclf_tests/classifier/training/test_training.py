@@ -120,9 +120,12 @@ def test_metrics_are_of_answers_to_products_by_parts_that_had_not_seen_them(
     candidates = known.pairs.candidates
     wanted = Calibrator.fit(raw, candidates, known.hits, len(bundle.labels))
     assert bundle.calibrator.by_label == pytest.approx(wanted.by_label)
-    probabilities = wanted.apply(raw, candidates)
-    rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
-    answers, confidence = candidates[rows, best], probabilities[rows, best]
+    parts = TrainingConfig().folds_for(len(known))
+    whole = wanted.for_more(parts / (parts - 1))
+    assert bundle.calibrator.offset == pytest.approx(whole.offset)
+    rows, best = np.arange(len(raw)), raw.argmax(axis=1)
+    answers = candidates[rows, best]
+    measured, confidence = (each.apply(raw, candidates)[rows, best] for each in (wanted, whole))
     listed = LabelSets.of(pd.concat([trained_model.train, trained_model.validation]), bundle.encoder.tree)
     correct = listed.contain(answers[:, None])[:, 0]
     auto = bundle.thresholds.decide(answers, confidence, known.pairs.familiarity) == AUTO
@@ -130,7 +133,8 @@ def test_metrics_are_of_answers_to_products_by_parts_that_had_not_seen_them(
     assert metrics["out_of_fold_rows"] == len(trained_model.train) + len(trained_model.validation)
     assert metrics["out_of_fold_accuracy"] == pytest.approx(correct.mean())
     assert metrics["out_of_fold_auto_share"] == pytest.approx(auto.mean())
-    assert metrics["out_of_fold_auto_precision"] == pytest.approx(correct[auto].mean())
+    expected = correct + confidence - measured
+    assert metrics["out_of_fold_auto_precision"] == pytest.approx(expected[auto].mean())
     recall = listed.contain(candidates).any(axis=1).mean()
     assert metrics["out_of_fold_recall_at_candidates"] == pytest.approx(recall)
 
