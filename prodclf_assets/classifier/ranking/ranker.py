@@ -62,8 +62,8 @@ class RankerConfig:
     l2: float = 1.0
     max_products: int = 200_000
     rebalancing: Rebalancing = "none"
-    block: int = 20
-    patience: int = 3
+    block: int = 40
+    patience: int = 2
     seed: int = 7
 
 

@@ -172,8 +172,8 @@ def test_the_booster_has_as_many_trees_as_served_best_out_of_fold(trained_model:
     """Those that measure have half the trees and twice the step."""
     curve, forest = trained_model.bundle.ranker.curve, trained_model.bundle.ranker.forest
     assert len(forest.first_leaf) == min(curve, key=lambda trees: curve[trees])
-    assert max(curve) <= TrainingConfig().ranker.rounds
-    assert all(trees % (2 * TrainingConfig().ranker.block) == 0 for trees in curve)
+    config = TrainingConfig().ranker
+    assert set(curve) <= {*range(0, config.rounds, 2 * config.block), config.rounds}
 
 
 def test_of_a_final_model_the_measured_one_is_named(
