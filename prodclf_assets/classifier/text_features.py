@@ -23,6 +23,10 @@ CHANNELS = ("words", "characters", "description", "hint")
 WORDS, CHARACTERS, DESCRIPTION, HINT = range(4)
 MAX_CODES = 4000
 """Code points of one field that are read; what a longer text adds is noise and time."""
+LEAST_WORDS = 2
+"""Known words without which a product is not answered: by a single one all models are sure of something."""
+MOST_OF_FEW_WORDS = 0.05
+"""Share of a catalogue's products with fewer, from which on they are not too few: it is written without spaces, say."""
 AHEAD = 8
 """Slots ahead of the one that is weighed, whose features are fetched: their table is larger than a processor's cache."""
 
@@ -36,7 +40,8 @@ class SparseRows:
         ids: int32[nnz], in no order that may be relied on; one may come up twice in a row (in two channels).
         values: float32[nnz].
         familiarity: float32[n], share (0..1) of the title's character n-grams, each counting its inverse document
-            frequency, that training has seen; 0 for a title without any.
+            frequency, that training has seen; 0 for a title without any, and for a product of fewer than `least_words`
+            known words (see `Vocabulary`), which is too little to go on.
     """
 
     indptr: npt.NDArray[np.int64]
@@ -233,7 +238,7 @@ def _count_rows(slots, channels, frequency):
 
 
 @kernel
-def _weigh(slots, counts, channels, slot_id, idf, unseen_idf, channel_weight):
+def _weigh(slots, counts, channels, slot_id, idf, unseen_idf, channel_weight, least_words):
     """Weigh hashed rows: log term frequency times idf, each channel scaled to its weight; unknown slots go."""
     rows = len(channels)
     room = 0
@@ -245,6 +250,7 @@ def _weigh(slots, counts, channels, slot_id, idf, unseen_idf, channel_weight):
     familiarity = np.zeros(rows, np.float32)
     at = 0
     for row in range(rows):
+        words = 0
         for channel in range(4):
             first = at
             square = seen = unseen = 0.0
@@ -269,6 +275,10 @@ def _weigh(slots, counts, channels, slot_id, idf, unseen_idf, channel_weight):
                     values[i] *= scale
             if channel == CHARACTERS and seen > 0.0:
                 familiarity[row] = seen / (seen + unseen)
+            if channel in (WORDS, DESCRIPTION):
+                words += at - first
+        if words < least_words:
+            familiarity[row] = 0.0
         indptr[row + 1] = at
     return indptr, ids[:at].copy(), values[:at].copy(), familiarity
 
@@ -343,12 +353,14 @@ class Vocabulary:
             then near at hand for most of what a product has, and the processor's cache holds it.
         idf: float32[features], smoothed inverse document frequency.
         unseen_idf: that of a feature no product had.
+        least_words: known words of title, brand and description below which there is too little to go on.
     """
 
     config: TextConfig
     slots: npt.NDArray[np.uint32]
     idf: npt.NDArray[np.float32]
     unseen_idf: float
+    least_words: int = 0
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -362,7 +374,19 @@ class Vocabulary:
         kept = np.flatnonzero(frequency >= config.min_rows)
         kept = kept[np.argsort(-frequency[kept], kind="stable")][: config.max_features]
         idf = np.log((1 + len(texts)) / (1 + frequency[kept])) + 1
-        return cls(config, kept.astype(np.uint32), idf.astype(np.float32), float(np.log(1 + len(texts)) + 1))
+        # A word that one product alone has will not be known when it is another's.
+        shared = np.concatenate([[0], np.cumsum(frequency[texts.slots] > 1)])
+        known = sum(
+            shared[texts.channels[:, i + 1]] - shared[texts.channels[:, i]] for i in (WORDS, DESCRIPTION)
+        )
+        few = float((known < LEAST_WORDS).mean()) if len(texts) else 1.0
+        return cls(
+            config,
+            kept.astype(np.uint32),
+            idf.astype(np.float32),
+            float(np.log(1 + len(texts)) + 1),
+            LEAST_WORDS if few <= MOST_OF_FEW_WORDS else 0,
+        )
 
     def transform(self, products: ProductBatch, threads: int = 1) -> SparseRows:
         """The weighted features of each product; features not seen in training are left out."""
@@ -387,7 +411,11 @@ class Vocabulary:
         channels: npt.NDArray[np.int64],
     ) -> SparseRows:
         weights = np.array(self.config.channel_weights, np.float32)
-        return SparseRows(*_weigh(slots, counts, channels, self._slot_id, self.idf, self.unseen_idf, weights))
+        return SparseRows(
+            *_weigh(
+                slots, counts, channels, self._slot_id, self.idf, self.unseen_idf, weights, self.least_words
+            )
+        )
 
     @cached_property
     def _slot_id(self) -> npt.NDArray[np.int32]:

@@ -266,6 +266,26 @@ def test_familiarity_is_the_share_of_wording_that_was_seen() -> None:
     assert empty == mute == 0
 
 
+def test_a_product_of_one_known_word_is_too_little_to_go_on() -> None:
+    shop = ["green tea leaves", "black tea leaves", "green olive oil", "black olive oil"] * 2
+    vocabulary = Vocabulary.fit(HashedTexts.of(products(shop), TextConfig()))
+    assert vocabulary.least_words == 2
+    asked = products(
+        ["tea", "green tea", "tea unheard", "tea", "oil oil", "tea"],
+        brand=["", "", "", "olive", "", ""],
+        description=["", "", "", "", "", "leaves"],
+    )
+    known = vocabulary.transform(asked).familiarity > 0
+    # A description's words are told apart from a title's, and this shop has none.
+    assert known.tolist() == [False, True, False, True, False, False]
+
+
+@pytest.mark.parametrize("titles", [["茶", "酒", "茶"], [f"product{i}" for i in range(9)], []])
+def test_where_products_are_mostly_of_one_word_it_is_enough(titles: list[str]) -> None:
+    vocabulary = Vocabulary.fit(HashedTexts.of(products(titles), TextConfig()))
+    assert vocabulary.least_words == 0
+
+
 def digest() -> str:
     vocabulary = Vocabulary.fit(HashedTexts.of(SHOP, TextConfig()))
     rows = vocabulary.transform(SHOP)

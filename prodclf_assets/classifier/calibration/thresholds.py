@@ -57,7 +57,7 @@ class Thresholds:
         own: of single categories, by label code.
         branch: of a branch, on the summed probability of its candidates.
         abstain_below: confidence under which nothing is answered.
-        familiar: least familiarity of the wording (see `SparseRows`) for an answer.
+        familiar: least familiarity of the wording (see `SparseRows`) for an answer; without any there is none.
     """
 
     common: float = NEVER
@@ -109,7 +109,7 @@ class Thresholds:
         if self.own:
             needed = np.array([self.own.get(label, self.common) for label in labels.tolist()])
         decision = np.where(confidence >= needed, AUTO, REVIEW)
-        lost = (confidence < self.abstain_below) | (familiarity < self.familiar)
+        lost = (confidence < self.abstain_below) | (familiarity < self.familiar) | (familiarity <= 0)
         return np.where(lost, ABSTAIN, decision).astype(np.int8)
 
 
@@ -135,7 +135,8 @@ def _own_threshold(
 
 
 def least_familiarity(familiarity: npt.NDArray[np.float32], config: DecisionConfig) -> float:
-    """The familiarity that nearly all products not learnt from reach; 0 when so few products cannot say."""
+    """The familiarity that nearly all products with anything familiar reach; 0 when so few products cannot say."""
+    familiarity = familiarity[familiarity > 0]
     if len(familiarity) * config.unfamiliar_share < 0.25:
         return 0.0
     return min(config.unfamiliar_at_most, float(np.quantile(familiarity, config.unfamiliar_share)))

@@ -88,6 +88,8 @@ def _decided(explanation: Explanation, thresholds: Mapping[str, Any]) -> str:
 
 
 def _lacking(explanation: Explanation, thresholds: Mapping[str, Any], sure: str) -> str:
+    if explanation.familiarity == 0:
+        return "there is too little to go on, not two words that training has seen"
     if explanation.familiarity < thresholds["familiar"]:
         return "the wording is unlike anything seen in training"
     if explanation.confidence < thresholds["abstain_below"]:

@@ -116,6 +116,7 @@ class Encoder:
         config = {
             "text": asdict(self.vocabulary.config),
             "unseen_idf": self.vocabulary.unseen_idf,
+            "least_words": self.vocabulary.least_words,
             "retriever": asdict(self.retriever.config),
         }
         (folder / "encoder.json").write_text(json.dumps(config, indent=1, sort_keys=True), "utf-8")
@@ -155,7 +156,13 @@ class Encoder:
 
         return cls(
             LabelTree(tuple(json.loads((folder / "labels.json").read_text("utf-8")))),
-            Vocabulary(text, array("vocabulary_slots"), array("vocabulary_idf"), config["unseen_idf"]),  # type: ignore[arg-type]
+            Vocabulary(
+                text,
+                array("vocabulary_slots"),  # type: ignore[arg-type]
+                array("vocabulary_idf"),  # type: ignore[arg-type]
+                config["unseen_idf"],
+                config.get("least_words", 0),
+            ),
             Retriever(
                 RetrieverConfig(**config["retriever"]),
                 LabelWeights(*(array(f"scorers_{part}") for part in SCORER_PARTS)),  # type: ignore[arg-type]

@@ -75,7 +75,7 @@ def test_an_answer_is_right_when_it_is_any_category_of_the_product() -> None:
     assert found.labels.tolist() == [1, 1, 1, 1]
     assert found.correct.tolist() == [True, True, False, False]
     assert found.hits.tolist() == [[True, True, False], [True, True, False], [False, True, True], [False] * 3]
-    metrics = found.metrics(Thresholds(common=0.6))
+    metrics = replace(found, familiarity=np.ones(4, np.float32)).metrics(Thresholds(common=0.6))
     assert (metrics["accuracy"], metrics["recall_at_candidates"], metrics["auto_precision"]) == (
         0.5,
         0.75,
