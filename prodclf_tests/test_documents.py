@@ -10,12 +10,12 @@ import click
 import pytest
 import yaml
 
+from infra.settings_page import variables
 from infra.stack.dockerfile import read_dockerfile
 from prodclf_assets.cli import main
 from prodclf_assets.settings import Settings
 from prodclf_serving.settings import ServingSettings
 from prodclf_tests.documents import ROOT, TEXTS, blocks, inline_commands, shell_commands, words_of
-from prodclf_tests.test_readme import variables
 from prodclf_tests.walk_steps import ELSEWHERE, OTHERS, README
 
 COMMANDS = sorted(
@@ -28,7 +28,7 @@ LINKS = [
     for link in re.findall(r"\]\(([^)\s]+)\)", text)
     if not re.match(r"[a-z]+:", link)
 ]
-OF_SETTINGS = {*variables(Settings), *variables(ServingSettings)}
+OF_SETTINGS = {name for settings in (Settings, ServingSettings) for name, _ in variables(settings)}
 # Set where it is said to be set, by people or platforms, and read by programs that are not ours.
 OF_OTHERS = {"PRODCLF_SERVICE_URL", "PRODCLF_SERVICE_KEY"}
 
@@ -187,3 +187,12 @@ def test_figures_of_the_scaling_guide_are_those_that_were_measured() -> None:
     figures = re.findall(r"\d,\d{3}", guide[0])
     assert len(figures) == 3
     assert set(figures) <= set(re.findall(r"\d,\d{3}", measured[0]))
+
+
+def test_rooms_and_files_that_documents_name_from_the_top_exist() -> None:
+    named = {
+        (path, name)
+        for path, text in TEXTS.items()
+        for name in re.findall(r"`((?:prodclf_assets|prodclf_serving|prodclf_tests|infra)/[\w./-]+)`", text)
+    }
+    assert not {(path, name) for path, name in named if not (ROOT / name).exists()}

@@ -1,36 +1,35 @@
-"""The README names what the code has: every variable, every command."""
-
-from pathlib import Path
+"""The documents name what the code has: every variable, every command."""
 
 import pytest
-from pydantic_settings import BaseSettings
 
+from infra import settings_page
 from prodclf_assets.cli import main
-from prodclf_assets.settings import Settings
-from prodclf_serving.settings import ServingSettings
-
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+from prodclf_tests.documents import ROOT, TEXTS
 
 
-def variables(settings: type[BaseSettings]) -> list[str]:
-    prefix = settings.model_config.get("env_prefix", "")
-    return [
-        str(field.validation_alias.choices[0])
-        if field.validation_alias is not None
-        else f"{prefix}{name}".upper()
-        for name, field in settings.model_fields.items()
-    ]
+def test_the_page_of_settings_is_what_the_settings_say() -> None:
+    assert settings_page.PAGE.read_text("utf-8") == settings_page.page()
 
 
-@pytest.mark.parametrize("variable", [*variables(Settings), *variables(ServingSettings)])
-def test_every_environment_variable_is_in_the_readme(variable: str) -> None:
-    assert f"| `{variable}` |" in README
+def test_an_old_page_is_told_and_written_anew(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(settings_page, "PAGE", tmp_path / "SETTINGS.md")
+    assert settings_page.main([]) == 1
+    assert "--write" in capsys.readouterr().err
+    assert settings_page.main(["--write"]) == 0
+    settings_page.PAGE.write_text(settings_page.page().replace("`8000`", "`80`"))
+    assert settings_page.main([]) == 1
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_is_in_a_readme(command: str) -> None:
-    documents = "".join(
-        path.read_text(encoding="utf-8") for path in ROOT.glob("**/README.md") if ".venv" not in path.parts
-    )
-    assert f"prodclf {command}" in documents
+    assert any(f"prodclf {command}" in text for path, text in TEXTS.items() if path.name == "README.md")
+
+
+def test_pages_are_short() -> None:
+    lines = {
+        str(path.relative_to(ROOT)): len(text.splitlines())
+        for path, text in TEXTS.items()
+        if path.name == "README.md"
+    }
+    assert lines.pop("README.md") < 200
+    assert {page: count for page, count in lines.items() if count >= 150} == {}

@@ -105,14 +105,17 @@ OTHERS = (
     Step("uv run dg list defs", "promotion_decision"),
     Step('uv run dg launch --assets "raw_products,clean_products"', "2 assets materialised"),
     Step("uv run python -m infra.lock", "the locks agree"),
+    Step("uv run python -m infra.settings_page --write"),
     Step("uv run python -m infra.lint", "promtool +passed"),
     Step("promtool check config infra/monitoring/prometheus.yml", "SUCCESS"),
     Step("promtool test rules infra/monitoring/alerts_test.yml", "SUCCESS"),
     Step("uv run pytest prodclf_tests/catalog", "passed"),
+    Step("uv run pre-commit install", "pre-commit installed"),
 )
 # What is not run here, and why.
 ELSEWHERE: Mapping[str, str] = {
     r"uv run pytest( -m slow.*)?$|\.ci/run": "the tests themselves",
+    r"uv sync": "every `uv run` does it",
     r"uv run python -m prodclf_tests\.film": "prodclf_tests/film/test_film.py",
     r"tar ": "prodclf_tests/infra/test_backup.py",
     r"docker ": "a container engine: prodclf_tests/infra/test_images.py replays the images",

@@ -4,7 +4,6 @@ import pytest
 
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import Settings
-from prodclf_serving import settings as settings_module
 from prodclf_serving.settings import ServingSettings, get_serving_settings
 
 
@@ -58,12 +57,3 @@ def test_paths_can_be_set_and_the_request_log_turned_off(tmp_path):
     assert settings.model_cache(home) == Path("models").resolve()
     assert settings.request_log_path(home) is None
     assert ServingSettings(request_log="/proc/1/fd/1").request_log_path(home) == Path("/proc/1/fd/1")
-
-
-def test_the_readme_lists_every_variable_with_its_default():
-    readme = Path(settings_module.__file__).with_name("README.md").read_text()
-    for name, field in ServingSettings.model_fields.items():
-        variable = "RAY_ADDRESS" if name == "ray_address" else f"PRODCLF_SERVE_{name.upper()}"
-        default = "unset" if field.default is None else str(field.default)
-        default = default.lower() if isinstance(field.default, bool) else default
-        assert f"| `{variable}` | {default} |" in readme, variable
