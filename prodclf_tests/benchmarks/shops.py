@@ -40,7 +40,7 @@ from prodclf_assets.classifier.calibration.calibrator import (
     reliability,
 )
 from prodclf_assets.classifier.evaluation.report import coverage_at
-from prodclf_tests.benchmarks import linear_peers
+from prodclf_tests.benchmarks.classifier import linear_peers
 from prodclf_tests.benchmarks.measures import Flags, Floats, Texts, coded, macro_f1
 from prodclf_tests.benchmarks.tasks import MAPPINGS, Rows
 

@@ -18,7 +18,7 @@ import orjson
 
 from prodclf_tests.serving.live import descendants, free_port
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _START_SECONDS = 180.0
 # 1.4.40 wants a `certifi` newer than the newest there is.
 _BENTOML = "bentoml==1.4.39"
@@ -119,7 +119,7 @@ def bare(bundle: Path, processes: int) -> Peer:
             sys.executable,
             "-m",
             "uvicorn",
-            "prodclf_tests.benchmarks.bare_app:app",
+            "prodclf_tests.benchmarks.serving.bare_app:app",
             "--port",
             "{port}",
             *options,
@@ -160,7 +160,7 @@ def bentoml(bundle: Path, processes: int, environment: Path) -> Peer:
         subprocess.run(
             ["uv", "pip", "install", "--quiet", "--python", str(python), _BENTOML, *needed], check=True
         )
-    service = "prodclf_tests.benchmarks.bento_service:Classifier"
+    service = "prodclf_tests.benchmarks.serving.bento_service:Classifier"
     return Peer(
         "BentoML",
         (str(environment / "bin" / "bentoml"), "serve", service, "--host", "127.0.0.1", "--port", "{port}"),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prodclf_tests.benchmarks.clients import REFUSED, Clients, Fates
-from prodclf_tests.benchmarks.drill_service import Drilled, another, corrupt, incompatible, kill, missing
-from prodclf_tests.benchmarks.wrk import run_wrk
+from prodclf_tests.benchmarks.drills.clients import REFUSED, Clients, Fates
+from prodclf_tests.benchmarks.drills.service import Drilled, another, corrupt, incompatible, kill, missing
+from prodclf_tests.benchmarks.serving.wrk import run_wrk
 from prodclf_tests.serving.live import descendants
 
 CLIENTS = 16

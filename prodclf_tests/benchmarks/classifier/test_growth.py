@@ -3,7 +3,14 @@ import time
 import numpy as np
 import pytest
 
-from prodclf_tests.benchmarks.growth import STAGES, Clock, Grown, Stage, growth_table, growth_verdicts
+from prodclf_tests.benchmarks.classifier.growth import (
+    STAGES,
+    Clock,
+    Grown,
+    Stage,
+    growth_table,
+    growth_verdicts,
+)
 
 
 def test_the_memory_of_a_stage_is_its_own() -> None:

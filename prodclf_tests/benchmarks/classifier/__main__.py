@@ -18,7 +18,9 @@ import click
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.defs.assets.common import git_commit
-from prodclf_tests.benchmarks.classifier_report import (
+from prodclf_tests.benchmarks.classifier.contenders import OURS, PEERS, TITLES, ContenderResult, measure
+from prodclf_tests.benchmarks.classifier.growth import SIZES, grow, growth_table, growth_verdicts
+from prodclf_tests.benchmarks.classifier.report import (
     Compared,
     Cost,
     cost_table,
@@ -26,12 +28,10 @@ from prodclf_tests.benchmarks.classifier_report import (
     quality_table,
     quality_verdicts,
 )
-from prodclf_tests.benchmarks.contenders import OURS, PEERS, TITLES, ContenderResult, measure
-from prodclf_tests.benchmarks.growth import SIZES, grow, growth_table, growth_verdicts
 from prodclf_tests.benchmarks.measures import Judged, judge, pooled
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, folds_of, load_task
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 COST_TASKS: Final = ("bigbasket:1", "bigbasket:3")
 
 

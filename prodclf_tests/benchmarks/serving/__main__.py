@@ -24,11 +24,20 @@ from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.classifier.bundle import read_manifest
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import Settings
-from prodclf_tests.benchmarks.peers import Peer, Products, Running, bare, bentoml, mlflow, ours, running
-from prodclf_tests.benchmarks.serving_report import CLIENTS, Measured, report
-from prodclf_tests.benchmarks.wrk import Load, require_wrk, run_wrk
+from prodclf_tests.benchmarks.serving.peers import (
+    Peer,
+    Products,
+    Running,
+    bare,
+    bentoml,
+    mlflow,
+    ours,
+    running,
+)
+from prodclf_tests.benchmarks.serving.report import CLIENTS, Measured, report
+from prodclf_tests.benchmarks.serving.wrk import Load, require_wrk, run_wrk
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOGUE, DEPTH = "bigbasket", 3
 _WARM_SECONDS = 3
 _PRODUCTS = 2_000

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from prodclf_tests.benchmarks.wrk import Load
+from prodclf_tests.benchmarks.serving.wrk import Load
 
 CLIENTS = (1, 16, 64)
 OURS, BARE, PYTHON_PROXY, MLFLOW, BENTOML = (

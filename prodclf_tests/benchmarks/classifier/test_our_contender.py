@@ -2,7 +2,7 @@ import numpy as np
 
 from prodclf_assets.catalog.category_sets import listed_under
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_tests.benchmarks import our_contender
+from prodclf_tests.benchmarks.classifier import our_contender
 from prodclf_tests.benchmarks.tasks import Rows
 from prodclf_tests.trained import TrainedModel
 

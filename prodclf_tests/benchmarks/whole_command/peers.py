@@ -1,6 +1,6 @@
 """The peers of `whole_command` as a user would run them, each a process: reads a table, files it, writes it.
 
-`python whole_command_peers.py pipeline IN OUT MODEL` with this package's Python, or `fasttext …` with that of
+`python peers.py pipeline IN OUT MODEL` with this package's Python, or `fasttext …` with that of
 `fasttext_peer`, which has neither pandas nor anything of the project; nothing but what a peer needs is imported.
 """
 

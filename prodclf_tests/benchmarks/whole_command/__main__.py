@@ -24,10 +24,11 @@ import pandas as pd
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.classifier.kernels import available_cores
-from prodclf_tests.benchmarks import fasttext_peer, whole_command_peers
-from prodclf_tests.benchmarks.whole_command_peers import TEXTS, line_of
+from prodclf_tests.benchmarks.classifier import fasttext_peer
+from prodclf_tests.benchmarks.whole_command import peers
+from prodclf_tests.benchmarks.whole_command.peers import TEXTS, line_of
 
-_PEERS = Path(whole_command_peers.__file__)
+_PEERS = Path(peers.__file__)
 _SHAPE = {"wordNgrams": 2, "minn": 2, "maxn": 5, "lr": 1.0, "epoch": 25, "dim": 100, "bucket": 500_000}
 _TRAIN_FASTTEXT = """
 import json, sys, fasttext

@@ -1,6 +1,6 @@
 """How time and memory of each stage grow with rows and leaves, on generated catalogues: part of `classifier`.
 
-`python -m prodclf_tests.benchmarks.growth JOB` is the process of one catalogue.
+`python -m prodclf_tests.benchmarks.classifier.growth JOB` is the process of one catalogue.
 """
 
 import json

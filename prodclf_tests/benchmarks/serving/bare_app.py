@@ -1,6 +1,6 @@
 """What a person would write without this project: FastAPI, a Pydantic product, `Bundle.predict`, nothing around it.
 
-`BENCHMARK_BUNDLE=FOLDER uvicorn prodclf_tests.benchmarks.bare_app:app`. The handlers are coroutines, which spares them
+`BENCHMARK_BUNDLE=FOLDER uvicorn prodclf_tests.benchmarks.serving.bare_app:app`. The handlers are coroutines, which spares them
 the thread pool that FastAPI keeps for plain functions: the faster of the two ways.
 """
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from prodclf_tests.benchmarks.classifier_report import (
+from prodclf_tests.benchmarks.classifier.contenders import OURS, ContenderResult
+from prodclf_tests.benchmarks.classifier.report import (
     Compared,
     Cost,
     cost_table,
@@ -9,7 +10,6 @@ from prodclf_tests.benchmarks.classifier_report import (
     quality_table,
     quality_verdicts,
 )
-from prodclf_tests.benchmarks.contenders import OURS, ContenderResult
 from prodclf_tests.benchmarks.measures import Judged
 
 

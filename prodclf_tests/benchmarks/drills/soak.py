@@ -5,9 +5,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prodclf_tests.benchmarks.drill_cases import Ground
-from prodclf_tests.benchmarks.drill_service import another, open_files
-from prodclf_tests.benchmarks.peers import resident_bytes
+from prodclf_tests.benchmarks.drills.cases import Ground
+from prodclf_tests.benchmarks.drills.service import another, open_files
+from prodclf_tests.benchmarks.serving.peers import resident_bytes
 
 _EVERY_SECONDS = 5.0
 # The first part of the time is warm-up; a swap happens at the end of each third.

@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 import orjson
 
-from prodclf_tests.benchmarks import drill_cases
-from prodclf_tests.benchmarks.drill_cases import CLIENTS, Ground, Row
-from prodclf_tests.benchmarks.drill_service import drilled
-from prodclf_tests.benchmarks.serving import ROOT, prepare
-from prodclf_tests.benchmarks.soak import soak_report
-from prodclf_tests.benchmarks.wrk import require_wrk, run_wrk
+from prodclf_tests.benchmarks.drills import cases
+from prodclf_tests.benchmarks.drills.cases import CLIENTS, Ground, Row
+from prodclf_tests.benchmarks.drills.service import drilled
+from prodclf_tests.benchmarks.drills.soak import soak_report
+from prodclf_tests.benchmarks.serving.__main__ import ROOT, prepare
+from prodclf_tests.benchmarks.serving.wrk import require_wrk, run_wrk
 
 _CALIBRATION_SECONDS = 8
 
@@ -69,12 +69,12 @@ def main(
 
 def _drills(ground: Ground, overload: float, only: tuple[str, ...]) -> list[Row]:
     drills: dict[str, Callable[[], Iterator[Row]]] = {
-        "faults": lambda: drill_cases.faults(ground),
-        "swaps": lambda: drill_cases.swaps(ground),
-        "refusals": lambda: drill_cases.refusals(ground),
-        "overload": lambda: drill_cases.overload(ground, overload),
-        "registry": lambda: drill_cases.without_registry(ground),
-        "drain": lambda: drill_cases.drain(ground),  # the last: nothing runs after it
+        "faults": lambda: cases.faults(ground),
+        "swaps": lambda: cases.swaps(ground),
+        "refusals": lambda: cases.refusals(ground),
+        "overload": lambda: cases.overload(ground, overload),
+        "registry": lambda: cases.without_registry(ground),
+        "drain": lambda: cases.drain(ground),  # the last: nothing runs after it
     }
     rows: list[Row] = []
     for name, drill in drills.items():

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from prodclf_tests.benchmarks.engineered_peer import BUCKETS, FEATURES, IDS, engineered, fit, tune
+from prodclf_tests.benchmarks.classifier.engineered_peer import BUCKETS, FEATURES, IDS, engineered, fit, tune
 from prodclf_tests.benchmarks.tasks import split_rows
 from prodclf_tests.classifier.shop import products
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from prodclf_assets.classifier.calibration.calibrator import calibration_noise, reliability
-from prodclf_tests.benchmarks.contenders import OURS, TITLES, ContenderResult
+from prodclf_tests.benchmarks.classifier.contenders import OURS, TITLES, ContenderResult
 from prodclf_tests.benchmarks.measures import Judged, Paired, Quality, paired, quality
 
 Verdict = Literal["aim", "must", "miss"]

@@ -1,6 +1,6 @@
 """Paced clients that note the fate of every request; in a process of their own, so that they share no lock with a drill.
 
-`python -m prodclf_tests.benchmarks.clients PORT CLIENTS RATE BODIES OUT` asks until its standard input closes. Each client
+`python -m prodclf_tests.benchmarks.drills.clients PORT CLIENTS RATE BODIES OUT` asks until its standard input closes. Each client
 has one connection and one request at a time, and begins a request at fixed times whether or not the last one failed, so
 that the share of failed requests is the share of time in which they fail.
 """
@@ -87,7 +87,7 @@ class Clients:
         (folder / "bodies").write_bytes(b"\n".join(bodies))
         self._out = folder / "fates.npy"
         self._command = [
-            *(sys.executable, "-m", "prodclf_tests.benchmarks.clients"),
+            *(sys.executable, "-m", "prodclf_tests.benchmarks.drills.clients"),
             *(str(port), str(clients), str(rate), str(folder / "bodies"), str(self._out)),
         ]
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,4 +1,4 @@
-"""The models that are compared, and the process that measures one: `python -m prodclf_tests.benchmarks.contenders JOB`.
+"""The models that are compared, and the process that measures one: `python -m prodclf_tests.benchmarks.classifier.contenders JOB`.
 
 Every fit has a process of its own, so that peak memory is its own and nothing is warm that would be cold for another.
 """
@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_tests.benchmarks import fasttext_peer
+from prodclf_tests.benchmarks import tasks
+from prodclf_tests.benchmarks.classifier import fasttext_peer
 from prodclf_tests.benchmarks.measures import Answers
 from prodclf_tests.benchmarks.tasks import Rows
 
@@ -158,7 +159,7 @@ def _parts(model: str) -> tuple[Callable[..., dict[str, Any]], Callable[..., Any
         "logistic": ("linear_peers", "_logistic"),
         "engineered": ("engineered_peer", ""),
     }[model]
-    found = importlib.import_module(f"prodclf_tests.benchmarks.{module}")
+    found = importlib.import_module(f"prodclf_tests.benchmarks.classifier.{module}")
     return getattr(found, f"tune{suffix}"), getattr(found, f"fit{suffix}")
 
 
@@ -216,7 +217,7 @@ def _seconds(fitted: Fitted, products: ProductBatch) -> float:
 
 
 def _code_hash(model: str) -> str:
-    files = [Path(__file__).with_name(f"{name}.py") for name in ("tasks", *_CODE[model])]
+    files = [Path(tasks.__file__), *(Path(__file__).with_name(f"{name}.py") for name in _CODE[model])]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
