@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from prodclf_assets.catalog.event_logs import FEEDBACK, PREDICTION_LOG
 from prodclf_assets.catalog.product import ProductBatch, Record
 from prodclf_assets.classifier.kernels import available_cores
-from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, open_lake
+from prodclf_assets.lake import EventLog, EventSchema, open_lake
 from prodclf_assets.registry import open_follower
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.micro_batcher import MicroBatcher
@@ -202,7 +203,7 @@ class Service:
             on_flush=self.metrics.flushed,
         )
 
-    def _events(self, log: str) -> EventLog:
+    def _events(self, log: EventSchema) -> EventLog:
         return open_lake(self.config.settings.lake).events(log)
 
     def _log_predictions(self, model: LoadedModel, table: "pa.Table") -> None:

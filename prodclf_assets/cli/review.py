@@ -149,7 +149,7 @@ def import_(source: str, reviewer: str | None, as_json: bool) -> None:
       prodclf review import queue.csv
       prodclf review import 'returned/*.csv' --reviewer asha --json
     """
-    from prodclf_assets.lake import FEEDBACK
+    from prodclf_assets.catalog.event_logs import FEEDBACK
     from prodclf_assets.monitoring.review.human_labels import human_labels
     from prodclf_assets.monitoring.review.review_import import (
         annotations_table,

@@ -9,7 +9,7 @@ from prodclf_assets.lake.core import (
     LakeConflictError,
     open_lake,
 )
-from prodclf_assets.lake.events import FEEDBACK, PREDICTION_LOG, EventLog, by_hour, schema_of
+from prodclf_assets.lake.events import EventLog, EventSchema, by_hour
 from prodclf_assets.lake.folder import FolderStore
 from prodclf_assets.lake.log import LogEntry
 from prodclf_assets.lake.retention import OldVersion
@@ -18,10 +18,9 @@ from prodclf_assets.lake.store import MissingObjectError, Store
 from prodclf_assets.lake.versions import SETTLED_SECONDS, FileEntry, Version, entries_of, hash_of, sha256_of
 
 __all__ = [
-    "FEEDBACK",
-    "PREDICTION_LOG",
     "SETTLED_SECONDS",
     "EventLog",
+    "EventSchema",
     "FileEntry",
     "FolderStore",
     "Lake",
@@ -36,6 +35,5 @@ __all__ = [
     "entries_of",
     "hash_of",
     "open_lake",
-    "schema_of",
     "sha256_of",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from prodclf_assets.errors import LakeError
-from prodclf_assets.lake.events import EventLog
+from prodclf_assets.lake.events import EventLog, EventSchema
 from prodclf_assets.lake.folder import FolderStore
 from prodclf_assets.lake.log import LogEntry, append_record, read_records
 from prodclf_assets.lake.retention import OldVersion, asset_of, old_versions, remove_version
@@ -216,12 +216,8 @@ class Lake:
         check_name(log)
         return read_records(self._store, log)
 
-    def events(self, log: str) -> EventLog:
-        """Return the event log of this name; see `prodclf_assets.lake.events`.
-
-        Raises:
-            LakeError: there is no such log.
-        """
+    def events(self, log: EventSchema) -> EventLog:
+        """Return the event log of this name and these columns; see `prodclf_assets.lake.events`."""
         return EventLog(self._store, log)
 
     def _pointer(self, asset: str) -> tuple[str | None, str | None]:

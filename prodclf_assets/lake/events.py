@@ -5,10 +5,11 @@ second in one object a minute, and gives them back by time range and column.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake.store import Store
@@ -17,38 +18,7 @@ from prodclf_assets.lake.versions import NAME_PART
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PREDICTION_LOG: Final = "prediction_log"
-FEEDBACK: Final = "feedback"
-
-_PRODUCT: Final = {
-    **dict.fromkeys(("product_id", "title", "description", "brand", "seller_id", "subcategory"), "string"),
-    **dict.fromkeys(("price", "list_price", "rating", "reviews_count"), "float64"),
-}
-COLUMNS: Final[dict[str, dict[str, str]]] = {
-    PREDICTION_LOG: {
-        "time": "time",
-        "request_id": "string",
-        "model_version": "string",
-        **_PRODUCT,
-        "predicted_category": "string",
-        "confidence": "float64",
-        "decision": "string",
-        "branch": "string",
-        "familiarity": "float64",
-        "degraded": "bool",
-    },
-    FEEDBACK: {
-        "time": "time",
-        "request_id": "string",
-        "reviewer": "string",
-        **_PRODUCT,
-        "predicted_category": "string",
-        "category": "string",
-        "model_version": "string",
-        "source": "string",
-    },
-}
-"""The logs there are, and the kind of each of their columns; `time` is microseconds UTC, null is missing."""
+ColumnKind = Literal["time", "string", "float64", "bool"]
 
 _HOUR = timedelta(hours=1)
 _KEY = re.compile(
@@ -58,27 +28,33 @@ _KEY = re.compile(
 _MOST_DAYS = 62
 
 
-@cache
-def schema_of(log: str) -> "pa.Schema":
-    """The columns of an event log, in order.
+@dataclass(frozen=True, eq=False)
+class EventSchema:
+    """What an event log holds.
 
-    Raises:
-        LakeError: there is no such log.
+    Attributes:
+        name: of the log, and of its folder.
+        columns: the kind of each column, in order; one is `time`, microseconds UTC and never missing.
     """
-    # Imported where it is used: a process that only starts others needs no tables.
-    import pyarrow as pa
 
-    kinds = {
-        "time": pa.timestamp("us", tz="UTC"),
-        "string": pa.string(),
-        "float64": pa.float64(),
-        "bool": pa.bool_(),
-    }
-    if log not in COLUMNS:
-        raise LakeError(f"{log!r} is not an event log; those are {', '.join(COLUMNS)}")
-    return pa.schema(
-        [pa.field(name, kinds[kind], nullable=name != "time") for name, kind in COLUMNS[log].items()]
-    )
+    name: str
+    columns: Mapping[str, ColumnKind]
+
+    @cached_property
+    def arrow(self) -> "pa.Schema":
+        """The columns as Arrow knows them."""
+        # Imported where it is used: a process that only starts others needs no tables.
+        import pyarrow as pa
+
+        kinds = {
+            "time": pa.timestamp("us", tz="UTC"),
+            "string": pa.string(),
+            "float64": pa.float64(),
+            "bool": pa.bool_(),
+        }
+        return pa.schema(
+            [pa.field(name, kinds[kind], nullable=name != "time") for name, kind in self.columns.items()]
+        )
 
 
 class EventLog:
@@ -88,16 +64,13 @@ class EventLog:
 
     Args:
         store: where the objects are kept.
-        name: `prediction_log` or `feedback`.
-
-    Raises:
-        LakeError: there is no such log.
+        log: its name and its columns.
     """
 
-    def __init__(self, store: Store, name: str) -> None:
-        self.schema = schema_of(name)
+    def __init__(self, store: Store, log: EventSchema) -> None:
+        self.schema = log.arrow
         self._store = store
-        self._home = f"{name}/events/"
+        self._home = f"{log.name}/events/"
         self._next: dict[str, int] = {}
 
     def append(self, table: "pa.Table", writer: str, at: datetime) -> str:

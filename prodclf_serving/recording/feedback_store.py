@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from prodclf_assets.catalog.event_logs import FEEDBACK
 from prodclf_assets.errors import LakeError
-from prodclf_assets.lake import FEEDBACK, EventLog, by_hour, schema_of
+from prodclf_assets.lake import EventLog, by_hour
 from prodclf_serving.inference.micro_batcher import MicroBatcher
 from prodclf_serving.problems import ProblemError
 
@@ -72,7 +73,7 @@ class FeedbackStore:
 
         try:
             log = self._log()
-            table = pa.Table.from_pylist(list(rows), schema=schema_of(FEEDBACK))
+            table = pa.Table.from_pylist(list(rows), schema=FEEDBACK.arrow)
             for hour, of_hour in by_hour(table):
                 log.append(of_hour, self._writer, hour)
         except LakeError as error:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
+from prodclf_assets.catalog.event_logs import PREDICTION_LOG
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, MAX_ID_CHARS, Record, product_id_of
-from prodclf_assets.lake import PREDICTION_LOG, schema_of
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.predictor import Answer, Call
 
@@ -224,7 +224,7 @@ def _call_table(batch: _AnsweredBatch, call: Call, rows: list[int], first: int) 
 def _as_table(columns: Mapping[str, Any]) -> "pa.Table":
     import pyarrow as pa
 
-    schema = schema_of(PREDICTION_LOG)
+    schema = PREDICTION_LOG.arrow
     # `from_pandas` makes NaN null.
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
     return pa.table(arrays, schema=schema)

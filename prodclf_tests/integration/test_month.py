@@ -12,10 +12,11 @@ import dagster as dg
 import pytest
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.event_logs import FEEDBACK
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.schema import conform
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.lake import FEEDBACK, by_hour, open_lake
+from prodclf_assets.lake import by_hour, open_lake
 from prodclf_assets.monitoring.review.human_labels import ALWAYS
 from prodclf_assets.registry.versions import BUNDLE_HASH, hashes_of
 from prodclf_assets.settings import get_settings

@@ -11,50 +11,43 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, PRODUCT_COLUMNS
 from prodclf_assets.errors import LakeError
-from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, by_hour, schema_of
+from prodclf_assets.lake import EventLog, EventSchema, by_hour
 from prodclf_tests.lake.places import FolderPlace, Place, Wrapped, lake_of
 
 NOON = datetime(2030, 5, 6, 12, tzinfo=UTC)
+SALES = EventSchema(
+    "sales",
+    {"time": "time", "title": "string", "price": "float64", "category": "string", "reviewer": "string"},
+)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
-def _rows(times: Sequence[datetime], log: str = FEEDBACK, **columns: Sequence[Any]) -> pa.Table:
-    schema = schema_of(log)
+def _rows(times: Sequence[datetime], **columns: Sequence[Any]) -> pa.Table:
+    schema = SALES.arrow
     data = {"time": times, **columns}
     return pa.table({name: pa.array(values, schema.field(name).type) for name, values in data.items()})
 
 
-def _log(place: Place, name: str = FEEDBACK) -> EventLog:
-    return lake_of(place).events(name)
-
-
-@pytest.mark.parametrize("log", [PREDICTION_LOG, FEEDBACK])
-def test_a_log_has_every_field_of_a_product(log: str) -> None:
-    schema = schema_of(log)
-    at = schema.get_field_index("product_id")
-    assert tuple(schema.names[at : at + len(PRODUCT_COLUMNS)]) == PRODUCT_COLUMNS
-    assert {name for name in PRODUCT_COLUMNS if schema.field(name).type == pa.float64()} == set(
-        NUMERIC_COLUMNS
-    )
+def _log(place: Place) -> EventLog:
+    return lake_of(place).events(SALES)
 
 
 def test_rows_come_back_as_they_were_and_absent_columns_are_null(place: Place) -> None:
     times = [NOON, NOON + timedelta(microseconds=1)]
     table = _rows(times, title=["Reis, 5 kg", None], price=[1.5, None], category=["Food > Rice", ""])
     key = _log(place).append(table, "host-1", NOON)
-    assert key == "feedback/events/2030-05-06/12/host-1-000000.parquet"
+    assert key == "sales/events/2030-05-06/12/host-1-000000.parquet"
     read = _log(place).read(NOON, NOON + timedelta(hours=1))
-    assert read.schema == schema_of(FEEDBACK)
+    assert read.schema == SALES.arrow
     assert read.select(table.column_names).to_pylist() == table.to_pylist()
     assert read["reviewer"].null_count == 2
 
 
 def test_an_empty_log_has_its_columns(place: Place) -> None:
-    assert _log(place).read(*ALWAYS).schema == schema_of(FEEDBACK)
-    projected = _log(place, PREDICTION_LOG).read(NOON, NOON + timedelta(days=3), ["confidence", "title"])
-    assert (projected.column_names, len(projected)) == (["confidence", "title"], 0)
+    assert _log(place).read(*ALWAYS).schema == SALES.arrow
+    projected = _log(place).read(NOON, NOON + timedelta(days=3), ["price", "title"])
+    assert (projected.column_names, len(projected)) == (["price", "title"], 0)
 
 
 def test_only_the_columns_asked_for_are_given(place: Place) -> None:
@@ -90,11 +83,11 @@ def test_only_objects_of_the_hours_asked_for_are_read(place: Place) -> None:
         time = NOON + timedelta(hours=hours)
         _log(place).append(_rows([time]), "w", time)
     calls: list[tuple[str, str]] = []
-    log = EventLog(Wrapped(place.store(), lambda name, key: calls.append((name, key))), FEEDBACK)
+    log = EventLog(Wrapped(place.store(), lambda name, key: calls.append((name, key))), SALES)
     assert len(log.read(NOON + timedelta(hours=1), NOON + timedelta(hours=2))) == 1
     assert calls == [
-        ("list", "feedback/events/2030-05-06/"),
-        ("read", "feedback/events/2030-05-06/13/w-000000.parquet"),
+        ("list", "sales/events/2030-05-06/"),
+        ("read", "sales/events/2030-05-06/13/w-000000.parquet"),
     ]
     calls.clear()
     assert len(log.read(*ALWAYS)) == 4
@@ -147,7 +140,7 @@ def test_a_retried_append_is_stored_once(place: Place) -> None:
                 raise answer
             return created
 
-    log = EventLog(Unreliable(store, lambda name, key: None), FEEDBACK)
+    log = EventLog(Unreliable(store, lambda name, key: None), SALES)
     log.append(_rows([NOON], reviewer=["first"]), "w", NOON)
     second = _rows([NOON], reviewer=["second"])
     with pytest.raises(LakeError):
@@ -171,7 +164,7 @@ def test_an_object_of_an_older_writer_lacks_nothing(place: Place) -> None:
     log.append(_rows([NOON], title=["new"]), "w", NOON)
     sink = pa.BufferOutputStream()
     pq.write_table(_rows([NOON], title=["old"]), sink)
-    place.store().create("feedback/events/2030-05-06/12/old-000000.parquet", sink.getvalue().to_pybytes())
+    place.store().create("sales/events/2030-05-06/12/old-000000.parquet", sink.getvalue().to_pybytes())
     read = log.read(*ALWAYS, columns=["title", "category"])
     assert read.to_pylist() == [{"title": "old", "category": None}, {"title": "new", "category": None}]
 
@@ -179,9 +172,9 @@ def test_an_object_of_an_older_writer_lacks_nothing(place: Place) -> None:
 def test_a_damaged_object_is_named_and_other_files_are_passed_over(place: Place) -> None:
     log = _log(place)
     log.append(_rows([NOON]), "w", NOON)
-    place.store().create("feedback/events/README.txt", b"not ours")
+    place.store().create("sales/events/README.txt", b"not ours")
     assert len(log.read(*ALWAYS)) == 1
-    place.store().create("feedback/events/2030-05-06/12/bad-000000.parquet", b"PAR1 and no more")
+    place.store().create("sales/events/2030-05-06/12/bad-000000.parquet", b"PAR1 and no more")
     with pytest.raises(LakeError, match=r"12/bad-000000\.parquet is damaged .* restore or remove"):
         log.read(*ALWAYS)
 
@@ -203,12 +196,7 @@ def test_what_does_not_belong_is_refused(
     place = FolderPlace(tmp_path_factory.mktemp("place"))
     with pytest.raises(ValueError, match=words):
         _log(place).append(table, writer, at)
-    assert place.store().list("feedback/") == []
-
-
-def test_there_are_two_logs(place: Place) -> None:
-    with pytest.raises(LakeError, match="'clicks' is not an event log; those are prediction_log, feedback"):
-        lake_of(place).events("clicks")
+    assert place.store().list("sales/") == []
 
 
 def test_a_lake_that_cannot_be_written_is_one_sentence(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -10,10 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from prodclf_assets.catalog.event_logs import FEEDBACK, PREDICTION_LOG
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, Lake, by_hour, open_lake, schema_of
+from prodclf_assets.lake import EventSchema, Lake, by_hour, open_lake
 from prodclf_assets.monitoring.drift.window import DriftWindow
 from prodclf_tests.trained import TrainedModel
 
@@ -60,11 +61,11 @@ def lake(tmp_path: Path) -> Lake:
     return open_lake(str(tmp_path / "lake"))
 
 
-def append(lake: Lake, log: str, columns: dict[str, Any], writer: str = "test-1") -> None:
+def append(lake: Lake, log: EventSchema, columns: dict[str, Any], writer: str = "test-1") -> None:
     """Store rows in an event log; each value is a column, or the same for all rows."""
     rows = max(len(value) for value in columns.values() if isinstance(value, list))
     whole = {name: value if isinstance(value, list) else [value] * rows for name, value in columns.items()}
-    fields_of = [field for field in schema_of(log) if field.name in whole]
+    fields_of = [field for field in log.arrow if field.name in whole]
     table = pa.table([pa.array(whole[field.name], field.type) for field in fields_of], pa.schema(fields_of))
     for hour, part in by_hour(table):
         lake.events(log).append(part, writer, hour)

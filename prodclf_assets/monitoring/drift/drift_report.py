@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.event_logs import FEEDBACK, PREDICTION_LOG
 from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.splits import Reframing
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import BundleError
-from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, EventLog, Lake
+from prodclf_assets.lake import EventLog, Lake
 from prodclf_assets.monitoring.drift.measure import Cause, DriftReport, Verdicts, measure
 from prodclf_assets.monitoring.drift.reference import reference_of
 from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow

@@ -127,9 +127,9 @@ def annotations_table(rows: Sequence[dict[str, Any]], at: datetime) -> "pa.Table
     """The annotations of a review file as they are appended to the feedback log."""
     import pyarrow as pa
 
-    from prodclf_assets.lake import FEEDBACK, schema_of
+    from prodclf_assets.catalog.event_logs import FEEDBACK
 
-    return pa.Table.from_pylist([{"time": at, **row} for row in rows], schema=schema_of(FEEDBACK))
+    return pa.Table.from_pylist([{"time": at, **row} for row in rows], schema=FEEDBACK.arrow)
 
 
 def _check_columns(name: str, columns: list[str]) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, PRODUCT_COLUMNS
+from prodclf_assets.catalog.event_logs import PREDICTION_LOG
 from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import BundleError
-from prodclf_assets.lake import PREDICTION_LOG, EventLog, Lake
+from prodclf_assets.lake import EventLog, Lake
 from prodclf_assets.monitoring.live_model import LiveModel
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.api.classifier import Classifier
+from prodclf_assets.catalog.event_logs import PREDICTION_LOG
 from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
@@ -198,7 +199,7 @@ def test_of_very_many_answers_the_latest_are_compared(
             home_rows.iloc[200 * hours : 200 * (hours + 1)],
             at=NOON + timedelta(hours=hours - 6),
         )
-    answers, table = drift_report.latest_answers(lake.events("prediction_log"), "1", LATER - WEEK, LATER)
+    answers, table = drift_report.latest_answers(lake.events(PREDICTION_LOG), "1", LATER - WEEK, LATER)
     assert answers == 1_200
     assert 250 < len(table) <= 300
     latest = ProductBatch.from_frame(home_rows.iloc[800:]).title

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
+from prodclf_assets.catalog.event_logs import PREDICTION_LOG
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.lake.events import PREDICTION_LOG, schema_of
 from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow
 from prodclf_tests.classifier.shop import products
 from prodclf_tests.trained import TrainedModel
@@ -13,7 +13,7 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 def log_of(rows: list[dict[str, object]]) -> pa.Table:
-    return pa.Table.from_pylist([{"time": NOON, **row} for row in rows], schema=schema_of(PREDICTION_LOG))
+    return pa.Table.from_pylist([{"time": NOON, **row} for row in rows], schema=PREDICTION_LOG.arrow)
 
 
 def same(left: DriftWindow, right: DriftWindow) -> None:

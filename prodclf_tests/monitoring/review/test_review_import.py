@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prodclf_assets.catalog.event_logs import FEEDBACK
 from prodclf_assets.catalog.taxonomy import Change, Taxonomy
 from prodclf_assets.errors import SourceError
-from prodclf_assets.lake import FEEDBACK, Lake, schema_of
+from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.review.human_labels import human_labels
 from prodclf_assets.monitoring.review.review_import import (
     Categories,
@@ -55,7 +56,7 @@ def test_a_filled_in_file_becomes_feedback(filled: Path) -> None:
     )  # fmt: skip
     assert {row["source"] for row in found.rows} == {"file"}
     table = annotations_table(found.rows, datetime(2030, 1, 1, tzinfo=UTC))
-    assert table.schema == schema_of(FEEDBACK)
+    assert table.schema == FEEDBACK.arrow
     assert table.num_rows == 3
 
 

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.api.classifier import Classifier
+from prodclf_assets.catalog.event_logs import PREDICTION_LOG
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.classifier.calibration.thresholds import Thresholds
 from prodclf_assets.errors import BundleError
-from prodclf_assets.lake import PREDICTION_LOG, Lake
+from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.live_model import LiveModel
 from prodclf_assets.monitoring.review import review_queue
 from prodclf_assets.monitoring.review.human_labels import human_labels

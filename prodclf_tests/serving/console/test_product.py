@@ -7,7 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from prodclf_assets.lake import FEEDBACK, open_lake
+from prodclf_assets.catalog.event_logs import FEEDBACK
+from prodclf_assets.lake import open_lake
 from prodclf_serving.service import Service
 from prodclf_tests.serving.console.conftest import Site, serious, serving
 

@@ -13,8 +13,9 @@ from prodclf_assets.lean_imports import UNUSED, load_arrow, load_compiler, witho
 
 def main(folder: Path, location: str) -> None:
     with without(*UNUSED):
+        from prodclf_assets.catalog.event_logs import FEEDBACK, PREDICTION_LOG
         from prodclf_assets.classifier.bundle import Bundle
-        from prodclf_assets.lake import FEEDBACK, PREDICTION_LOG, open_lake
+        from prodclf_assets.lake import open_lake
         from prodclf_serving.inference.loaded_model import LoadedModel
         from prodclf_serving.inference.predictor import answer_records
         from prodclf_serving.metrics.live_drift import LiveDrift

@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from prodclf_assets.catalog.event_logs import PREDICTION_LOG
 from prodclf_assets.errors import LakeError
-from prodclf_assets.lake import PREDICTION_LOG, EventLog, FolderStore, schema_of
+from prodclf_assets.lake import EventLog, FolderStore
 from prodclf_serving.recording import prediction_log as module
 from prodclf_serving.recording.prediction_log import PredictionLog
 from prodclf_tests.lake.places import Wrapped
@@ -19,7 +20,7 @@ ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def _table(*titles: str, at: datetime = NOON) -> pa.Table:
-    schema = schema_of(PREDICTION_LOG)
+    schema = PREDICTION_LOG.arrow
     rows = [{"time": at, "title": title} for title in titles]
     return pa.Table.from_pylist(rows, schema=schema)
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
+from prodclf_assets.catalog.event_logs import PREDICTION_LOG
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.lake import PREDICTION_LOG, schema_of
 from prodclf_serving.inference.predictor import answer_batch, answer_records
 from prodclf_serving.recording import recorder as module
 from prodclf_serving.recording.recorder import Recorder
@@ -45,7 +45,7 @@ def test_a_row_is_the_product_as_the_model_saw_it_and_its_answer(service, kept):
     recorder.add("r-1", model, [RICE], [answer])
     recorder.collect()
     (row,) = kept.rows()
-    assert kept.tables[0].schema == schema_of(PREDICTION_LOG)
+    assert kept.tables[0].schema == PREDICTION_LOG.arrow
     product = {name: row[name] for name in PRODUCT_COLUMNS if row[name] is not None}
     assert product == {"product_id": "7", "title": "Basmati rice 5 kg", "price": 499.0}
     assert (row["predicted_category"], row["confidence"]) == (answer.category, answer.confidence)
@@ -176,6 +176,6 @@ def test_columns_are_recorded_as_records_are(service, kept, monkeypatch):
     second = Recorder([kept])
     second.add_calls("r-1", model, ["7"] * len(records), calls)
     second.collect()
-    assert kept.tables[0].schema == schema_of(PREDICTION_LOG)
+    assert kept.tables[0].schema == PREDICTION_LOG.arrow
     assert [{**row, "time": 0} for row in kept.rows()] == [{**row, "time": 0} for row in by_record.rows()]
     assert [len(table) for table in kept.tables] == [2, 2, 1]

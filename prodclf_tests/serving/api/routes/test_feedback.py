@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from prodclf_assets.catalog.event_logs import FEEDBACK
 from prodclf_assets.errors import LakeError
-from prodclf_assets.lake import FEEDBACK, EventLog, FolderStore, open_lake
+from prodclf_assets.lake import EventLog, FolderStore, open_lake
 from prodclf_serving.api import schemas
 from prodclf_serving.api.app import build_app
 from prodclf_serving.problems import ProblemError
