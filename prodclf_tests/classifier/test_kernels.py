@@ -3,12 +3,26 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numba
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from llvmlite import ir
+from numba.core import cgutils
+from numba.core.base import BaseContext
 
 from prodclf_assets.classifier import kernels
-from prodclf_assets.classifier.kernels import SIDE_BY_SIDE, available_cores, map_blocks, side_by_side
+from prodclf_assets.classifier.kernels import (
+    SIDE_BY_SIDE,
+    add_four,
+    available_cores,
+    bits_set,
+    fetch,
+    map_blocks,
+    side_by_side,
+    unsigned,
+)
 
 
 @given(st.integers(0, 50), st.integers(1, 4), st.integers(1, 20))
@@ -86,3 +100,47 @@ def test_with_many_products_one_job_follows_the_other_with_all_threads() -> None
         return given
 
     assert side_by_side([job] * 3, SIDE_BY_SIDE + 1, 4) == [4, 4, 4]
+
+
+LEANT_ON = {
+    cgutils: ("get_item_pointer", "get_or_insert_function"),
+    BaseContext: ("make_array", "get_dummy_value"),
+    ir: ("Constant", "FloatType", "FunctionType", "IntType", "Undefined", "VectorType", "VoidType"),
+    ir.IRBuilder: (
+        *(
+            "bitcast",
+            "call",
+            "ctpop",
+            "fadd",
+            "fmul",
+            "gep",
+            "insert_element",
+            "load",
+            "shuffle_vector",
+            "store",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("where", "name"), [(where, name) for where, names in LEANT_ON.items() for name in names], ids=str
+)
+def test_what_the_intrinsics_lean_on_is_still_there(where: object, name: str) -> None:
+    assert hasattr(where, name), f"{where} has no {name} any more"
+
+
+def test_the_intrinsics_do_what_they_are_for() -> None:
+    @numba.njit
+    def count(word):
+        return bits_set(word)
+
+    @numba.njit
+    def add(sums, values):
+        fetch(values, 0)
+        add_four(sums, unsigned(4), np.float32(2), values, unsigned(1))
+
+    assert [count(np.uint64(word)) for word in (0, 1, 2**63 + 5, 2**64 - 1)] == [0, 1, 3, 64]
+    sums, values = np.ones(9, np.float32), np.arange(8, dtype=np.float32)
+    add(sums, values)
+    assert sums.tolist() == [1, 1, 1, 1, 3, 5, 7, 9, 1]

@@ -97,3 +97,18 @@ def test_a_damaged_text_is_refused_before_any_row_is_answered(name: str, change:
         Forest.parse(damaged)
     with pytest.raises(ValueError, match="no max_feature_idx"):
         Forest.parse("nonsense")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("max_feature_idx", "num_tree_per_iteration", "feature_names", "leaf_value"),
+        *("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child"),
+    ],
+)
+def test_a_field_that_lightgbm_writes_no_more_is_named(name: str) -> None:
+    text = BOOSTERS[1].model_to_string()
+    renamed = re.sub(rf"^{name}=", f"{name}_of_old=", text, flags=re.MULTILINE)
+    assert renamed != text, f"LightGBM writes no {name} any more"
+    with pytest.raises(ValueError, match=f"a booster's text has no {name}"):
+        assert Forest.parse(renamed).names
