@@ -79,6 +79,7 @@ README = (
         "uv run prodclf train --source shop.csv.gz --source-config mapping.yaml --search 20",
         r"tuned_parameters: search: 20 of 20 trials",
     ),
+    Step("uv run prodclf sample shop.csv --rows 2000", "2,000 products"),
     Step("uv run prodclf sample shop.parquet --rows 50000 --seed 1", "shop.parquet"),
     Step(
         "uv run prodclf train --resume",

@@ -5,7 +5,7 @@ ARG PYTHON=3.11-slim-bookworm
 FROM python:${PYTHON} AS develop
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends chromium git \
+    && apt-get install -y --no-install-recommends chromium git libatomic1 libgomp1 \
     && rm -rf /var/lib/apt/lists/* \
     && python -m venv /opt/uv \
     && /opt/uv/bin/pip install --no-cache-dir "uv==0.13.9" \

@@ -41,6 +41,12 @@ def test_the_page_says_what_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     run(doctest.DocTestParser().get_doctest(shown, {}, PAGE.name, str(PAGE), 0))
 
 
+def test_the_lines_of_the_readme_answer(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [lines] = blocks(TEXTS[ROOT / "README.md"], "python")
+    exec(lines, {})
+    assert "predicted_category" in capsys.readouterr().out
+
+
 def run(test: doctest.DocTest) -> None:
     said: list[str] = []
     doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.append)
