@@ -16,30 +16,11 @@ from prodclf_assets.catalog.columns import (
     NUMERIC_COLUMNS,
     NUMERIC_RANGES,
     OTHER_CATEGORIES_COLUMN,
-    PATH_SEPARATOR,
     PRODUCT_COLUMNS,
     TEXT_COLUMNS,
     TITLE_KEY_COLUMN,
 )
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
-
-__all__ = [
-    "COPIES_COLUMN",
-    "ID_COLUMNS",
-    "LABEL_COLUMN",
-    "NUMERIC_COLUMNS",
-    "NUMERIC_RANGES",
-    "OTHER_CATEGORIES_COLUMN",
-    "PATH_SEPARATOR",
-    "PRODUCT_COLUMNS",
-    "TEXT_COLUMNS",
-    "TITLE_KEY_COLUMN",
-    "CleanProducts",
-    "RawProducts",
-    "SchemaFailure",
-    "conform",
-    "schema_failures",
-]
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prodclf_assets.catalog.schema import (
+from prodclf_assets.catalog.columns import (
     LABEL_COLUMN,
     NUMERIC_COLUMNS,
     OTHER_CATEGORIES_COLUMN,
     PRODUCT_COLUMNS,
-    CleanProducts,
-    RawProducts,
-    conform,
-    schema_failures,
 )
+from prodclf_assets.catalog.schema import CleanProducts, RawProducts, conform, schema_failures
 
 
 @pytest.fixture

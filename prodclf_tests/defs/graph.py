@@ -33,3 +33,11 @@ def run_graph(
 def steps(result: dg.JobExecutionResult, kind: str) -> set[str]:
     """Names of the steps that ended in STEP_SUCCESS, STEP_FAILURE or STEP_SKIPPED."""
     return {str(event.step_key) for event in result.all_events if event.event_type_value == kind}
+
+
+def why_failed(result: dg.JobExecutionResult, step: str) -> str:
+    """What a step that failed told the user."""
+    failure = result.failure_data_for_node(step)
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    return str(failure.user_failure_data.description)

@@ -14,7 +14,7 @@ from prodclf_assets.lake import open_lake
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import Settings, get_settings
 from prodclf_tests.defs.conftest import REPOSITORY
-from prodclf_tests.defs.graph import run_graph, steps
+from prodclf_tests.defs.graph import run_graph, steps, why_failed
 
 
 def use_source(path: Path, monkeypatch: pytest.MonkeyPatch, mapping: str | None = None) -> None:
@@ -100,10 +100,7 @@ def test_a_source_that_cannot_be_used_is_one_sentence_and_nothing_is_registered(
         assert not result.success
         (failed,) = steps(result, "STEP_FAILURE")
         assert not steps(result, "STEP_UP_FOR_RETRY")
-        failure = result.failure_data_for_node(failed)
-    assert failure is not None
-    assert failure.user_failure_data is not None
-    described = str(failure.user_failure_data.description)
+        described = why_failed(result, failed)
     assert sentence in described
     assert "\n" not in described
     said = capsys.readouterr().out

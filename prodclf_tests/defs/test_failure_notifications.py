@@ -1,7 +1,6 @@
 """Who is told of a failed run, and what, over real HTTP."""
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +13,7 @@ from prodclf_assets.defs.failure_notifications import failed_runs, post, tell_of
 from prodclf_assets.defs.mlflow_run import MLFLOW_RUN_TAG
 from prodclf_assets.settings import Settings, get_settings
 from prodclf_tests.defs.drill import drill_job
+from prodclf_tests.http_server import served
 
 
 class Webhook(ThreadingHTTPServer):
@@ -47,13 +47,8 @@ pytestmark = pytest.mark.usefixtures("tracking_store")
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    server = Webhook()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Webhook()) as server:
+        yield server
 
 
 def fail(instance: dg.DagsterInstance, home: Path) -> dg.JobExecutionResult:

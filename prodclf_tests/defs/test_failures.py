@@ -10,6 +10,7 @@ from prodclf_assets.defs.io_managers import ReportIOManager
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.errors import LakeError, LakeUnavailableError, SourceError
 from prodclf_assets.lake import Lake
+from prodclf_tests.defs.graph import why_failed
 
 
 def test_a_user_error_becomes_a_failure_with_its_sentence_and_no_retries() -> None:
@@ -36,10 +37,7 @@ def test_the_decorator_keeps_the_signature_that_dagster_reads() -> None:
 
     result = dg.materialize([broken], raise_on_error=False)
     assert len(calls) == 1, "a user error must not be retried"
-    failure = result.failure_data_for_node("broken")
-    assert failure is not None
-    assert failure.user_failure_data is not None
-    assert failure.user_failure_data.description == "the lake is gone: check PRODCLF_LAKE"
+    assert why_failed(result, "broken") == "the lake is gone: check PRODCLF_LAKE"
 
 
 def test_outside_a_step_nothing_is_tried_again() -> None:
@@ -76,10 +74,7 @@ def test_a_step_is_tried_again_when_a_service_was_away_and_says_so_when_it_stays
     assert len(made) == calls
     assert result.success == (answers < 4)
     if not result.success:
-        failure = result.failure_data_for_node("patient")
-        assert failure is not None
-        assert failure.user_failure_data is not None
-        assert failure.user_failure_data.description == "the store did not answer: try again later"
+        assert why_failed(result, "patient") == "the store did not answer: try again later"
 
 
 @pytest.mark.parametrize("side", ["read", "write"])

@@ -33,7 +33,7 @@ from prodclf_assets.registry import CHALLENGER, CHAMPION, PROMOTIONS_LOG, open_r
 from prodclf_assets.settings import get_settings
 from prodclf_tests.classifier.test_older_formats import FORMAT_4
 from prodclf_tests.defs.conftest import REPOSITORY, settle
-from prodclf_tests.defs.graph import run_graph, steps
+from prodclf_tests.defs.graph import run_graph, steps, why_failed
 
 TABLES = ("raw_products", "clean_products", "train_split", "validation_split", "test_split")
 ASSETS = {
@@ -448,10 +448,7 @@ def test_a_report_of_another_model_decides_nothing(trained: Trained, tmp_path: P
     trained.lake.write("evaluation_report", tmp_path)
     with run_graph(trained.instance, "promotion_decision") as result:
         assert steps(result, "STEP_FAILURE") == {"promotion_decision"}
-        failure = result.failure_data_for_node("promotion_decision")
-        assert failure is not None
-        assert failure.user_failure_data is not None
-        assert "evaluation_report measures model 0123456789ab" in str(failure.user_failure_data.description)
+        assert "evaluation_report measures model 0123456789ab" in why_failed(result, "promotion_decision")
     with trained.lake.opened(before) as folder:
         trained.lake.write("evaluation_report", folder)
 
@@ -464,10 +461,7 @@ def test_a_final_model_of_another_model_decides_nothing(trained: Trained, tmp_pa
     trained.lake.write("final_model", tmp_path)
     with run_graph(trained.instance, "promotion_decision") as result:
         assert steps(result, "STEP_FAILURE") == {"promotion_decision"}
-        failure = result.failure_data_for_node("promotion_decision")
-        assert failure is not None
-        assert failure.user_failure_data is not None
-        assert "final_model goes with model 0123456789ab" in str(failure.user_failure_data.description)
+        assert "final_model goes with model 0123456789ab" in why_failed(result, "promotion_decision")
     with trained.lake.opened(before) as folder:
         trained.lake.write("final_model", folder)
 

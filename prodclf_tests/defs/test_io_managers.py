@@ -19,6 +19,7 @@ from prodclf_assets.defs.io_managers import (
 )
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import open_lake
+from prodclf_tests.defs.graph import why_failed
 
 
 @dataclass(frozen=True)
@@ -194,10 +195,7 @@ def test_a_version_is_found_by_run_and_asset(tmp_path: Path) -> None:
 def test_an_asset_never_made_is_one_sentence_and_no_retry(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = _materialize(str(tmp_path / "lake"), instance, ["words"], raise_on_error=False)
-        failure = result.failure_data_for_node("words")
-        assert failure is not None
-        assert failure.user_failure_data is not None
-        assert "'table' has no version in the lake" in str(failure.user_failure_data.description)
+        assert "'table' has no version in the lake" in why_failed(result, "words")
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
@@ -207,10 +205,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         stored = next(Path(location).rglob("table.parquet"))
         stored.write_bytes(stored.read_bytes()[:-1] + b"!")
         result = _materialize(location, instance, ["words"], raise_on_error=False)
-        failure = result.failure_data_for_node("words")
-        assert failure is not None
-        assert failure.user_failure_data is not None
-        assert "differs from its SHA-256" in str(failure.user_failure_data.description)
+        assert "differs from its SHA-256" in why_failed(result, "words")
 
 
 def test_values_load_outside_a_run(home: Path) -> None:

@@ -33,7 +33,7 @@ def _expressions() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def told() -> dict[str, dict[str, set[str]]]:
     """Values of each label of each series that a service tells of once everything has happened."""
-    from prodclf_assets.monitoring.drift.measure import CAUSES, Cause, DriftReport
+    from prodclf_assets.monitoring.drift.causes import CAUSES, Cause, DriftReport
     from prodclf_assets.monitoring.drift.signals import Signal
     from prodclf_serving.inference.predictor import Answer
     from prodclf_serving.metrics.live_drift import LiveReport

@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import io
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
 from prodclf_tests.defs.conftest import settle
 from prodclf_tests.defs.test_failure_notifications import Webhook
+from prodclf_tests.http_server import served
 from prodclf_tests.integration import month_shop as shop
 from prodclf_tests.integration.daemon import Daemons, Tick, instance_here
 from prodclf_tests.s3_server import S3Server
@@ -159,10 +159,7 @@ def month(home: Path, database: Path, server: S3Server, bucket: str) -> Iterator
             patch.setenv(name, value)
         get_settings.cache_clear()
         stack.callback(get_settings.cache_clear)
-        thread = threading.Thread(target=webhook.serve_forever, args=(0.01,))
-        thread.start()
-        for end in (webhook.server_close, thread.join, webhook.shutdown):
-            stack.callback(end)
+        stack.enter_context(served(webhook))
         clock = stack.enter_context(time_machine.travel(FIRST_DAY, tick=True))
         instance = stack.enter_context(instance_here(home))
         world = Month(clock, instance, server, bucket, webhook)

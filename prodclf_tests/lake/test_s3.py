@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +12,7 @@ from botocore.utils import parse_timestamp
 from prodclf_assets.errors import LakeError, LakeUnavailableError
 from prodclf_assets.lake import Lake, MissingObjectError, S3Store, open_lake
 from prodclf_assets.lake.s3 import make_client, read_time
+from prodclf_tests.http_server import served
 from prodclf_tests.lake.places import folder_of
 from prodclf_tests.s3_server import S3Server
 
@@ -51,14 +51,9 @@ class ScriptedHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def scripted(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(ScriptedServer()) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        yield server
 
 
 @pytest.fixture

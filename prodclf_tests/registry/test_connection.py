@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ from prodclf_assets.errors import RegistryError, RegistryUnavailableError
 from prodclf_assets.registry import Registry, open_registry, prepare_mlflow
 from prodclf_assets.registry.connection import MLFLOW_DEFAULTS, Connection
 from prodclf_assets.settings import Settings
+from prodclf_tests.http_server import served
 
 
 class Overloaded(ThreadingHTTPServer):
@@ -42,13 +42,8 @@ class OverloadedHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def overloaded() -> Iterator[Overloaded]:
-    server = Overloaded()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Overloaded()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The same registry behind a tracking server: MLflow's own web application, spoken to over HTTP."""
 
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from prodclf_assets.errors import RegistryError
 from prodclf_assets.lake import open_lake
 from prodclf_assets.registry import CHAMPION, Registry
 from prodclf_assets.registry.connection import Connection
+from prodclf_tests.http_server import served
 from prodclf_tests.lake.places import contents_of
 from prodclf_tests.registry.conftest import write_bundle
 
@@ -29,13 +29,8 @@ def server_uri(empty_mlflow_database: Path, tmp_path_factory: pytest.TempPathFac
         patch.setenv(constants.ARTIFACT_ROOT_ENV_VAR, "mlflow-artifacts:/")
         patch.setenv(constants.ARTIFACTS_DESTINATION_ENV_VAR, str(home / "artifacts"))
         patch.setenv(constants.SERVE_ARTIFACTS_ENV_VAR, "true")
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        with served(make_server("127.0.0.1", 0, app, threaded=True)) as server:
+            yield f"http://127.0.0.1:{server.server_port}"
 
 
 def test_a_bundle_goes_to_a_server_and_comes_back(server_uri: str, tmp_path: Path) -> None:

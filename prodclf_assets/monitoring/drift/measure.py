@@ -29,8 +29,6 @@ from prodclf_assets.monitoring.drift.signals import (
 )
 from prodclf_assets.monitoring.drift.window import DriftWindow
 
-__all__ = ["CAUSES", "Advice", "Cause", "DriftConfig", "DriftReport", "Verdicts", "measure"]
-
 SIGNALS: Final = 22
 """Comparisons in one look: 12 of the input, 2 each of brand, seller and output, 1 of every other cause."""
 _WITHOUT_CONSEQUENCE: Final = ("input", "price")

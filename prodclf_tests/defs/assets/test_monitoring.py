@@ -20,7 +20,7 @@ from prodclf_assets.defs.summary import materialised_metadata
 from prodclf_assets.lake import Lake, open_lake
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import get_settings
-from prodclf_tests.defs.graph import run_graph
+from prodclf_tests.defs.graph import run_graph, why_failed
 from prodclf_tests.monitoring.conftest import log_answers, log_feedback, shop_rows
 
 NOW = datetime.now(UTC)
@@ -165,10 +165,7 @@ def test_the_taxonomy_file_is_applied_and_explains_itself(
     ]
     path.write_text("changes: [{rename: A}]", encoding="utf-8")
     with run_graph(instance, "clean_products") as result:
-        failure = result.failure_data_for_node("clean_products")
-        assert failure is not None
-        assert failure.user_failure_data is not None
-        assert "change 1: rename needs to" in str(failure.user_failure_data.description)
+        assert "change 1: rename needs to" in why_failed(result, "clean_products")
 
 
 def catalogue(**rows: int) -> pd.DataFrame:

@@ -9,14 +9,8 @@ import numpy as np
 import pytest
 
 from prodclf_assets.classifier.profile import profile_of
-from prodclf_assets.monitoring.drift.measure import (
-    CAUSES,
-    SIGNALS,
-    DriftConfig,
-    DriftReport,
-    Verdicts,
-    measure,
-)
+from prodclf_assets.monitoring.drift.causes import CAUSES, DriftReport
+from prodclf_assets.monitoring.drift.measure import SIGNALS, DriftConfig, Verdicts, measure
 from prodclf_assets.monitoring.drift.reference import Reference, reference_of
 from prodclf_assets.monitoring.drift.window import DriftWindow
 from prodclf_tests.classifier.shop import products

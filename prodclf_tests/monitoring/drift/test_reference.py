@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from prodclf_assets.classifier.training.training import TrainingConfig
-from prodclf_assets.monitoring.drift.measure import CAUSES, measure
+from prodclf_assets.monitoring.drift.causes import CAUSES
+from prodclf_assets.monitoring.drift.measure import measure
 from prodclf_assets.monitoring.drift.reference import Reference, reference_of, top_of
 from prodclf_assets.monitoring.drift.window import DriftWindow
 from prodclf_tests.trained import TrainedModel, out_of_fold_answers

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from prodclf_assets.registry import CHAMPION, Registry, open_follower
 from prodclf_assets.registry.light_client.download import download
 from prodclf_assets.registry.light_client.follower import Follower
 from prodclf_assets.settings import Settings
+from prodclf_tests.http_server import served
 from prodclf_tests.lake.places import contents_of
 from prodclf_tests.registry.conftest import write_bundle
 from prodclf_tests.registry.test_server import server_uri  # noqa: F401 - the fixture of a tracking server
@@ -100,11 +100,11 @@ def test_a_server_cannot_write_outside_the_folder(name: str, tmp_path: Path) -> 
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Malicious) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(ValueError, match="names a file"):
-            download(f"http://127.0.0.1:{server.server_port}", "mlflow-artifacts:/m", tmp_path / "aside")
-        server.shutdown()
+    with (
+        served(ThreadingHTTPServer(("127.0.0.1", 0), Malicious)) as server,
+        pytest.raises(ValueError, match="names a file"),
+    ):
+        download(f"http://127.0.0.1:{server.server_port}", "mlflow-artifacts:/m", tmp_path / "aside")
 
 
 @pytest.mark.parametrize(

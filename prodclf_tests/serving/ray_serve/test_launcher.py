@@ -13,6 +13,7 @@ import pytest
 from prodclf_assets.errors import ProdclfError
 from prodclf_serving.ray_serve import launcher
 from prodclf_serving.settings import ServingSettings
+from prodclf_tests.http_server import served
 from prodclf_tests.serving.live import is_running
 
 
@@ -31,13 +32,8 @@ def answering():
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_port, answers
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(HTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield server.server_port, answers
 
 
 def test_it_says_where_and_with_which_model_once_it_is_ready(answering, capsys):
