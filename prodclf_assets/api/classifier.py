@@ -318,6 +318,9 @@ def labelled_products(products: Products, mapping: ColumnMapping = None) -> "pd.
         LabelError: a category path has a blank level.
     """
     table = told(table_of(products, mapping, require_labels=True))
+    without = int(table.products["category"].isna().sum())
+    if without:
+        logger.warning("%s of %s rows have no category and are left out", without, len(table.products))
     clean = cleaned(table.products, table.config.never_answers)
     if not len(clean):
         raise SourceError(f"{_named(products)}: no row has both a title and a category that may be an answer")

@@ -96,6 +96,13 @@ def _results(shown: Metadata) -> list[str]:
     if decision:
         lines.append(f"  decision     {decision['decision']}: {decision['reason']}")
         lines.append(f"  champion     {decision['champion']}")
+    unfiled = shown.get("predictions", {}).get("unfiled")
+    if unfiled:
+        auto = shown["predictions"]["unfiled_auto"]
+        lines.append(
+            f"  to be filed  {unfiled:,} products without a category: {auto:,} are sure enough to be filed, {unfiled - auto:,} "
+            "are for a person (prodclf review export queue.csv)"
+        )
     return lines
 
 

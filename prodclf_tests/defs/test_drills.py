@@ -124,7 +124,7 @@ def rows(frame: pd.DataFrame, path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     use_source(path, monkeypatch)
 
 
-def test_too_many_gaps_in_required_cells_stop_the_run_before_cleaning(
+def test_too_many_rows_without_a_title_stop_the_run_before_cleaning(
     instance: dg.DagsterInstance, small_catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = pd.read_csv(small_catalogue)
@@ -135,7 +135,7 @@ def test_too_many_gaps_in_required_cells_stop_the_run_before_cleaning(
         assert "clean_products" not in steps(result, "STEP_SUCCESS")
         (check,) = [item for item in result.get_asset_check_evaluations() if not item.passed]
     assert check.check_name == "completeness"
-    assert check.metadata["share"].value == pytest.approx(0.9)
+    assert check.metadata["share"].value == pytest.approx(0.8)
 
 
 def test_a_leaking_input_stops_the_run_before_training_and_is_named(

@@ -70,7 +70,7 @@ def test_a_month_in_a_minute(world: Month, tmp_path: Path) -> None:
     fails(world, 15, "6:01", "raw_products", "supplier.csv.gz is damaged gzip")
     world.remove("supplier.csv.gz")
     world.put("supplier.csv", without_titles(shop.delivery(1)))
-    fails(world, 15, "12:01", "raw_products_completeness", "of the required cells are filled")
+    fails(world, 15, "12:01", "raw_products_completeness", "rows have a title")
     assert world.served() == 1
 
     night = world.turn(18, "3:05", conditions=True, schedule=True)

@@ -39,15 +39,15 @@ _CONTENT: Final = tuple(
 
 @dataclass(frozen=True)
 class CleaningReport:
-    """What cleaning did, step by step. `rows_in` less the three kinds of dropped rows is `rows_out`.
+    """What cleaning did, step by step. `rows_in` less those without title, category or answer is `rows_out`.
 
     Attributes:
         rows_in: rows before.
         rows_out: rows after.
         texts_normalised: texts (not rows) that were not in normal form.
         dropped_without_title: rows dropped since they have no title.
-        dropped_without_category: rows dropped since they have a title but no category.
-        dropped_never_answered: rows dropped since their product is in none but categories that are never answers.
+        without_category: rows with a title but no category: not learnt from, but products to be filed.
+        never_answered: rows whose product is in none but categories that are never answers; to be filed, too.
         exact_copies: rows that equal an earlier one in everything but the id; all are kept.
         near_copies: other rows that list the same product under the same category as an earlier one; all are kept.
         products: different products that are left.
@@ -62,8 +62,8 @@ class CleaningReport:
     rows_out: int
     texts_normalised: int
     dropped_without_title: int
-    dropped_without_category: int
-    dropped_never_answered: int
+    without_category: int
+    never_answered: int
     exact_copies: int
     near_copies: int
     products: int
@@ -146,10 +146,10 @@ class Cleaning:
             rows_in=self._rows_in,
             texts_normalised=self._texts,
             dropped_without_title=self._dropped["title"],
-            dropped_without_category=self._dropped[LABEL_COLUMN],
+            without_category=self._dropped[LABEL_COLUMN],
             examples={
                 "dropped_without_title": tuple(self._dropped_ids["title"]),
-                "dropped_without_category": tuple(self._dropped_ids[LABEL_COLUMN]),
+                "without_category": tuple(self._dropped_ids[LABEL_COLUMN]),
                 **outcome.examples,
             },
             **outcome.found,

@@ -141,7 +141,7 @@ def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
         class_distribution=sets.counts(np.bincount(product, minlength=products)),
         found={
             "rows_out": len(rows),
-            "dropped_never_answered": len(gone),
+            "never_answered": len(gone),
             **counts,
             "products": sets.listed,
             "products_in_several": sets.in_several,
@@ -150,7 +150,7 @@ def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
             "never_answers": met,
         },
         examples={
-            "dropped_never_answered": tuple(lookup("product_id", gone[:MOST_EXAMPLES].tolist())),
+            "never_answered": tuple(lookup("product_id", gone[:MOST_EXAMPLES].tolist())),
             **examples,
         },
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -10,9 +10,6 @@ from prodclf_assets.catalog.category_sets import category_counts
 from prodclf_assets.catalog.cleaning.cleaning import CleaningReport
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PRODUCT_COLUMNS
 from prodclf_assets.catalog.stored_table import Columns
-
-REQUIRED_COLUMNS: Final = ("title", LABEL_COLUMN)
-"""What every training row must have; all else may be missing."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,6 @@ class QualityReport:
     Attributes:
         rows: rows of the products frame that was looked at.
         completeness: per column, the share of rows that have a value, 0 to 1 (1 for no rows).
-        required_completeness: share of the cells of `REQUIRED_COLUMNS` that have a value, 0 to 1.
         numbers: per number column, minimum, median and maximum of its values; absent where it has none.
         labels: how many categories there are.
         class_distribution: rows per category, most first; a row counts in each of its categories.
@@ -38,7 +34,6 @@ class QualityReport:
 
     rows: int
     completeness: dict[str, float]
-    required_completeness: float
     numbers: dict[str, dict[str, float]]
     labels: int
     class_distribution: dict[str, int]
@@ -79,9 +74,6 @@ def quality_report(
     return QualityReport(
         rows=rows,
         completeness={name: _share(filled[name], rows) for name in columns},
-        required_completeness=_share(
-            sum(filled[name] for name in REQUIRED_COLUMNS), rows * len(REQUIRED_COLUMNS)
-        ),
         numbers={name: _spread(products[name]) for name in NUMERIC_COLUMNS if filled[name]},
         labels=len(classes),
         class_distribution=classes,

@@ -142,7 +142,6 @@ def _labels(
     wrong = np.flatnonzero(blank & ~broken)
     if len(wrong):
         raise _blank_level_error(config, log, wrong, int(paths.blank_levels[wrong[0]]))
-    named = ", ".join(repr(column) for column in config.category_path)
     cut = np.flatnonzero(blank)
     log.add(
         cut,
@@ -150,14 +149,6 @@ def _labels(
         [""] * len(cut),
         "blank level",
         ["the broken line lost part of its category"] * len(cut),
-    )
-    none = np.flatnonzero(paths.labels.isna() & ~blank)
-    log.add(
-        none,
-        LABEL_COLUMN,
-        [""] * len(none),
-        "no category",
-        [f"no category in {named}; not learnt from"] * len(none),
     )
     return paths.labels, paths.others
 

@@ -17,7 +17,6 @@ IssueKind = Literal[
     "not a number",
     "out of range",
     "no title",
-    "no category",
     "blank level",
     "columns",
 ]

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from prodclf_assets.defs.metadata import counts_table
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake import Lake
+from prodclf_assets.monitoring.review.unfiled import PREDICTIONS, unfiled_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from prodclf_assets.classifier.scoring.rescoring import EarlierAnswers
 
 ROWS_AT_ONCE: Final = 16_384
-KEY: Final = "predictions"
 
 
 @dg.asset(
@@ -67,9 +68,20 @@ def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.Materia
         source = StoredTable(stack.enter_context(lake.opened(raw)))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
         out = rescore(current_batches(source), live.bundle, live.version, folder / "table.parquet", earlier)
-        (folder / "notes.json").write_text(json.dumps({"made_by": made_by}), encoding="utf-8")
-        version = lake.write(KEY, folder, metadata={"dagster_run_id": context.run_id})
-    context.log.info(f"{out.rows:,} products, {out.scored:,} of them scored now, by version {live.version}")
+        never = _never_answers(lake)
+        (folder / "notes.json").write_text(
+            json.dumps({"made_by": made_by, "never_answers": never}), encoding="utf-8"
+        )
+        unfiled = Counter(
+            choice
+            for part in unfiled_parts(folder / "table.parquet", never, ["title", "decision"])
+            for choice in part["decision"]
+        )
+        version = lake.write(PREDICTIONS, folder, metadata={"dagster_run_id": context.run_id})
+    context.log.info(
+        f"{out.rows:,} products, {out.scored:,} of them scored now, by version {live.version}; "
+        f"{unfiled.total():,} had no category, {unfiled['auto']:,} of these need no person"
+    )
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": out.rows,
@@ -78,6 +90,8 @@ def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.Materia
             "model_version": live.version,
             "auto_share": out.decisions["auto"] / max(out.rows, 1),
             "decisions": counts_table(out.decisions, "decision"),
+            "unfiled": unfiled.total(),
+            "unfiled_auto": unfiled["auto"],
             **version_metadata(lake, version),
         },
         data_version=dg.DataVersion(version.content_hash),
@@ -97,6 +111,13 @@ def current_batches(raw: StoredTable) -> "Iterator[pa.Table]":
             yield pa.Table.from_batches([batch]).filter(pa.array(kept))
 
 
+def _never_answers(lake: Lake) -> list[str]:
+    """Return the categories that were no answers when the catalogue was last cleaned."""
+    version = lake.find_latest("clean_products")
+    report = {} if version is None else json.loads(lake.read_bytes(version, "notes.json"))["cleaning"]
+    return list(report.get("never_answers", ()))
+
+
 def _earlier(
     context: dg.AssetExecutionContext, lake: Lake, made_by: str, stack: ExitStack
 ) -> "EarlierAnswers | None":
@@ -104,7 +125,7 @@ def _earlier(
     from prodclf_assets.classifier.scoring.rescoring import EarlierAnswers
 
     try:
-        version = lake.find_latest(KEY)
+        version = lake.find_latest(PREDICTIONS)
         if version is None or json.loads(lake.read_bytes(version, "notes.json"))["made_by"] != made_by:
             return None
         return EarlierAnswers(stack.enter_context(lake.opened(version)) / "table.parquet")

@@ -60,12 +60,12 @@ def human_labels(context: dg.AssetExecutionContext, lake: LakeResource) -> Noted
     tags={"stage": "report"},
     code_version=code_version("monitoring", "classifier"),
     automation_condition=every_night(),
-    deps=["promotion_decision", "human_labels"],
+    deps=["predictions", "human_labels"],
     io_manager_key="table_io",
 )
 @user_errors
 def review_queue(context: dg.AssetExecutionContext, lake: LakeResource) -> pd.DataFrame:
-    """Products of the last seven days whose answer is in doubt, in the order in which a person's time is best spent.
+    """Products of the last seven days, and of the catalogue without a category, whose answer is in doubt, most useful first.
 
     Doubt times how often such products come, shared out over the categories they may belong to. Products that a
     person has labelled, or that the present model is sure of, are not in it. `prodclf review export FILE` writes it to a

@@ -7,32 +7,10 @@ from itertools import combinations
 import pandas as pd
 
 from prodclf_assets.catalog.columns import TITLE_KEY_COLUMN
-from prodclf_assets.catalog.stored_table import Columns
 
 MISSING = "\0missing"
 # With eight rows in ten on the training side, ten rows all miss it once in ten million categories.
 CERTAIN_ROWS = 10
-
-
-@dataclass(frozen=True)
-class Filled:
-    """How much of a required column is there."""
-
-    column: str
-    rows: int
-    filled: int
-
-
-def filled_cells(table: Columns, columns: Sequence[str]) -> list[Filled]:
-    """Count the cells of each column that hold something; an empty text holds nothing."""
-    counts = []
-    for name in columns:
-        values = table[name]
-        present = values.notna()
-        if not pd.api.types.is_numeric_dtype(values):
-            present &= values.fillna("").str.strip() != ""
-        counts.append(Filled(name, len(values), int(present.sum())))
-    return counts
 
 
 @dataclass(frozen=True)

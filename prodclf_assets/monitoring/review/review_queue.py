@@ -16,6 +16,7 @@ from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import EventLog, Lake
 from prodclf_assets.monitoring.live_model import LiveModel
+from prodclf_assets.monitoring.review.unfiled import unfiled_doubts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,11 +127,11 @@ def queue_for(
     until: datetime,
     more: pd.DataFrame | None = None,
 ) -> ReviewQueue:
-    """The queue of what was answered between two times; empty where no model is live.
+    """The queue of what was answered between two times, and of what the shop has not filed; empty where no model is live.
 
     Args:
         find_model: gives the live model, None when there is none.
-        lake: holds the prediction log.
+        lake: holds the prediction log, and the catalogue as the champion filed it.
         labelled: people's labels.
         since, until: aware times.
         more: other products in doubt, with the columns of `doubtful_products`.
@@ -142,10 +143,11 @@ def queue_for(
     if model is None:
         return _empty_queue("no model is live yet")
     products = doubtful_products(lake.events(PREDICTION_LOG), since, until)
-    if more is not None:
-        products = different_products(
-            pd.concat([products, more.astype(products.dtypes.to_dict())], ignore_index=True)
-        )
+    for other in (unfiled_doubts(lake), more):
+        if other is not None:
+            products = different_products(
+                pd.concat([products, other.astype(products.dtypes.to_dict())], ignore_index=True)
+            )
     return queue_of(products, labelled, model)
 
 

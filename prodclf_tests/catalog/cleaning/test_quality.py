@@ -22,7 +22,6 @@ def test_the_report_of_a_messy_file(tmp_path: Path) -> None:
     assert report.completeness["title"] == pytest.approx(5 / 6)
     assert report.completeness["price"] == pytest.approx(4 / 6)
     assert report.completeness["brand"] == 0.0
-    assert report.required_completeness == pytest.approx(10 / 12)
     assert report.numbers["price"] == {"minimum": 1.0, "median": 3.5, "maximum": 7.0}
     assert "list_price" not in report.numbers
     assert report.class_distribution == {"A": 3, "B": 2}
@@ -39,7 +38,6 @@ def test_the_report_of_a_messy_file(tmp_path: Path) -> None:
 def test_a_clean_frame_without_issues_or_labels() -> None:
     report = quality_report(conform(pd.DataFrame({"product_id": ["a"], "title": ["x"]})))
     assert report.labels == 0
-    assert report.required_completeness == 0.5
     assert report.issues == {}
     assert report.exact_copies is None
     assert report.to_dict()["imbalance_ratio"] is None
@@ -49,7 +47,7 @@ def test_a_clean_frame_without_issues_or_labels() -> None:
 def test_no_rows_are_complete() -> None:
     report = quality_report(conform(pd.DataFrame({"title": []})))
     assert report.rows == 0
-    assert report.completeness["title"] == report.required_completeness == 1.0
+    assert report.completeness["title"] == 1.0
 
 
 def test_classes_of_equal_size_are_listed_by_name() -> None:

@@ -108,7 +108,7 @@ def test_what_the_mapping_never_answers_is_taken_away_without_reading_again(
     assert titles(settings) == {f"thing {n}" for n in range(20)}
     report = notes(settings)["cleaning"]
     assert report["never_answers"] == {"Sale": 2, "Sael": 0}
-    assert report["dropped_never_answered"] == 1
+    assert report["never_answered"] == 1
 
 
 def notes(settings: Settings) -> dict[str, Any]:

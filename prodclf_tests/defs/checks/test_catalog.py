@@ -39,18 +39,20 @@ def test_a_missing_column_is_a_broken_rule() -> None:
     assert "price" in str(result.metadata["failures"])
 
 
-def test_ninety_five_percent_of_required_cells_is_the_line() -> None:
-    def with_gaps(gaps: int) -> pd.DataFrame:
-        titles = [pd.NA] * gaps + ["t"] * (100 - gaps)
+def test_a_title_is_needed_in_nine_rows_of_ten_and_a_category_in_some() -> None:
+    def frame(titles: int, categories: int) -> pd.DataFrame:
+        filled = {"title": titles, "category": categories}
         return pd.DataFrame(
-            {"title": pd.Series(titles, dtype="string"), "category": pd.Series(["c"] * 100, dtype="string")}
+            {name: pd.Series(["t"] * n + [pd.NA] * (100 - n), dtype="string") for name, n in filled.items()}
         )
 
-    at_the_line, below = check_completeness(with_gaps(10)), check_completeness(with_gaps(11))
-    assert at_the_line.passed
-    assert at_the_line.metadata["share"].value == 0.95
-    assert not below.passed
-    assert "'title' is empty in 11 of 100 rows" in str(below.description)
+    partly = check_completeness(frame(90, 1))
+    assert partly.passed
+    assert "1 have a category, the other 99 are products to be filed" in str(partly.description)
+    untitled = check_completeness(frame(89, 100))
+    assert not untitled.passed
+    assert "89 of 100 rows have a title (89.0%; 90% are needed); name the column" in str(untitled.description)
+    assert not check_completeness(frame(100, 0)).passed
 
 
 def test_no_rows_are_not_complete() -> None:

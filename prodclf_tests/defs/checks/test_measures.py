@@ -4,9 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prodclf_assets.defs.checks.measures import (
-    Filled,
     LabelChanges,
-    filled_cells,
     label_changes,
     majority_share,
     overlaps,
@@ -16,11 +14,6 @@ from prodclf_assets.defs.checks.measures import (
 
 def text(*values: str | None) -> pd.Series:
     return pd.Series([pd.NA if value is None else value for value in values], dtype="string")
-
-
-def test_empty_and_blank_texts_are_not_filled() -> None:
-    frame = pd.DataFrame({"title": text("a", "", "  ", None), "price": [1.0, float("nan"), 0.0, 2.0]})
-    assert filled_cells(frame, ["title", "price"]) == [Filled("title", 4, 1), Filled("price", 4, 3)]
 
 
 def test_overlaps_are_counted_per_pair_of_sides_and_by_title() -> None:
