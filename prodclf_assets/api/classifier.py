@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from prodclf_assets.api.model_folder import ModelFolder, find_live, find_model
 from prodclf_assets.api.products import ColumnMapping, Products, issue_texts, table_of, told
-from prodclf_assets.errors import BundleError, SourceError
+from prodclf_assets.errors import BundleError, LabelError, SourceError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from prodclf_assets.catalog.cleaning.cleaning import CleanResult
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.evaluation.report import EvaluationReport
     from prodclf_assets.classifier.training.training import TrainingConfig
@@ -82,7 +83,8 @@ class Classifier:
         Raises:
             SourceError: the source cannot be read, or no row has both a title and a category.
             MappingError: the mapping cannot be used, or no column is known to hold titles or categories.
-            LabelError: a category path has a blank level, or all products have one category.
+            LabelError: a category path has a blank level, all products have one category, or most categories are prices,
+                texts of lists or the products' titles.
             BundleError: the folder is not empty.
 
         Examples:
@@ -96,7 +98,7 @@ class Classifier:
         from prodclf_assets.catalog.cleaning.cleaning import check_learnable
 
         target = None if folder is None else _empty(Path(folder))
-        learnt = labelled_products(products, mapping)
+        learnt = labelled_products(products, mapping, to_learn=True)
         check_learnable(category_counts(learnt), _named(products))
         return cls.fitted(learnt, folder=target, config=config, threads=threads)
 
@@ -309,30 +311,43 @@ class Classifier:
         return Path(folder)
 
 
-def labelled_products(products: Products, mapping: ColumnMapping = None) -> "pd.DataFrame":
+def labelled_products(
+    products: Products, mapping: ColumnMapping = None, *, to_learn: bool = False
+) -> "pd.DataFrame":
     """Read products with categories and clean them, as the graph does.
+
+    Args:
+        products: each with a category; rows without one are left out.
+        mapping: which column is which field, and which hold the category path.
+        to_learn: warn of what looks wrong with the labels, too.
 
     Raises:
         SourceError: the source cannot be read, or no row has both a title and a category.
         MappingError: the mapping cannot be used, or no column is known to hold titles or categories.
-        LabelError: a category path has a blank level.
+        LabelError: a category path has a blank level, or the labels are not worth learning.
     """
+    from prodclf_assets.catalog.label_checks.findings import findings_of
+
     table = told(table_of(products, mapping, require_labels=True))
     without = int(table.products["category"].isna().sum())
     if without:
         logger.warning("%s of %s rows have no category and are left out", without, len(table.products))
     clean = cleaned(table.products, table.config.never_answers)
-    if not len(clean):
+    if not len(clean.products):
         raise SourceError(f"{_named(products)}: no row has both a title and a category that may be an answer")
-    return clean
+    for finding in findings_of(clean, table.config) if to_learn else ():
+        if finding.worthless:
+            raise LabelError(f"{_named(products)}: {finding}")
+        logger.warning(finding)
+    return clean.products
 
 
-def cleaned(products: "pd.DataFrame", never_answers: Sequence[str] = ()) -> "pd.DataFrame":
+def cleaned(products: "pd.DataFrame", never_answers: Sequence[str] | None = None) -> "CleanResult":
     """Return products in normal form, each with all categories of its rows, without those that cannot be learnt from.
 
     Args:
         products: a products frame with `category`.
-        never_answers: paths of categories that are taken away, with all below them.
+        never_answers: paths of categories that are taken away, with all below them; catch-alls when None.
     """
     from prodclf_assets.catalog.category_sets import category_counts
     from prodclf_assets.catalog.cleaning.cleaning import clean_products, unmet_never_answers
@@ -340,7 +355,7 @@ def cleaned(products: "pd.DataFrame", never_answers: Sequence[str] = ()) -> "pd.
     clean = clean_products(products, never_answers)
     for sentence in unmet_never_answers(clean.report.never_answers, category_counts(clean.products)):
         logger.warning(sentence)
-    return clean.products
+    return clean
 
 
 def _indexed(answers: "pd.DataFrame", products: Any) -> "pd.DataFrame":

@@ -89,7 +89,9 @@ class ProductClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         products = table.products.assign(**{OTHER_CATEGORIES_COLUMN: None})
         products[LABEL_COLUMN] = np.array(_paths(self.classes_), object)[codes]
         threads = available_cores() if self.n_jobs in (None, -1) else self.n_jobs
-        self.classifier_ = Classifier.fitted(cleaned(products), config=self.config, threads=threads)
+        self.classifier_ = Classifier.fitted(
+            cleaned(products, ()).products, config=self.config, threads=threads
+        )
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:

@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from prodclf_assets.catalog.label_checks.findings import Finding
+
 CellValue = str | int | float | bool
 
 
@@ -22,6 +24,28 @@ def counts_table(counts: Mapping[str, int], what: str) -> dg.TableMetadataValue:
     """Return names with a count each as a table."""
     rows: list[dict[str, CellValue]] = [{what: name, "count": count} for name, count in counts.items()]
     return records_table(rows, {what: "string", "count": "int"})
+
+
+def findings_table(findings: Iterable[Finding]) -> dg.TableMetadataValue:
+    """Return what looks wrong with labels as a table."""
+    rows: list[dict[str, CellValue]] = [
+        {
+            "what": one.what,
+            "examples": ", ".join(one.examples),
+            "remedy": one.remedy,
+            "lines": "\n".join(one.lines),
+            "blocks": one.worthless,
+        }
+        for one in findings
+    ]
+    columns = {
+        "what": "string",
+        "examples": "string",
+        "remedy": "string",
+        "lines": "string",
+        "blocks": "bool",
+    }
+    return records_table(rows, columns)
 
 
 def preview(frame: pd.DataFrame, columns: Sequence[str], rows: int = 5) -> dg.MarkdownMetadataValue:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
 from prodclf_assets.settings import get_settings
 
+_MOST_FINDINGS: Final = 4
+_LONGEST_LINE: Final = 80
 Metadata = Mapping[str, Mapping[str, Any]]
 
 
@@ -83,6 +85,8 @@ def _results(shown: Metadata) -> list[str]:
         cleaned = shown.get("clean_products", {}).get("dagster/row_count")
         kept = f", {cleaned:,} kept after cleaning" if cleaned is not None else ""
         lines.append(f"  catalogue    {raw['dagster/row_count']:,} rows{kept} ({raw['source']})")
+    found = shown.get("clean_products", {}).get("label_findings")
+    lines += [f"  labels       {row['what']}: {_remedy(row)}" for row in _records(found)[:_MOST_FINDINGS]]
     report = shown.get("evaluation_report")
     if report:
         lines += [
@@ -104,6 +108,17 @@ def _results(shown: Metadata) -> list[str]:
             "are for a person (prodclf review export queue.csv)"
         )
     return lines
+
+
+def _records(table: Any) -> list[Mapping[str, Any]]:
+    return [record.data for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
+
+
+def _remedy(row: Mapping[str, Any]) -> str:
+    lines = str(row["lines"])
+    if len(lines) > _LONGEST_LINE:
+        return f"{row['remedy']}; the lines are in data_quality_report, and in `prodclf inspect --json`"
+    return f"{row['remedy']} ({lines})" if lines else str(row["remedy"])
 
 
 def _is_check_failure(event: dg.DagsterEvent) -> bool:

@@ -31,7 +31,7 @@ GRAPH = {
     "lake_retention": {"promotion_decision"},
     "stakeholder_report": {"evaluation_report", "promotion_decision", "drift_report"},
     "predictions": {"raw_products", "promotion_decision"},
-    "review_queue": {"promotion_decision", "human_labels"},
+    "review_queue": {"predictions", "human_labels"},
     "suspect_labels": {"raw_products", "clean_products", "train_split", "features", "human_labels"},
 }
 GROUPS = {
@@ -82,6 +82,7 @@ CHECKS = {
     ("raw_products", "completeness"),
     ("raw_products", "not_shrunk"),
     ("clean_products", "schema"),
+    ("clean_products", "labels"),
     ("train_split", "no_split_leakage"),
     ("train_split", "no_target_leakage"),
     ("train_split", "labels_unchanged_or_explained"),

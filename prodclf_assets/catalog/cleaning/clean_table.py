@@ -20,7 +20,7 @@ def clean_table(
     mask: npt.NDArray[np.bool_],
     today: LabelsOfToday,
     folder: Path,
-    never_answers: Sequence[str] = (),
+    never_answers: Sequence[str] | None = None,
 ) -> Settled:
     """Clean the rows of a stored catalogue that count, and write what is left as a table in a folder.
 
@@ -32,7 +32,7 @@ def clean_table(
         mask: bool[rows], true for the rows that count.
         today: the categories that count.
         folder: an empty folder; holds `table.parquet` afterwards.
-        never_answers: paths of categories that are taken away.
+        never_answers: paths of categories that are taken away; catch-alls when None.
     """
     if today.has_reviews:
         for part in current_parts(raw, mask, RECOGNISED_BY):

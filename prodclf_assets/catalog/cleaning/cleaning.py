@@ -4,6 +4,7 @@ A catalogue may be larger than memory, so products come a part at a time and are
 part to normal form and remembers some 20 bytes a row; what becomes of each row then follows from these alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -55,6 +56,7 @@ class CleaningReport:
         together: the commonest pairs of categories that products are listed under together.
         mostly_elsewhere: categories most of whose products are listed under others too.
         never_answers: products that were listed under each path that is never an answer, or below it.
+        thinned: other categories that lost most of their rows, with how many were delivered and kept.
         examples: per step, up to ten: product ids, or pairs of ids (a copy, the first of its kind).
     """
 
@@ -71,6 +73,7 @@ class CleaningReport:
     together: tuple[Together, ...]
     mostly_elsewhere: tuple[MostlyElsewhere, ...]
     never_answers: dict[str, int]
+    thinned: dict[str, tuple[int, int]]
     examples: dict[str, tuple[Any, ...]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,7 +89,7 @@ class CleanResult:
     report: CleaningReport
 
 
-def clean_products(products: pd.DataFrame, never_answers: Sequence[str] = ()) -> CleanResult:
+def clean_products(products: pd.DataFrame, never_answers: Sequence[str] | None = None) -> CleanResult:
     """Bring texts to normal form, drop what cannot be learnt from, and say of each row what else its product's rows say.
 
     No row is dropped for being like another: `copies` counts the rows that list the same product under the same category,
@@ -96,8 +99,8 @@ def clean_products(products: pd.DataFrame, never_answers: Sequence[str] = ()) ->
 
     Args:
         products: a products frame, as readers give it or as people's labels were put over it.
-        never_answers: paths of categories that are taken away, with all below them. A row that had one has the first of
-            its product's others, by name; one whose product has none is dropped.
+        never_answers: paths of categories that are taken away, with all below them; catch-alls (`is_catch_all`) when None.
+            A row that had one has the first of its product's others, by name; one whose product has none is dropped.
     """
     cleaning = Cleaning(never_answers)
     normal = cleaning.normalised(products)
@@ -109,12 +112,13 @@ class Cleaning:
     """Cleans products that come a part at a time: `normalised` for each part in turn, then `settled` once.
 
     Args:
-        never_answers: paths of categories that are taken away, with all below them.
+        never_answers: paths of categories that are taken away, with all below them; catch-alls when None.
     """
 
-    def __init__(self, never_answers: Sequence[str] = ()) -> None:
+    def __init__(self, never_answers: Sequence[str] | None = None) -> None:
         self._facts = Facts()
-        self._never = tuple(never_answers)
+        self._never = never_answers
+        self._delivered: Counter[str] = Counter()
         self._rows_in = 0
         self._texts = 0
         self._dropped: dict[str, int] = {"title": 0, LABEL_COLUMN: 0}
@@ -126,6 +130,7 @@ class Cleaning:
         self._rows_in += len(frame)
         frame = frame.assign(**{name: self._text(frame[name]) for name in _TEXTS})
         frame = renamed_categories(frame, text_value)
+        self._delivered.update(frame[LABEL_COLUMN].value_counts().to_dict())
         said = frame.get(SAID_COLUMN, pd.Series(pd.NA, frame.index, TEXT_DTYPE))
         frame = self._without(frame, frame["title"].isna(), "title")
         frame = self._without(frame, frame[LABEL_COLUMN].isna() & said[frame.index].isna(), LABEL_COLUMN)
@@ -152,6 +157,7 @@ class Cleaning:
                 "without_category": tuple(self._dropped_ids[LABEL_COLUMN]),
                 **outcome.examples,
             },
+            thinned=outcome.thinned(self._delivered),
             **outcome.found,
         )
         return Settled(outcome, report)

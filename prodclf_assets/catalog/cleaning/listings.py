@@ -4,7 +4,7 @@ A row lists a product under one category or more, and a product is in the catego
 a row and no texts, so that five million rows fit in a few hundred megabytes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from prodclf_assets.catalog.catch_alls import is_catch_all
 from prodclf_assets.catalog.cleaning.product_sets import ProductSets
 from prodclf_assets.catalog.path_text import is_within
 
@@ -91,6 +92,7 @@ class Outcome:
         others: int32[n], the other categories of each row's product, a position in `other_texts`; -1 where there is none.
         other_texts: other categories, joined as in a row.
         copies: int32[n], how many rows list the same product under the same category; 0 where it is not kept.
+        never: the categories that are never answers.
         class_distribution: how many rows the products of each category have, most first.
         found: the fields of the cleaning report that are known from here.
         examples: as in that report.
@@ -102,23 +104,48 @@ class Outcome:
     others: npt.NDArray[np.int32]
     other_texts: npt.NDArray[np.object_]
     copies: npt.NDArray[np.int32]
+    never: frozenset[str]
     class_distribution: dict[str, int]
     found: dict[str, Any]
     examples: dict[str, tuple[Any, ...]]
 
+    def thinned(self, delivered: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """Return the categories of which less than half of the rows are left, of those that may be answers.
 
-def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
+        Args:
+            delivered: how many rows the shop gave each category.
+
+        Returns:
+            For each, how many rows were delivered and how many have it still; those that lost most come first.
+        """
+        kept = dict(
+            zip(
+                self.names,
+                np.bincount(self.labels[self.kept], minlength=len(self.names)).tolist(),
+                strict=True,
+            )
+        )
+        never = self.never
+        lost = {
+            name: (count, kept.get(name, 0))
+            for name, count in delivered.items()
+            if 2 * kept.get(name, 0) < count and name not in never
+        }
+        return dict(sorted(lost.items(), key=lambda item: item[1][1] - item[1][0]))
+
+
+def settle(facts: Facts, lookup: Lookup, never: Sequence[str] | None) -> Outcome:
     """Unite the categories of each product's rows, and count the rows that say the same.
 
     Args:
         facts: of all rows; used up.
         lookup: for the examples.
-        never: paths of categories that are never answers, with all below them.
+        never: paths of categories that are never answers, with all below them; catch-alls when None.
     """
     names, labels = facts.names, facts.take_categories("label")
     product, products = _numbered(facts.take("product"))
     sets, labels = _with_said(facts, product, labels, _shops_sets(facts, product, labels, products, names))
-    below = {path: np.array([is_within(str(name), path) for name in names], np.bool_) for path in never}
+    below = _below(names, never)
     met = {path: sets.within(inside) for path, inside in below.items()}
     banned = np.logical_or.reduce([*below.values(), np.zeros(len(names), np.bool_)])
     if banned.any():
@@ -138,6 +165,7 @@ def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
         others,
         texts,
         copies,
+        frozenset(names[banned].tolist()),
         class_distribution=sets.counts(np.bincount(product, minlength=products)),
         found={
             "rows_out": len(rows),
@@ -154,6 +182,13 @@ def settle(facts: Facts, lookup: Lookup, never: Sequence[str]) -> Outcome:
             **examples,
         },
     )
+
+
+def _below(names: npt.NDArray[np.object_], never: Sequence[str] | None) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return for each path that is never an answer which categories it takes away: bool[c]."""
+    if never is None:
+        return {name: names == name for name in names if is_catch_all(name)}
+    return {path: np.array([is_within(str(name), path) for name in names], np.bool_) for path in never}
 
 
 def _shops_sets(

@@ -34,9 +34,10 @@ class SourceConfig(BaseModel):
         min_length=1,
         description="What stands between the category paths of one cell; a cell is one path when absent.",
     )
-    never_answers: tuple[str, ...] = Field(
-        default=(),
-        description="Category paths that are never answers, with all below them, such as a shelf of offers.",
+    never_answers: tuple[str, ...] | None = Field(
+        default=None,
+        description="Category paths that are never answers, with all below them, such as a shelf of offers; when absent, "
+        "catch-alls such as Uncategorized.",
     )
     deleted: str | None = Field(
         default=None,
@@ -65,11 +66,13 @@ class SourceConfig(BaseModel):
     @field_validator("never_answers", mode="before")
     @classmethod
     def _one_path_is_a_list(cls, paths: object) -> object:
-        return [paths] if isinstance(paths, str) else paths or ()
+        return [paths] if isinstance(paths, str) else paths
 
     @field_validator("never_answers")
     @classmethod
-    def _sound_paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+    def _sound_paths(cls, paths: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if paths is None:
+            return None
         try:
             return tuple(dict.fromkeys(map(normal_path, paths)))
         except ValueError as error:
@@ -102,9 +105,7 @@ class SourceConfig(BaseModel):
     def to_yaml(self) -> str:
         """Return the mapping as the YAML text that `load_source_config` reads."""
         return yaml.safe_dump(
-            self.model_dump(
-                mode="json", exclude_none=True, exclude=None if self.never_answers else {"never_answers"}
-            ),
+            self.model_dump(mode="json", exclude_none=True),
             sort_keys=False,
             allow_unicode=True,
             default_flow_style=None,

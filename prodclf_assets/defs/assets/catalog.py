@@ -15,6 +15,8 @@ from prodclf_assets.catalog.cleaning.current_rows import CurrentRows, current_ro
 from prodclf_assets.catalog.cleaning.quality import quality_report
 from prodclf_assets.catalog.cleaning.relabelling import LabelsOfToday
 from prodclf_assets.catalog.columns import LABEL_COLUMN, OTHER_CATEGORIES_COLUMN
+from prodclf_assets.catalog.label_checks.findings import Finding, label_findings
+from prodclf_assets.catalog.label_checks.labels import READ_COLUMNS, Labels
 from prodclf_assets.catalog.reading.catalogue import Catalogue, CatalogueFile, read_catalogue
 from prodclf_assets.catalog.reading.mapping import SourceConfig, load_source_config
 from prodclf_assets.catalog.sample.generator import write_sample
@@ -26,7 +28,7 @@ from prodclf_assets.defs.assets.review import latest_labels
 from prodclf_assets.defs.automation import RAW_FRESHNESS, inputs_changed
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import NotedTable
-from prodclf_assets.defs.metadata import counts_table, preview, records_table
+from prodclf_assets.defs.metadata import counts_table, findings_table, preview, records_table
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake import Lake
@@ -123,13 +125,21 @@ def clean_catalogue(
     held = ExitStack()
     folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
     table = StoredTable(folder, held)
-    never = SourceConfig.model_validate(raw_products.notes["mapping"]).never_answers
-    settled = clean_table(raw_products, current.mask, today, folder, never)
+    config = SourceConfig.model_validate(raw_products.notes["mapping"])
+    settled = clean_table(raw_products, current.mask, today, folder, config.never_answers)
     source = str(raw_products.notes["source"])
     check_learnable(settled.class_distribution, source)
     report, reviews = settled.report.to_dict(), today.reviews.to_dict()
+    labels = Labels.of(settled.class_distribution, table.batches(READ_COLUMNS))
+    findings = label_findings(labels, settled.report, config)
     write_json(
-        {"source": source, "cleaning": report, "taxonomy": today.changes, "human_labels": reviews},
+        {
+            "source": source,
+            "cleaning": report,
+            "taxonomy": today.changes,
+            "human_labels": reviews,
+            "label_findings": [asdict(finding) for finding in findings],
+        },
         folder / NOTES,
     )
     context.log.info(
@@ -138,8 +148,11 @@ def clean_catalogue(
     )
     for sentence in unmet_never_answers(settled.report.never_answers, settled.class_distribution):
         context.log.warning(sentence)
+    for finding in findings:
+        context.log.warning(str(finding))
     context.add_output_metadata(
         {
+            "label_findings": findings_table(findings),
             "taxonomy_changes": counts_table(today.changes, "change"),
             "human_labels": counts_table(reviews, "label"),
             "preview": preview(next(table.batches()), SHOWN_COLUMNS),
@@ -205,6 +218,7 @@ def data_quality_report(
             "rows_kept": clean["rows"],
             "issues": raw_products.notes["issues"]["total"],
             "products_in_several_categories": notes["cleaning"]["products_in_several"],
+            "label_findings": findings_table([Finding(**found) for found in notes["label_findings"]]),
             "completeness": records_table(
                 [
                     {
@@ -223,6 +237,7 @@ def data_quality_report(
         "delivered": raw,
         "kept": clean,
         "cleaning": notes["cleaning"],
+        "label_findings": notes["label_findings"],
         "issues": raw_products.notes["issues"],
     }
 

@@ -23,6 +23,10 @@ DESCRIPTIONS = {
 }
 
 
+MOST_ALONE = 0.8
+"""Share of the products that may be alone in their category; with more, next to nothing could be learnt or measured."""
+
+
 class SplitConfig(dg.Config):
     """Which categories are learnt."""
 
@@ -56,6 +60,11 @@ def splits(
 ) -> Iterator[dg.Output[NotedTable]]:
     """Split by a hash of the title, so a product never changes sides and duplicates never straddle."""
     sides = _split(clean_products, config.min_category_rows or get_settings().min_category_rows)
+    reframed = sides["train"].notes["reframed"]
+    if reframed:
+        context.log.info(
+            f"{len(reframed):,} categories are too rare to learn and count as their parents, such as {next(iter(reframed))!r}"
+        )
     for name in sorted(context.selected_output_names):
         table = sides[name.removesuffix("_split")]
         yield dg.Output(
@@ -90,16 +99,19 @@ def _split(products: pd.DataFrame, min_rows: int) -> dict[str, NotedTable]:
             f"of the catalogue's {len(products):,} usable rows the training side has {int((side == 'train').sum()):,}, in "
             f"{'one category' if len(taught) else 'no category'}, and a classifier needs at least two: add products"
         )
-    listed = categories_of(products)
-    titles = products[TITLE_KEY_COLUMN].iloc[listed.index].groupby(listed.to_numpy()).nunique()
-    if (titles > 1).sum() < 2:
-        raise LabelError(
-            f"of the catalogue's {len(titles):,} categories {int((titles > 1).sum())} have two products or more, and two such are "
-            "needed, to learn from some products and to measure on others: add products"
-        )
     balance = split_balance(side, products[LABEL_COLUMN])
     reframing = reframe_rare_labels(taught, min_rows)
     reframed = reframing.products(products)
+    listed = categories_of(reframed)
+    titles = products[TITLE_KEY_COLUMN].iloc[listed.index].groupby(listed.to_numpy()).nunique()
+    several = int((titles > 1).sum())
+    alone = int((titles == 1).sum())
+    if several < 2 or alone > MOST_ALONE * len(products):
+        raise LabelError(
+            f"of the catalogue's {len(titles):,} categories {several:,} have two products or more, too few to learn from some "
+            "products and to measure on others: cut paths with a smaller depth in the mapping, have rare categories count as "
+            "their parents (PRODCLF_MIN_CATEGORY_ROWS), or add products"
+        )
     return {
         name: NotedTable(
             reframed[side == name].reset_index(drop=True),

@@ -1,16 +1,17 @@
 """Checks of the catalogue: each one property, each stopping the run where what follows would be worthless."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 import pandas as pd
 
 from prodclf_assets.catalog.cleaning.current_rows import current_rows_of
 from prodclf_assets.catalog.columns import LABEL_COLUMN
+from prodclf_assets.catalog.label_checks.findings import Finding
 from prodclf_assets.catalog.stored_table import NOTES, Columns, StoredTable
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.metadata import records_table
+from prodclf_assets.defs.metadata import findings_table, records_table
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake
 from prodclf_assets.settings import get_settings
@@ -31,6 +32,13 @@ def raw_schema(raw_products: StoredTable) -> dg.AssetCheckResult:
 def clean_schema(clean_products: StoredTable) -> dg.AssetCheckResult:
     """Every row has a title, a category and a title key; the rest is a products frame."""
     return check_schema(clean_products.batches(), "CleanProducts")
+
+
+@dg.asset_check(asset="clean_products", name="labels", blocking=True)
+@user_errors
+def sound_labels(clean_products: StoredTable) -> dg.AssetCheckResult:
+    """Labels look like categories. A warning, but where a model trained on them would be worthless."""
+    return check_label_findings([Finding(**found) for found in clean_products.notes["label_findings"]])
 
 
 @dg.asset_check(asset="raw_products", blocking=True)
@@ -105,6 +113,17 @@ def check_completeness(products: Columns) -> dg.AssetCheckResult:
             "labelled": labelled,
             "rows": rows,
         },
+    )
+
+
+def check_label_findings(findings: Sequence[Finding]) -> dg.AssetCheckResult:
+    """Judge what the look at the labels found: worthless ones stop the run, all else is a warning."""
+    worthless = [str(finding) for finding in findings if finding.worthless]
+    return dg.AssetCheckResult(
+        passed=not findings,
+        severity=dg.AssetCheckSeverity.ERROR if worthless else dg.AssetCheckSeverity.WARN,
+        description="; ".join(worthless or map(str, findings)) or "nothing looks wrong with the labels",
+        metadata={"findings": findings_table(findings)},
     )
 
 

@@ -9,31 +9,28 @@ import pandas as pd
 from prodclf_assets.catalog.category_sets import category_counts
 from prodclf_assets.catalog.columns import (
     LABEL_COLUMN,
-    NUMERIC_COLUMNS,
     OTHER_CATEGORIES_COLUMN,
     TITLE_KEY_COLUMN,
 )
+from prodclf_assets.catalog.label_checks.leaks import (
+    INPUTS,
+    TELLS_ALL,
+    held_out_turns,
+    majority_share,
+    single_input_guesses,
+)
 from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.checks.measures import (
-    in_turns,
     label_changes,
-    majority_share,
     overlaps,
-    single_input_guesses,
 )
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake
 
-# A title is the product itself and cannot be held against it; every other input is tried.
-INPUTS = ("subcategory", "brand", "seller_id", "description", *NUMERIC_COLUMNS)
-TELLS_ALL = 0.98
 KEYS_ONLY = {"columns": [TITLE_KEY_COLUMN]}
 INPUTS_ONLY = {"columns": [*INPUTS, LABEL_COLUMN, TITLE_KEY_COLUMN]}
-# Of fewer held-out rows 98% is too often chance; then rows of both sides are guessed in turn.
-FEWEST_HELD_OUT = 50
-TURNS = 5
 
 
 @dg.asset_check(
@@ -63,7 +60,7 @@ def no_split_leakage(
 )
 @user_errors
 def no_target_leakage(train_split: pd.DataFrame, validation: pd.DataFrame) -> dg.AssetCheckResult:
-    """No single input, looked up in some rows, gives the category of 98% of others."""
+    """No single input, looked up in some rows, gives the category of 98% of others, or of those that have the same value."""
     return check_target_leakage(train_split, validation)
 
 
@@ -114,23 +111,24 @@ def check_split_leakage(sides: Mapping[str, pd.DataFrame]) -> dg.AssetCheckResul
 def check_target_leakage(train: pd.DataFrame, validation: pd.DataFrame) -> dg.AssetCheckResult:
     """Judge whether one input alone all but gives the label.
 
-    Where one category has nearly all rows, any input would seem to, and none is to blame.
+    Nor may one be nearly a key of the category, right wherever other rows have the same value; of brands, sellers and
+    descriptions that is only told. Where one category has nearly all rows, any input would seem to, and none is to blame.
     """
-    turns = (
-        [(train, validation)] if len(validation) >= FEWEST_HELD_OUT else in_turns(train, validation, TURNS)
-    )
-    guesses = single_input_guesses(turns, INPUTS, LABEL_COLUMN)
+    turns = held_out_turns(train, validation)
+    guesses = single_input_guesses(turns)
     majority = majority_share([(known[LABEL_COLUMN], asked[LABEL_COLUMN]) for known, asked in turns])
     best = guesses[0]
-    leaks = best.accuracy >= TELLS_ALL > majority
+    leaks = best.leaks and majority < TELLS_ALL
+    suspects = [str(guess) for guess in guesses if guess.suspect and not guess.leaks and majority < TELLS_ALL]
     return dg.AssetCheckResult(
         passed=not leaks,
-        description=f"{best.column!r} alone gives the category of {best.accuracy:.1%} of the held-out rows"
+        description=str(best)
         + (
             ": it is made from the category, or the category from it; leave it out of the mapping's columns"
             if leaks
-            else f", less than {TELLS_ALL:.0%}"
-        ),
+            else ""
+        )
+        + (f"; look at this: {'; '.join(suspects)}" if suspects else ""),
         metadata={
             "largest_category_alone": majority,
             "limit": TELLS_ALL,
@@ -140,10 +138,18 @@ def check_target_leakage(train: pd.DataFrame, validation: pd.DataFrame) -> dg.As
                         "input": guess.column,
                         "accuracy": round(guess.accuracy, 4),
                         "distinct_values": guess.values,
+                        "known": guess.known,
+                        "known_right": guess.known_right,
                     }
                     for guess in guesses
                 ],
-                {"input": "string", "accuracy": "float", "distinct_values": "int"},
+                {
+                    "input": "string",
+                    "accuracy": "float",
+                    "distinct_values": "int",
+                    "known": "int",
+                    "known_right": "int",
+                },
             ),
         },
     )
