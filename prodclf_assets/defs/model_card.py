@@ -26,7 +26,7 @@ def model_card(report: Mapping[str, Any], source: str, data_hash: str, git_commi
             "| | accuracy | macro-F1 |",
             "|---|---|---|",
             f"| model | {report['accuracy']:.4f} | {report['macro_f1']:.4f} |",
-            f"| linear SVM on TF-IDF | {report['baseline_accuracy']:.4f} | {report['baseline_macro_f1']:.4f} |",
+            f"| {report.get('baseline_name', 'linear SVM')} on TF-IDF | {report['baseline_accuracy']:.4f} | {report['baseline_macro_f1']:.4f} |",
             f"| largest category always | {report['majority_accuracy']:.4f} | |",
             "",
             f"{report['promise']} Calibration error {report['ece']:.4f}.",

@@ -92,7 +92,7 @@ def _results(shown: Metadata) -> list[str]:
         lines += [
             f"  model        accuracy {report['accuracy']:.1%}, macro-F1 {report['macro_f1']:.1%}"
             f" on {report['test_rows']:,} held-out rows, {report['labels']:,} categories",
-            f"  linear SVM   accuracy {report['baseline_accuracy']:.1%}, macro-F1 {report['baseline_macro_f1']:.1%}"
+            f"  {report['baseline_name']:<12} accuracy {report['baseline_accuracy']:.1%}, macro-F1 {report['baseline_macro_f1']:.1%}"
             " on the same rows",
             f"  promise      {report['promise']}",
         ]

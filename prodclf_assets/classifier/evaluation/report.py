@@ -6,7 +6,7 @@ also said of the one category that each row gives.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import nan
 from typing import Any, Final, Protocol, Self
 
@@ -24,7 +24,7 @@ from prodclf_assets.classifier.calibration.calibrator import (
     reliability,
 )
 from prodclf_assets.classifier.calibration.thresholds import last_of_ties, wilson_lower, wilson_upper
-from prodclf_assets.classifier.evaluation.baseline import Baseline
+from prodclf_assets.classifier.evaluation.baseline import LINEAR_SVM, Baseline
 from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
 from prodclf_assets.classifier.predictions import Predictions
@@ -52,7 +52,8 @@ class EvaluationReport:
         accuracy, macro_f1: of the likeliest leaf; right when it is any category of the product.
         single_accuracy, single_macro_f1, single_auto_precision: the same, right only when it is the row's own category.
         top_5_accuracy: share of products one of whose categories is among the five likeliest.
-        baseline_accuracy, baseline_macro_f1: of the linear SVM on the same rows; NaN where none was asked.
+        baseline_accuracy, baseline_macro_f1: of the baseline on the same rows; NaN where none was asked.
+        baseline_name: what it is; see `baseline`.
         baseline_better, model_better: rows only the one, only the other got right; 0 where none was asked.
         majority_accuracy: of always answering the commonest training category.
         ece: expected calibration error of `confidence`, 15 bins of equal mass.
@@ -101,6 +102,7 @@ class EvaluationReport:
     confusion_matrix: list[list[int]]
     feature_importance: dict[str, float]
     rebalancing: list[dict[str, Any]] = field(default_factory=list)
+    baseline_name: str = LINEAR_SVM
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-able."""
@@ -130,6 +132,7 @@ class Answered:
         decision: texts[n].
         in_top: bool[n], whether a category of the product is among the five likeliest.
         known: bool[n], whether the model can answer one of its categories.
+        baseline_name: what the baseline is.
     """
 
     products: pd.DataFrame
@@ -139,6 +142,7 @@ class Answered:
     decision: npt.NDArray[np.object_]
     in_top: npt.NDArray[np.bool_]
     known: npt.NDArray[np.bool_]
+    baseline_name: str = LINEAR_SVM
 
     @classmethod
     def by(cls, model: Asked, baseline: Baseline | None, products: pd.DataFrame) -> Self:
@@ -155,13 +159,18 @@ class Answered:
             np.array(said.decision, object),
             np.asarray(truth.contain(said.top_labels).any(axis=1)),
             truth.sizes > 0,
+            baseline.name if baseline else LINEAR_SVM,
         )
 
     @classmethod
     def joined(cls, parts: "Sequence[Answered]") -> "Answered":
         """The products of all parts, one part after the other."""
-        columns = (np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)[1:])
-        return Answered(pd.concat([part.products for part in parts], ignore_index=True), *columns)
+        columns: dict[str, Any] = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)[1:-1]
+        }
+        products = pd.concat([part.products for part in parts], ignore_index=True)
+        return replace(parts[0], products=products, **columns)
 
 
 def evaluate(bundle: Bundle, answered: Answered, measured_by: str = TEST_SPLIT) -> EvaluationReport:
@@ -228,6 +237,7 @@ def evaluate(bundle: Bundle, answered: Answered, measured_by: str = TEST_SPLIT) 
         top_categories=tops,
         confusion_matrix=matrix,
         feature_importance=dict(list(bundle.ranker.importance().items())[:MOST_LISTED]),
+        baseline_name=answered.baseline_name,
     )
 
 

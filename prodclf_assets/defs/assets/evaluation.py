@@ -38,6 +38,7 @@ SHOWN = (
     "single_macro_f1",
     "single_auto_precision",
     "top_5_accuracy",
+    "baseline_name",
     "baseline_accuracy",
     "baseline_macro_f1",
     "majority_accuracy",
@@ -99,7 +100,7 @@ def evaluation_report(
     run_id = _log(mlflow_run, report, drawn, data_hash(test_split))
     context.log.info(
         f"accuracy {report['accuracy']:.4f}, macro-F1 {report['macro_f1']:.4f}; "
-        f"linear SVM {report['baseline_accuracy']:.4f}, {report['baseline_macro_f1']:.4f}"
+        f"{report['baseline_name']} {report['baseline_accuracy']:.4f}, {report['baseline_macro_f1']:.4f}"
     )
     context.add_output_metadata(
         {

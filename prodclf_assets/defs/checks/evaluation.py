@@ -89,7 +89,7 @@ def check_baseline(report: Mapping[str, Any]) -> dg.AssetCheckResult:
     )
     return dg.AssetCheckResult(
         passed=passed,
-        description=f"accuracy {report['accuracy']:.4f}, linear SVM {report['baseline_accuracy']:.4f}: {verdict} "
+        description=f"accuracy {report['accuracy']:.4f}, {report.get('baseline_name', 'linear SVM')} {report['baseline_accuracy']:.4f}: {verdict} "
         f"({ours} rows right for the model alone, {theirs} for the SVM alone)"
         + ("" if passed else "; look at commonest_confusions and at the data quality before training again"),
         metadata={

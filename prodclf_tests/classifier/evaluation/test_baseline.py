@@ -64,7 +64,7 @@ def test_it_is_the_same_each_time_whatever_else_draws_random_numbers(trained_mod
     for seed in (0, 1):
         np.random.seed(seed)  # noqa: NPY002 (what scikit-learn falls back on)
         fitted = fit_baseline(train, train.iloc[:0])
-        scores.append(fitted.svm.decision_function(fitted.vectoriser.transform(texts(held))))
+        scores.append(fitted.model.decision_function(fitted.vectoriser.transform(texts(held))))
     np.testing.assert_array_equal(*scores)
 
 
@@ -72,3 +72,23 @@ def test_a_large_catalogue_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ROWS", 20)
     many = pd.concat([SHOP] * 10, ignore_index=True)
     assert fit_baseline(many, many).rows == 20
+
+
+def test_many_labels_are_told_apart_by_words_alone_and_labels_of_few_rows_by_the_nearest_product(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_TUNED", 11)
+    few = fit_baseline(SHOP, SHOP)
+    assert few.name == module.LINEAR_SVM
+    assert len(few.vectoriser.transformer_list) == 1
+    assert few.predict(products(["white tea", "big pan"])) == [TEA, PAN]
+    monkeypatch.setattr(module, "FEWEST_PER_LABEL", 7)
+    nearest = fit_baseline(SHOP, SHOP)
+    assert (nearest.name, nearest.rows) == (module.NEAREST, 12)
+    assert nearest.predict(products(["white tea", "big pan"])) == [TEA, PAN]
+    assert nearest.predict(products([])) == []
+
+
+def test_it_sees_as_many_rows_as_its_solver_can_bear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SOLVED", 40)
+    assert fit_baseline(pd.concat([SHOP] * 10, ignore_index=True), SHOP).rows == 20

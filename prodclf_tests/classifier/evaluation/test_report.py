@@ -11,7 +11,7 @@ import pytest
 
 from prodclf_assets.catalog.category_sets import categories_of
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.classifier.evaluation.baseline import fit_baseline
+from prodclf_assets.classifier.evaluation.baseline import LINEAR_SVM, fit_baseline
 from prodclf_assets.classifier.evaluation.report import (
     PRECISION_TARGETS,
     TEST_SPLIT,
@@ -49,6 +49,7 @@ class Answering:
     answers: Any
     labels: list[str] = field(default_factory=lambda: list(TREE.paths))
     version: str = "0123456789ab"
+    name: str = LINEAR_SVM
     encoder: Any = None
     ranker: Any = None
     provenance: Any = None
@@ -73,7 +74,9 @@ def measured(others: list[str | None] | None = None) -> EvaluationReport:
 
 
 def part_of(whole: Answered, rows: slice) -> Answered:
-    return Answered(*(getattr(whole, column.name)[rows] for column in fields(Answered)))
+    return replace(
+        whole, **{column.name: getattr(whole, column.name)[rows] for column in fields(Answered)[:-1]}
+    )
 
 
 def answered_by_hand(others: list[str | None] | None = None) -> Answered:
