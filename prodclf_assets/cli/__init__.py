@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from prodclf_assets.cli import drift, models, review, sample, score, serve, train
+from prodclf_assets.cli import drift, inspect, models, review, sample, score, serve, train
 from prodclf_assets.errors import ProdclfError
 
 __all__ = ["main"]
@@ -38,6 +38,7 @@ def main() -> None:
 
     \b
       prodclf sample shop.parquet          a catalogue to try things on
+      prodclf inspect shop.csv             what a training would make of it
       prodclf train --source shop.parquet  read, train, evaluate, and promote the model if it is better
       prodclf score new.csv filed.csv      file the products of another table
       prodclf serve                        answer over HTTP
@@ -52,6 +53,7 @@ def main() -> None:
 
 for _command in (
     sample.sample,
+    inspect.inspect,
     train.train,
     score.score,
     serve.serve,

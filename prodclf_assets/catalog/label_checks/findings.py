@@ -20,6 +20,7 @@ WORTHLESS_FROM: Final = 0.5
 _NOTABLE: Final = 0.01
 _EXAMPLES: Final = 3
 _LINES: Final = 50
+_LONGEST_NAME: Final = 60
 _PRICE: Final = re.compile(r"[^\w\s]?\s?\d[\d.,' ]*[.,]\d{2}\s?[^\w\s]?|[$€£¥₹]\s?\d+|\d+\s?[$€£¥₹]")
 _DIGITS: Final = re.compile(r"\d+(?:\.0)?")
 _WRITTEN: Final = re.compile(r"""[\[\]{}]|^["']|["'] ?[,:]|[,:] ?["']""")
@@ -52,9 +53,9 @@ class Finding:
     worthless: bool = False
 
     def __str__(self) -> str:
-        """One sentence, with no more than the beginning of the first line."""
+        """One sentence, with the line that mends it where there is one."""
         such = f", such as {', '.join(self.examples)}" if self.examples else ""
-        line = f" (`{shown(self.lines[0])}`{', …' if len(self.lines) > 1 else ''})" if self.lines else ""
+        line = f" (`{shown(self.lines[0])}`)" if len(self.lines) == 1 else ""
         return f"{self.what}{such}: {self.remedy}{line}"
 
 
@@ -124,7 +125,7 @@ def _finding(
         f"{len(hits):,} of {len(labels.counts):,} categories ({share:.1%} of the products) are {what}",
         len(hits),
         share,
-        tuple(f"{name!r} ({labels.counts[name]:,})" for name in largest)
+        tuple(f"{_short(name)} ({labels.counts[name]:,})" for name in largest)
         if examples is None
         else tuple(examples),
         remedy,
@@ -216,7 +217,7 @@ def _small(labels: Labels) -> Finding | None:
         f"{len(labels.counts):,} categories for {labels.rows:,} products, {len(alone):,} of them with a single one",
         len(alone),
         labels.share(alone),
-        tuple(map(repr, alone[:_EXAMPLES])),
+        tuple(map(_short, alone[:_EXAMPLES])),
         "cut the paths in the mapping" if depth else f"for fewer and larger ones, {_OTHER_COLUMN}",
         (_line("depth", depth),) if depth else (),
     )
@@ -258,7 +259,7 @@ def _spelling(labels: Labels) -> Finding | None:
         [f"- {{{_line('merge', group)}, {_line('to', group[0])}}}" for group in groups],
         least=0.0,
         examples=[
-            f"{group[1]!r} ({labels.counts[group[1]]:,}) ~ {group[0]!r} ({labels.counts[group[0]]:,})"
+            f"{_short(group[1])} ({labels.counts[group[1]]:,}) ~ {_short(group[0])} ({labels.counts[group[0]]:,})"
             for group in groups[:_EXAMPLES]
         ],
     )
@@ -314,6 +315,11 @@ def _thinned(report: CleaningReport) -> Finding | None:
 def _own(labels: Labels, counted: Mapping[str, int]) -> list[str]:
     """Return the categories of which most rows were counted."""
     return [name for name, count in counted.items() if 2 * count >= labels.counts.get(name, count)]
+
+
+def _short(category: str) -> str:
+    """Return a name as reports have it; the end of a long one, where it differs from others."""
+    return repr(category if len(category) <= _LONGEST_NAME else f"…{category[1 - _LONGEST_NAME :]}")
 
 
 def _above(path: str, other: str) -> bool:

@@ -89,9 +89,17 @@ def in_turns(
     ]
 
 
-def held_out_turns(train: pd.DataFrame, held_out: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Return rows to look values up in and rows to guess; of few held-out rows, all rows in turns."""
-    return [(train, held_out)] if len(held_out) >= _FEWEST_HELD_OUT else in_turns(train, held_out, _TURNS)
+def guessed(train: pd.DataFrame, held_out: pd.DataFrame) -> tuple[list[InputGuess], float]:
+    """Try every input: look held-out rows up in the others; of few, all rows in turns.
+
+    Returns:
+        How well each does, and the accuracy of always answering the largest category: where that is `TELLS_ALL` or more, any
+        input would seem to give the label away, and none is to blame.
+    """
+    few = len(held_out) < _FEWEST_HELD_OUT
+    turns = in_turns(train, held_out, _TURNS) if few else [(train, held_out)]
+    majority = majority_share([(known[LABEL_COLUMN], asked[LABEL_COLUMN]) for known, asked in turns])
+    return single_input_guesses(turns), majority
 
 
 def single_input_guesses(

@@ -130,6 +130,11 @@ class CsvFile:
         self.names = _unique_names(header)
         self._text = first[_size_of_lines(first, self._body, self._end) :]
 
+    @property
+    def delimiter(self) -> str:
+        """What stands between fields; a control character in a file of one column."""
+        return self._delimiter
+
     def __iter__(self) -> Iterator[CsvRecords]:
         """Yield the records in their order, those of a block together; once."""
         line, pending = self._body, b""

@@ -15,6 +15,7 @@ from prodclf_assets.catalog.cleaning.current_rows import CurrentRows, current_ro
 from prodclf_assets.catalog.cleaning.quality import quality_report
 from prodclf_assets.catalog.cleaning.relabelling import LabelsOfToday
 from prodclf_assets.catalog.columns import LABEL_COLUMN, OTHER_CATEGORIES_COLUMN
+from prodclf_assets.catalog.inspection import Expected, unused_columns
 from prodclf_assets.catalog.label_checks.findings import Finding, label_findings
 from prodclf_assets.catalog.label_checks.labels import READ_COLUMNS, Labels
 from prodclf_assets.catalog.reading.catalogue import Catalogue, CatalogueFile, read_catalogue
@@ -34,6 +35,8 @@ from prodclf_assets.errors import LakeError
 from prodclf_assets.lake import Lake
 
 SAMPLE = "the built-in sample catalogue"
+MOST_TOLD = 8
+"""Columns that are not read and are named while training; `prodclf inspect` names all."""
 SHOWN_COLUMNS = ("title", "brand", "price", "rating", LABEL_COLUMN, OTHER_CATEGORIES_COLUMN)
 ISSUE_FIELDS = {"file": "string", "row": "int", "field": "string", "value": "string", "message": "string"}
 
@@ -68,6 +71,11 @@ def raw_products(
         context.log.warning(f"{example['file']} row {example['row']}: {example['message']}")
     if issues["total"] > 5:
         context.log.warning(f"and {issues['total'] - 5:,} more issues")
+    unused = unused_columns(
+        dict.fromkeys(name for file in table.files for name in file.columns), table.config
+    )
+    if unused:
+        context.log.info("not read: " + "; ".join(f"{one.column!r}, {one.why}" for one in unused[:MOST_TOLD]))
     if source != SAMPLE and catalogue_source.resolved_source_config() is None:
         context.log.info(
             "columns were understood by their names as follows; if that is wrong, correct it in a file and name the "
@@ -146,6 +154,7 @@ def clean_catalogue(
         f"kept {report['rows_out']:,} of {report['rows_in']:,} rows, {len(settled.class_distribution):,} categories; "
         f"{report['products_in_several']:,} of {report['products']:,} products are in several"
     )
+    context.log.info(f"training takes {Expected.of(report['rows_out'])}")
     for sentence in unmet_never_answers(settled.report.never_answers, settled.class_distribution):
         context.log.warning(sentence)
     for finding in findings:

@@ -15,9 +15,7 @@ from prodclf_assets.catalog.columns import (
 from prodclf_assets.catalog.label_checks.leaks import (
     INPUTS,
     TELLS_ALL,
-    held_out_turns,
-    majority_share,
-    single_input_guesses,
+    guessed,
 )
 from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.checks.measures import (
@@ -114,9 +112,7 @@ def check_target_leakage(train: pd.DataFrame, validation: pd.DataFrame) -> dg.As
     Nor may one be nearly a key of the category, right wherever other rows have the same value; of brands, sellers and
     descriptions that is only told. Where one category has nearly all rows, any input would seem to, and none is to blame.
     """
-    turns = held_out_turns(train, validation)
-    guesses = single_input_guesses(turns)
-    majority = majority_share([(known[LABEL_COLUMN], asked[LABEL_COLUMN]) for known, asked in turns])
+    guesses, majority = guessed(train, validation)
     best = guesses[0]
     leaks = best.leaks and majority < TELLS_ALL
     suspects = [str(guess) for guess in guesses if guess.suspect and not guess.leaks and majority < TELLS_ALL]
