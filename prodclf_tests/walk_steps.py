@@ -99,6 +99,10 @@ README = (
     Step("uv run prodclf review status", "label"),
 )
 OTHERS = (
+    Step(
+        "uv run prodclf inspect shop.csv.gz --source-config mapping.yaml --html shop.html",
+        "a training takes about",
+    ),
     Step("uv run prodclf review export queue.csv --rows 200", "queue.csv", before="rm queue.csv"),
     Step("uv run prodclf review import queue.csv --reviewer asha", "label", before=_FILLED),
     Step("uv run prodclf review import suspects.csv --reviewer asha", "label", before=_DECIDED),
