@@ -7,7 +7,7 @@ from prodclf_assets.catalog.text.normalise import title_key
 
 _NAMES: Final = """
 uncategorized, uncategorised, unclassified, unassigned, unsorted, unspecified, unknown, undefined, not specified, not set,
-no category, none, null, other, others, misc, miscellaneous, various, everything else, default, default category, tbd,
+no category, other, others, misc, miscellaneous, various, everything else, default, default category, tbd,
 sonstiges, sonstige, andere, anderes, diverses, verschiedenes, unkategorisiert, nicht kategorisiert, ohne kategorie,
 keine kategorie, unbekannt, autre, autres, divers, non classé, non catégorisé, sans catégorie, inconnu, otro, otros, otra,
 otras, varios, sin categoría, sin categorizar, sin clasificar, altro, altri, altre, varie, vario, senza categoria,

@@ -12,6 +12,7 @@ _PLURALS: Final = (
     (re.compile(r"(?<=[sxz])es$|(?<=[cs]h)es$"), ""),
     (re.compile(r"(?<!s)s$"), ""),
 )
+_DECIMALS: Final = re.compile(r"(?<=\d)\.0+$")
 _SHORTEST: Final = 4
 """Letters of the shortest word that may be a plural."""
 
@@ -33,8 +34,11 @@ def spelling_groups(counts: Mapping[str, int]) -> list[list[str]]:
 
 
 def spelling_key(category: str) -> str:
-    """Return what a category's name is but for case, accents, punctuation (the marks of a path, too), `and` and plural."""
-    words = (word for word in title_key(category).split() if word not in _JOINERS)
+    """Return what a category's name is but for case, accents, punctuation (the marks of a path, too), `and` and plural.
+
+    A number that a table made a decimal, `2583.0`, is the number.
+    """
+    words = (word for word in title_key(_DECIMALS.sub("", category)).split() if word not in _JOINERS)
     return " ".join(map(_singular, words)) or category
 
 

@@ -13,7 +13,9 @@ from prodclf_assets.catalog.text.numbers import number_from_text
 MAX_TEXT_LENGTH: Final = 8_000
 """Characters of one text that are looked at; the rest of a longer text is cut off."""
 
-MISSING_TEXTS: Final = frozenset({"n/a", "#n/a", "nan", "<na>", "null", "(empty)", "-", "--", "—", "n.a."})
+MISSING_TEXTS: Final = frozenset(
+    {"n/a", "#n/a", "nan", "<na>", "null", "none", r"\n", "(empty)", "-", "--", "—", "n.a."}
+)
 """Casefolded texts that stand for "no value" in text fields."""
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,9}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")

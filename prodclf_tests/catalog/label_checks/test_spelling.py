@@ -15,6 +15,7 @@ from prodclf_assets.catalog.label_checks.spelling import spelling_groups, spelli
         ("Boxes > Toy", "BOX / Toys"),
         ("Möbel", "MOBEL"),
         ("Küche und Bad", "Küche & Bad"),
+        ("2583.0", "2583"),
     ],
 )
 def test_names_that_differ_in_writing_only(one: str, other: str) -> None:
