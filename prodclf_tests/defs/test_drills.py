@@ -80,6 +80,12 @@ GOOD = "title,category,price\n" + "".join(f"thing number {n},{'AB'[n % 2]},{n}\n
             "of the catalogue's 2 categories 0 have two products or more",
             id="too few to leave some out",
         ),
+        pytest.param(
+            GOOD + "".join(f"vase {n},V > vase no {n},{n}\n" for n in range(300)),
+            None,
+            "of the catalogue's 302 categories 2 have two products or more, too few to learn from some",
+            id="nearly every product alone",
+        ),
     ],
 )
 def test_a_source_that_cannot_be_used_is_one_sentence_and_nothing_is_registered(
@@ -136,6 +142,32 @@ def test_too_many_rows_without_a_title_stop_the_run_before_cleaning(
         (check,) = [item for item in result.get_asset_check_evaluations() if not item.passed]
     assert check.check_name == "completeness"
     assert check.metadata["share"].value == pytest.approx(0.8)
+
+
+def test_labels_that_teach_nothing_stop_the_run_before_the_split_and_say_what_mends_them(
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, sides = tmp_path / "products.csv", ("raw_products", "clean_products", "train_split")
+    lines = (
+        f"vase {n},Home > Vases > VASE {n}\nrug {n},Home > Rugs\ncup {n},Home > Cups > Cup {n}\n"
+        for n in range(40)
+    )
+    path.write_text("title,category\n" + "".join(lines))
+    use_source(path, monkeypatch)
+    with run_graph(instance, *sides) as result:
+        assert steps(result, "STEP_FAILURE") == {"clean_products_labels"}
+        assert "train_split" not in {
+            event.asset_key.to_user_string() for event in result.get_asset_materialization_events()
+        }
+    said = capsys.readouterr().out
+    assert "80 of 81 categories (66.7% of the products) are the title of their own product" in said
+    assert "cut the paths in the mapping (`depth: 2`); then start anew" in said
+    use_source(path, monkeypatch, "depth: 2\n")
+    with run_graph(instance, *sides[:2]) as result:
+        assert result.success
 
 
 def test_a_leaking_input_stops_the_run_before_training_and_is_named(

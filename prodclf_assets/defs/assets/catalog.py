@@ -151,8 +151,10 @@ def clean_catalogue(
         folder / NOTES,
     )
     context.log.info(
-        f"kept {report['rows_out']:,} of {report['rows_in']:,} rows, {len(settled.class_distribution):,} categories; "
-        f"{report['products_in_several']:,} of {report['products']:,} products are in several"
+        f"kept {report['rows_out']:,} of {report['rows_in']:,} rows ({report['dropped_without_title']:,} have no title; "
+        f"{report['without_category'] + report['never_answered']:,} have no category that is an answer, and are to be filed), "
+        f"{len(settled.class_distribution):,} categories; {report['products_in_several']:,} of {report['products']:,} products "
+        "are in several"
     )
     context.log.info(f"training takes {Expected.of(report['rows_out'])}")
     for sentence in unmet_never_answers(settled.report.never_answers, settled.class_distribution):
@@ -225,6 +227,7 @@ def data_quality_report(
         {
             "rows": raw["rows"],
             "rows_kept": clean["rows"],
+            "rows_to_be_filed": notes["cleaning"]["without_category"] + notes["cleaning"]["never_answered"],
             "issues": raw_products.notes["issues"]["total"],
             "products_in_several_categories": notes["cleaning"]["products_in_several"],
             "label_findings": findings_table([Finding(**found) for found in notes["label_findings"]]),

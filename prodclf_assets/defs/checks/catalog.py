@@ -122,7 +122,11 @@ def check_label_findings(findings: Sequence[Finding]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not findings,
         severity=dg.AssetCheckSeverity.ERROR if worthless else dg.AssetCheckSeverity.WARN,
-        description="; ".join(worthless or map(str, findings)) or "nothing looks wrong with the labels",
+        description=(
+            "; ".join(worthless) + "; then start anew, since rows were read with the mapping as it was"
+        )
+        if worthless
+        else "; ".join(map(str, findings)) or "nothing looks wrong with the labels",
         metadata={"findings": findings_table(findings)},
     )
 

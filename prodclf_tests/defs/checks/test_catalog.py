@@ -1,10 +1,18 @@
+from dataclasses import replace
+
 import dagster as dg
 import pandas as pd
 
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
+from prodclf_assets.catalog.label_checks.findings import Finding
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.catalog.schema import conform
-from prodclf_assets.defs.checks.catalog import check_completeness, check_schema, check_shrinking
+from prodclf_assets.defs.checks.catalog import (
+    check_completeness,
+    check_label_findings,
+    check_schema,
+    check_shrinking,
+)
 
 RAW = conform(next(iter(sample_catalogue(rows=300))))
 RAW["product_id"] = pd.Series([f"p{row}" for row in range(len(RAW))], dtype="string")
@@ -71,3 +79,19 @@ def test_a_source_may_lose_the_share_that_is_set_and_no_more() -> None:
         "690 products, 1,000 when the source was last cleaned: 31.0% are gone, 30% may go; look for a file"
     )
     assert "PRODCLF_SHRINK_LIMIT=1" in str(stopped.description)
+
+
+def test_labels_that_teach_nothing_stop_the_run_and_others_are_a_warning() -> None:
+    odd = Finding(
+        "digits", "3 of 9 categories are mere numbers", 3, 0.1, ("'17' (2)",), "look", ("depth: 1",)
+    )
+    assert check_label_findings([]).passed
+    warned = check_label_findings([odd])
+    assert (warned.passed, warned.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert warned.description == "3 of 9 categories are mere numbers, such as '17' (2): look (`depth: 1`)"
+    stopped = check_label_findings([replace(odd, worthless=True), odd])
+    assert (stopped.passed, stopped.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert str(stopped.description).endswith(
+        "; then start anew, since rows were read with the mapping as it was"
+    )
+    assert len(stopped.metadata["findings"].records) == 2
