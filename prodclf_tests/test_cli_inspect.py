@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from prodclf_assets.catalog.inspection import inspect
+from prodclf_assets.catalog.inspection import Expected, inspect
 from prodclf_assets.catalog.reading.catalogue import read_catalogue
 from prodclf_assets.catalog.reading.mapping import SourceConfig
 from prodclf_assets.catalog.sample.generator import write_sample
@@ -122,3 +122,11 @@ def test_a_file_without_titles_is_an_error_and_no_file_is_wrong_use(home: Path) 
         inspect(str(path))
     assert run(path).exit_code == 1
     assert run().exit_code == 2
+
+
+def test_more_products_and_categories_are_expected_to_take_longer() -> None:
+    few, more, many = Expected.of(6_000, 10), Expected.of(100_000, 10), Expected.of(100_000, 3_000)
+    assert few.seconds < more.seconds < many.seconds
+    assert few.memory_mb < more.memory_mb
+    assert str(Expected(30, 650)) == "about 15 s to 60 s on two cores, and 0.7 GB of memory"
+    assert str(Expected(300, 5_600)) == "about 2 minutes to 10 minutes on two cores, and 5.6 GB of memory"

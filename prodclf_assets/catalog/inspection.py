@@ -33,6 +33,8 @@ _ROWS_TRIED: Final = 50_000
 """Rows that are looked at for leaks, at the most."""
 _CURRENCY: Final = r"([$€£¥₹₽₩₺₴₫฿₪]|\b[A-Z]{3}\b|\bRs\b|\bkr\b|\bzł|\bKč)"
 _ISSUES_SHOWN: Final = 10
+_FEW: Final = 5_000
+"""Rows of which a tenth is too little to measure on."""
 _HEAD: Final = 1 << 16
 _GZIP: Final = b"\x1f\x8b"
 _MARKS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -75,18 +77,16 @@ class Expected:
         )
 
     @classmethod
-    def of(cls, rows: int) -> "Expected":
-        """Estimate from the measurements in `prodclf_tests/benchmarks/CLASSIFIER.md`, on two cores.
+    def of(cls, rows: int, labels: int) -> "Expected":
+        """Estimate, by a line through runs of 700 to 15,000 rows and fits of a million on two cores.
 
-        One fit takes 2 s and 0.3 ms a row. There are two, and five more where there are so few products that each is
-        measured by a model of its own. Memory grows by 5 KB a row.
+        One fit takes 3 s and 0.4 ms a row, twice that with 2,500 labels. There are two, and five more where there are so
+        few products that each is measured by a model of its own. The linear SVM beside them takes 8 µs for each row and
+        label, up to where it does with less. Memory grows by 5 KB a row.
         """
         fits = 7 if rows < _FEW else 2
-        return cls(15 + fits * (2 + 3e-4 * rows), 600 + 5e-3 * rows)
-
-
-_FEW: Final = 5_000
-"""Rows of which a tenth is too little to measure on."""
+        seconds = 15 + fits * (3 + 4e-4 * rows * (1 + labels / 2500)) + 8e-6 * min(rows * labels, 5_000_000)
+        return cls(seconds, 600 + 5e-3 * rows)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def inspect(source: str, config: SourceConfig | None = None, taxonomy: Taxonomy 
         categories=counts,
         rare=sum(count < RARE for count in counts.values()),
         findings=tuple(findings),
-        expected=Expected.of(report.rows_out),
+        expected=Expected.of(report.rows_out, len(counts)),
         seconds=round(seconds, 3),
     )
 

@@ -156,7 +156,7 @@ def clean_catalogue(
         f"{len(settled.class_distribution):,} categories; {report['products_in_several']:,} of {report['products']:,} products "
         "are in several"
     )
-    context.log.info(f"training takes {Expected.of(report['rows_out'])}")
+    context.log.info(f"training takes {Expected.of(report['rows_out'], len(settled.class_distribution))}")
     for sentence in unmet_never_answers(settled.report.never_answers, settled.class_distribution):
         context.log.warning(sentence)
     for finding in findings:
