@@ -26,6 +26,7 @@ from prodclf_assets.lake import open_lake
 from prodclf_assets.registry import Registry, open_registry
 from prodclf_assets.settings import get_settings
 from prodclf_tests.defs.conftest import REPOSITORY
+from prodclf_tests.settled import settle
 
 PRODCLF = [sys.executable, "-c", "from prodclf_assets.cli import main; main()"]
 
@@ -45,13 +46,8 @@ EIGHT_ROWS = """sku,title,brand,price,note
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory without any settings, and PRODCLF_HOME in it."""
-    for name in ("LAKE", "SOURCE", "SOURCE_CONFIG", "MODEL_NAME", "MODEL_ALIAS"):
-        monkeypatch.delenv(f"PRODCLF_{name}", raising=False)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    monkeypatch.setenv("PRODCLF_HOME", str(tmp_path / "home"))
+    settle(tmp_path / "home", monkeypatch)
     monkeypatch.chdir(tmp_path)
-    get_settings.cache_clear()
     yield tmp_path
     get_settings.cache_clear()
 

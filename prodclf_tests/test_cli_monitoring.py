@@ -17,6 +17,7 @@ from prodclf_assets.monitoring.review.human_labels import human_labels
 from prodclf_assets.registry import Registry, open_registry
 from prodclf_assets.settings import get_settings
 from prodclf_tests.monitoring.conftest import log_answers, product_columns, shop_rows
+from prodclf_tests.settled import settle
 
 NOW = datetime.now(UTC)
 
@@ -24,10 +25,8 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def home(tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory with an empty registry and lake."""
-    for name in ("LAKE", "SOURCE", "SOURCE_CONFIG", "TAXONOMY", "MODEL_NAME", "MODEL_ALIAS"):
-        monkeypatch.delenv(f"PRODCLF_{name}", raising=False)
+    settle(tmp_path / "home", monkeypatch)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
-    monkeypatch.setenv("PRODCLF_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     get_settings.cache_clear()
     yield tmp_path

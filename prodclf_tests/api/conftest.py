@@ -8,6 +8,7 @@ import pytest
 
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.settings import get_settings
+from prodclf_tests.settled import settle
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +24,9 @@ def desk(
     tmp_path: Path, shop_file: Path, trained_bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """The working directory: `shop.csv`, `model`, no registry, and nothing set."""
-    for name in ("PRODCLF_MODEL_NAME", "PRODCLF_MODEL_ALIAS", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PRODCLF_HOME", str(tmp_path / "home"))
+    settle(tmp_path / "home", monkeypatch)
     monkeypatch.chdir(tmp_path)
     shutil.copyfile(shop_file, "shop.csv")
     shutil.copytree(trained_bundle_folder, "model")
-    get_settings.cache_clear()
     yield tmp_path
     get_settings.cache_clear()

@@ -9,31 +9,9 @@ import pytest
 
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.settings import Settings, get_settings
+from prodclf_tests.settled import settle
 
 REPOSITORY = Path(__file__).parents[2]
-VARIABLES = (
-    "PRODCLF_HOME",
-    "PRODCLF_LAKE",
-    "PRODCLF_SOURCE",
-    "PRODCLF_SOURCE_CONFIG",
-    "PRODCLF_TAXONOMY",
-    "PRODCLF_MIN_CATEGORY_ROWS",
-    "PRODCLF_REBALANCING",
-    "PRODCLF_SHRINK_LIMIT",
-    "MLFLOW_TRACKING_URI",
-    "PRODCLF_MODEL_NAME",
-    "PRODCLF_MODEL_ALIAS",
-    "PRODCLF_FAILURE_WEBHOOK",
-    "DAGSTER_HOME",
-)
-
-
-def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `folder` be home, and nothing else of this machine's environment count."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PRODCLF_HOME", str(folder))
-    get_settings.cache_clear()
 
 
 @pytest.fixture

@@ -32,8 +32,9 @@ from prodclf_assets.lake import Lake, open_lake
 from prodclf_assets.registry import CHALLENGER, CHAMPION, PROMOTIONS_LOG, open_registry
 from prodclf_assets.settings import get_settings
 from prodclf_tests.classifier.test_older_formats import FORMAT_4
-from prodclf_tests.defs.conftest import REPOSITORY, settle
+from prodclf_tests.defs.conftest import REPOSITORY
 from prodclf_tests.defs.graph import run_graph, steps, why_failed
+from prodclf_tests.settled import settle
 
 TABLES = ("raw_products", "clean_products", "train_split", "validation_split", "test_split")
 ASSETS = {

@@ -20,8 +20,9 @@ from prodclf_assets.defs.summary import materialised_metadata
 from prodclf_assets.lake import Lake, open_lake
 from prodclf_assets.registry import CHAMPION, open_registry
 from prodclf_assets.settings import get_settings
-from prodclf_tests.defs.conftest import REPOSITORY, settle
+from prodclf_tests.defs.conftest import REPOSITORY
 from prodclf_tests.defs.graph import run_graph
+from prodclf_tests.settled import settle
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ from prodclf_assets.registry import PROMOTIONS_LOG
 from prodclf_assets.settings import get_settings
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
-from prodclf_tests.defs.conftest import settle
 from prodclf_tests.defs.test_failure_notifications import Webhook
 from prodclf_tests.http_server import served
 from prodclf_tests.integration import month_shop as shop
 from prodclf_tests.integration.daemon import Daemons, Tick, instance_here
 from prodclf_tests.s3_server import S3Server
+from prodclf_tests.settled import settle
 
 FIRST_DAY: Final = datetime(2025, 8, 1, tzinfo=UTC)
 """A Friday: Mondays are the days 4, 11, 18 and 25."""

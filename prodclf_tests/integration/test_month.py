@@ -20,11 +20,12 @@ from prodclf_assets.lake import by_hour, open_lake
 from prodclf_assets.monitoring.review.human_labels import ALWAYS
 from prodclf_assets.registry.versions import BUNDLE_HASH, hashes_of
 from prodclf_assets.settings import get_settings
-from prodclf_tests.defs.conftest import REPOSITORY, settle
+from prodclf_tests.defs.conftest import REPOSITORY
 from prodclf_tests.defs.graph import run_graph
 from prodclf_tests.integration import month_shop as shop
 from prodclf_tests.integration.month import Month, Ran, damaged, month, without_titles
 from prodclf_tests.s3_server import S3Server
+from prodclf_tests.settled import settle
 
 FOLLOWERS = Ran("followers", True)
 
