@@ -157,11 +157,7 @@ def quality(judged: Judged) -> Quality:
 
 def paired(ours: Judged, peer: Judged, seed: int = 7) -> Paired:
     """Compare on the same rows."""
-    from scipy.stats import binomtest
-
     mine, theirs = ours.correct, peer.correct
-    only_ours, only_theirs = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
-    differing = only_ours + only_theirs
     truth, our_codes, their_codes = coded(ours.truth, ours.category, peer.category)
     ratios, gains = [], []
     rng = np.random.default_rng(seed)
@@ -171,13 +167,20 @@ def paired(ours: Judged, peer: Judged, seed: int = 7) -> Paired:
         gains.append(macro_f1(truth[rows], our_codes[rows]) - macro_f1(truth[rows], their_codes[rows]))
     return Paired(
         _ratio(mine, theirs),
-        _interval(ratios),
-        only_ours,
-        only_theirs,
-        float(binomtest(only_ours, differing).pvalue) if differing else 1.0,
+        interval(ratios),
+        *mcnemar(mine, theirs),
         macro_f1(truth, our_codes) - macro_f1(truth, their_codes),
-        _interval(gains),
+        interval(gains),
     )
+
+
+def mcnemar(ours: Flags, theirs: Flags) -> tuple[int, int, float]:
+    """Rows that only the one, only the other got right, and McNemar's two-sided exact test of these counts."""
+    from scipy.stats import binomtest
+
+    only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    differing = only_ours + only_theirs
+    return only_ours, only_theirs, float(binomtest(only_ours, differing).pvalue) if differing else 1.0
 
 
 def coded(*columns: Texts) -> tuple[npt.NDArray[np.intp], ...]:
@@ -222,6 +225,7 @@ def _ratio(ours: Flags, theirs: Flags) -> float:
     return float((~ours).sum() / wrong) if wrong else float("inf")
 
 
-def _interval(values: Sequence[float]) -> tuple[float, float]:
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """What 95% of the values lie between."""
     low, high = np.quantile(np.array(values), [0.025, 0.975], method="nearest")
     return float(low), float(high)

@@ -16,10 +16,9 @@ import click
 
 from prodclf_assets.catalog.reading.mapping import load_source_config
 from prodclf_assets.lake import open_lake
+from prodclf_tests.benchmarks.command import ROOT, data_option, tasks_argument
+from prodclf_tests.benchmarks.tasks import MAPPINGS, TASKS
 
-ROOT = Path(__file__).parents[2]
-MAPPINGS = ROOT / "prodclf_tests" / "mappings"
-TASKS = ("bigbasket:1", "bigbasket:2", "bigbasket:3", "amazon_in:1", "amazon_in:2")
 HEADER = (
     "| task | labels | train / test rows | accuracy | linear SVM | macro-F1 | linear SVM | error, SVM = 1 "
     "| auto at 95%: share, precision | decision | seconds |\n"
@@ -28,8 +27,8 @@ HEADER = (
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=ROOT.parent / "shared" / "data")
-@click.argument("tasks", nargs=-1)
+@data_option
+@tasks_argument
 def main(data: Path, tasks: tuple[str, ...]) -> None:
     """Print one table row per task (`bigbasket:1` … `amazon_in:2`); all five when none is named."""
     click.echo(HEADER)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -11,9 +10,8 @@ from prodclf_assets.classifier.ranking.rebalancing import imbalance_ratio
 from prodclf_assets.classifier.training.rebalancing_comparison import RARE_ROWS, Treatment, compare_treatments
 from prodclf_assets.classifier.training.training import TrainingConfig, fit_features
 from prodclf_assets.defs.assets.common import git_commit
+from prodclf_tests.benchmarks.command import data_option, publish, say, table, tasks_argument, write_option
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, load_task
-
-ROOT: Final = Path(__file__).parents[2]
 
 
 def measure(rows: Rows) -> tuple[float, list[Treatment]]:
@@ -24,28 +22,24 @@ def measure(rows: Rows) -> tuple[float, list[Treatment]]:
     return imbalance_ratio(features.train.labels), compared
 
 
-def table(rows: Rows, ratio: float, compared: Sequence[Treatment]) -> str:
+def described(rows: Rows, ratio: float, compared: Sequence[Treatment]) -> str:
     """A heading and a Markdown table."""
-    lines = [
-        f"## `{rows.task}`: {rows.labels} categories, the largest {ratio:,.0f} times the smallest, {len(rows.train):,} listings",
-        "",
-        "| treatment | macro-F1 | accuracy | macro-F1 merged | accuracy merged | calibration error |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {each.method} | {each.macro_f1:.4f} | {each.accuracy:.4f} | {each.merged_macro_f1:.4f} | "
-        f"{each.merged_accuracy:.4f} | {each.ece:.4f} |"
+    head = f"## `{rows.task}`: {rows.labels} categories, the largest {ratio:,.0f} times the smallest, {len(rows.train):,} listings"
+    columns = "treatment | macro-F1 | accuracy | macro-F1 merged | accuracy merged | calibration error"
+    measured = (
+        (each.macro_f1, each.accuracy, each.merged_macro_f1, each.merged_accuracy, each.ece)
         for each in compared
-    ]
-    return "\n".join(lines)
+    )
+    cells = (
+        [each.method, *(f"{one:.4f}" for one in row)] for each, row in zip(compared, measured, strict=True)
+    )
+    return f"{head}\n\n{table(columns, cells)}"
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=ROOT.parent / "shared" / "data")
-@click.option(
-    "--write", type=click.Path(path_type=Path), help="Also write the tables into this Markdown file."
-)
-@click.argument("tasks", nargs=-1)
+@data_option
+@write_option
+@tasks_argument
 def main(data: Path, write: Path | None, tasks: Sequence[str]) -> None:
     """Compare on TASKS (`bigbasket:1` … `amazon_in:2`), on all five when none is named."""
     parts = [
@@ -55,12 +49,9 @@ def main(data: Path, write: Path | None, tasks: Sequence[str]) -> None:
     ]
     for task in tasks or TASKS:
         rows = load_task(task, data)
-        parts.append(table(rows, *measure(rows)))
-        click.echo(parts[-1], err=True)
-    text = "\n\n".join(parts) + "\n"
-    click.echo(text)
-    if write:
-        write.write_text(text, "utf-8")
+        parts.append(described(rows, *measure(rows)))
+        say(parts[-1])
+    publish("\n\n".join(parts) + "\n", write)
 
 
 if __name__ == "__main__":

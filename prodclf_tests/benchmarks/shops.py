@@ -8,11 +8,7 @@ one category of the row is said beside it.
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +37,26 @@ from prodclf_assets.classifier.calibration.calibrator import (
 )
 from prodclf_assets.classifier.evaluation.report import coverage_at
 from prodclf_tests.benchmarks.classifier import linear_peers
-from prodclf_tests.benchmarks.measures import Flags, Floats, Texts, coded, macro_f1
+from prodclf_tests.benchmarks.command import (
+    data_option,
+    run_prodclf,
+    say,
+    table,
+    tasks_argument,
+    write_option,
+)
+from prodclf_tests.benchmarks.measures import (
+    PRECISION,
+    Flags,
+    Floats,
+    Texts,
+    coded,
+    interval,
+    macro_f1,
+    mcnemar,
+)
 from prodclf_tests.benchmarks.tasks import MAPPINGS, Rows
 
-ROOT: Final = Path(__file__).parents[2]
 TASKS: Final = (
     "bigbasket:1", "bigbasket:2", "bigbasket:3", "amazon_in:1", "amazon_in:2", "en_flipkart_2016",
     "en_sg_giant_2017:2", "es_mercadona_2023:2", "it_carrefour_2023:1",
@@ -54,7 +66,6 @@ HELD_BACK: Final = 5
 LOGISTIC_LABELS: Final = 150
 """Labels beyond which logistic regression, one solver a label, takes longer than everything else together."""
 DRAWS: Final = 1_000
-PROMISE: Final = 0.95
 
 
 @dataclass(frozen=True)
@@ -163,17 +174,15 @@ HEADER: Final = (
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=ROOT.parent / "shared" / "data")
-@click.option(
-    "--write", type=click.Path(path_type=Path), help="Also write the table into this Markdown file."
-)
-@click.argument("tasks", nargs=-1)
+@data_option
+@write_option
+@tasks_argument
 def main(data: Path, write: Path | None, tasks: tuple[str, ...]) -> None:
     """Measure TASKS (file, or file:depth), all when none is named."""
     measured = []
     for task in tasks or TASKS:
         measured.append(measure(Shop.of(task, data)))
-        click.echo(measured[-1].line(), err=True)
+        say(measured[-1].line())
     text = "\n".join([__doc__ or "", verdicts(measured), "", HEADER, *(row.line() for row in measured), ""])
     click.echo(text)
     if write:
@@ -200,14 +209,14 @@ def measure(shop: Shop) -> Measured:
         best.name,
         (_wrong(mine), _wrong(theirs)),
         (_wrong(ours.category == own), _wrong(best.category == own)),
-        mcnemar(mine, theirs),
+        mcnemar(mine, theirs)[2],
         tuple(_f1(own, said.category, right[said.name]) for said in (ours, best)),  # type: ignore[arg-type]
         _f1_interval(own, (ours, best), right),
         float(ours.auto.mean()),
         float(mine[ours.auto].mean()) if ours.auto.any() else 0.0,
         float((ours.category == own)[ours.auto].mean()) if ours.auto.any() else 0.0,
         int(ours.auto.sum()),
-        max(coverage_at(said.score, right[said.name], PROMISE) for said in peers),
+        max(coverage_at(said.score, right[said.name], PRECISION) for said in peers),
         calibration_error(ours.score, mine),
         chance,
         seconds,
@@ -223,8 +232,8 @@ def by_command(shop: Shop) -> tuple[Said, tuple[float, float]]:
         plain.write_text(json.dumps({"columns": dict(shop.config.columns)}), "utf-8")
         shop.learnt.to_csv(home / "learnt.csv", index=False)
         shop.held.drop(columns=list(shop.config.category_path)).to_csv(home / "held.csv", index=False)
-        trained = _run(home, "train", "--source", "learnt.csv", "--source-config", "mapping.yaml")
-        scored = _run(home, "score", "held.csv", "filed.csv", "--source-config", "columns.yaml")
+        trained = run_prodclf(home, "train", "--source", "learnt.csv", "--source-config", "mapping.yaml")
+        scored = run_prodclf(home, "score", "held.csv", "filed.csv", "--source-config", "columns.yaml")
         filed = pd.read_csv(home / "filed.csv", keep_default_na=False)
     if len(filed) != len(shop.truth):
         raise click.ClickException(f"{shop.task}: {len(shop.truth)} rows were scored, {len(filed)} came back")
@@ -250,19 +259,10 @@ def by_peers(shop: Shop) -> list[Said]:
     return found
 
 
-def mcnemar(ours: Flags, theirs: Flags) -> float:
-    """The two-sided exact test of the rows that only one of two got right."""
-    from scipy.stats import binomtest
-
-    only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    differing = only_ours + only_theirs
-    return float(binomtest(only_ours, differing).pvalue) if differing else 1.0
-
-
 def verdicts(measured: Sequence[Measured]) -> str:
     """Which bars are kept, as a Markdown table."""
     judged = [row for row in measured if row.auto_rows >= 300]
-    careful = [row for row in judged if row.auto_share < PROMISE]
+    careful = [row for row in judged if row.auto_share < PRECISION]
     rows = [
         (
             "a peer is better beyond chance in error (p < .05)",
@@ -301,8 +301,7 @@ def verdicts(measured: Sequence[Measured]) -> str:
             f"highest {max(row.ece - row.ece_chance for row in measured):.3f}",
         ),
     ]
-    lines = [f"| {what} | {bar} | {found} |" for what, bar, found in rows]
-    return "\n".join(["| measure | must reach | measured |", "|---|---|---|", *lines])
+    return table("measure | must reach | measured", rows)
 
 
 def _named(tasks: Any) -> str:
@@ -344,22 +343,7 @@ def _f1_interval(own: Texts, pair: Sequence[Said], right: dict[str, Flags]) -> t
         rows = rng.integers(0, len(own), len(own))
         ours, peer = (macro_f1(codes[at][rows], codes[at + 1][rows]) for at in (0, 2))
         gains.append(ours - peer)
-    low, high = np.quantile(np.array(gains), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _run(home: Path, *arguments: str) -> float:
-    """Seconds that a command of ours takes, in a home of its own."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PRODCLF_")}
-    environment |= {"PRODCLF_HOME": str(home / "home")}
-    started = time.perf_counter()
-    run = subprocess.run(
-        [Path(sys.executable).with_name("prodclf"), *arguments],
-        cwd=home, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if run.returncode:
-        raise click.ClickException(f"prodclf {arguments[0]} failed: {run.stderr.strip()[-2000:]}")
-    return time.perf_counter() - started
+    return interval(gains)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from prodclf_assets.classifier.training.out_of_fold import out_of_fold_probabili
 from prodclf_assets.classifier.training.training import TrainingConfig, fit_features
 from prodclf_assets.defs.assets.common import git_commit
 from prodclf_assets.monitoring.review.suspects import LabelOdds
+from prodclf_tests.benchmarks.command import data_option, publish, say, table, tasks_argument, write_option
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, load_task, split_rows
 
-ROOT: Final = Path(__file__).parents[2]
 SAMPLE: Final = "sample"
 MUST_FIND: Final = 0.7
 
@@ -100,44 +100,48 @@ def _odds(rows: Rows, labels: pd.Series) -> tuple[LabelOdds, tuple[str, ...]]:
     return LabelOdds.of(pairs.pairs.candidates, probabilities, pairs.labels), features.encoder.tree.paths
 
 
-def table(found: Sequence[Found], share: float) -> str:
+def described(found: Sequence[Found], share: float) -> str:
     """A Markdown table, and whether each task keeps the promise."""
-    lines = [
-        f"| task | labels | listings | shuffled ({share:.0%}) | of these in the first tenth | ≥ {MUST_FIND:.0%}? | suspects | "
-        "with so many of the shuffled | which are so many of them | right category suggested | suspects unshuffled |",
-        "|" + "---|" * 11,
-    ]
-    lines += [
-        f"| `{each.task}` | {each.labels} | {each.listings:,} | {each.shuffled:,} | {each.in_first_tenth:.1%} | "
-        f"{'yes' if each.in_first_tenth >= MUST_FIND else 'no'} | {each.suspect:.1%} | {each.among_suspects:.1%} | "
-        f"{each.precision:.1%} | {each.put_right:.1%} | {each.natural:.1%} |"
+    columns = (
+        f"task | labels | listings | shuffled ({share:.0%}) | of these in the first tenth | ≥ {MUST_FIND:.0%}? | suspects | "
+        "with so many of the shuffled | which are so many of them | right category suggested | suspects unshuffled"
+    )
+    shares = ("suspect", "among_suspects", "precision", "put_right", "natural")
+    rows = (
+        [
+            *(
+                f"`{each.task}`",
+                each.labels,
+                f"{each.listings:,}",
+                f"{each.shuffled:,}",
+                f"{each.in_first_tenth:.1%}",
+            ),
+            "yes" if each.in_first_tenth >= MUST_FIND else "no",
+            *(f"{getattr(each, name):.1%}" for name in shares),
+        ]
         for each in found
-    ]
-    return "\n".join(lines)
+    )
+    return table(columns, rows)
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=ROOT.parent / "shared" / "data")
+@data_option
 @click.option("--share", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--write", type=click.Path(path_type=Path), help="Also write the table into this Markdown file."
-)
-@click.argument("tasks", nargs=-1)
+@write_option
+@tasks_argument
 def main(data: Path, share: float, seed: int, write: Path | None, tasks: Sequence[str]) -> None:
     """Shuffle categories of TASKS (`sample`, `bigbasket:1` … `amazon_in:2`; all when none is named) and look for them."""
     found = []
     for task in tasks or (SAMPLE, *TASKS):
         found.append(measure(_sample() if task == SAMPLE else load_task(task, data), share, seed))
-        click.echo(f"{task}: {found[-1].in_first_tenth:.1%} in the first tenth", err=True)
-    text = (
+        say(f"{task}: {found[-1].in_first_tenth:.1%} in the first tenth")
+    publish(
         "# Suspect categories\n\nWritten by `python -m prodclf_tests.benchmarks.suspects`: categories of "
         f"{share:.0%} of the training products are dealt to one another; where the model's out-of-fold answers rank "
-        f"these. Commit {git_commit()}, seed {seed}.\n\n{table(found, share)}\n"
+        f"these. Commit {git_commit()}, seed {seed}.\n\n{described(found, share)}\n",
+        write,
     )
-    click.echo(text)
-    if write:
-        write.write_text(text, "utf-8")
 
 
 def _sample() -> Rows:

@@ -28,15 +28,15 @@ from prodclf_tests.benchmarks.classifier.report import (
     quality_table,
     quality_verdicts,
 )
+from prodclf_tests.benchmarks.command import data_option, publish, say, tasks_argument, write_option
 from prodclf_tests.benchmarks.measures import Judged, judge, pooled
 from prodclf_tests.benchmarks.tasks import TASKS, Rows, folds_of, load_task
 
-ROOT: Final = Path(__file__).parents[3]
 COST_TASKS: Final = ("bigbasket:1", "bigbasket:3")
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=ROOT.parent / "shared" / "data")
+@data_option
 @click.option("--peer", "peers", multiple=True, type=click.Choice(PEERS), help="Compare with these only.")
 @click.option(
     "--cv", type=int, default=0, help="Measure by so many folds of the training rows, not on test rows."
@@ -51,10 +51,8 @@ COST_TASKS: Final = ("bigbasket:1", "bigbasket:3")
 )
 @click.option("--work", type=click.Path(path_type=Path), help="Keep rows and outcomes here.")
 @click.option("--reuse", is_flag=True, help="Take the peers' outcomes on the same rows that are in --work.")
-@click.option(
-    "--write", type=click.Path(path_type=Path), help="Also write the tables into this Markdown file."
-)
-@click.argument("tasks", nargs=-1)
+@write_option
+@tasks_argument
 def main(
     data: Path,
     peers: Sequence[str],
@@ -81,10 +79,7 @@ def main(
             parts += bench.cost([rows for rows in chosen if rows.task in COST_TASKS])
     if with_growth:
         parts += _growth(max_rows)
-    text = "\n\n".join(parts) + "\n"
-    click.echo(text)
-    if write:
-        write.write_text(text, "utf-8")
+    publish("\n\n".join(parts) + "\n", write)
 
 
 class Bench:
@@ -130,14 +125,14 @@ class Bench:
     def _outcome(self, rows: Rows, model: str) -> ContenderResult:
         outcome = measure(rows, model, self.work, threads=self.cores, reuse=self.reuse and model != OURS)
         right = (outcome.answers["test"].category == rows.test[LABEL_COLUMN].to_numpy(object)).mean()
-        _say(f"{rows.task}: {TITLES[model]}, accuracy {right:.4f}, {outcome.fit_seconds:.0f} s a fit")
+        say(f"{rows.task}: {TITLES[model]}, accuracy {right:.4f}, {outcome.fit_seconds:.0f} s a fit")
         return outcome
 
     def _timed(self, rows: Rows) -> Iterator[Cost]:
         for model in (OURS, *self.peers):
             tuned = measure(rows, model, self.work, threads=self.cores, reuse=True)
             for threads in sorted({1, self.cores}) if model == OURS else [self.cores]:
-                _say(f"{rows.task}: timing {TITLES[model]} on {threads} cores")
+                say(f"{rows.task}: timing {TITLES[model]} on {threads} cores")
                 outcome = measure(
                     rows, model, self.work, threads=threads, parameters=tuned.parameters, timed=True
                 )
@@ -149,9 +144,9 @@ def _growth(max_rows: int) -> list[str]:
     grown = []
     for rows, leaves in SIZES:
         if rows <= max_rows:
-            _say(f"growth: {rows:,} rows, {leaves:,} leaves")
+            say(f"growth: {rows:,} rows, {leaves:,} leaves")
             grown.append(grow(rows, leaves, available_cores()))
-            _say(f"growth: trained in {grown[-1].training_seconds:.0f} s, peak {grown[-1].peak_mb:,.0f} MiB")
+            say(f"growth: trained in {grown[-1].training_seconds:.0f} s, peak {grown[-1].peak_mb:,.0f} MiB")
     return ["## Growth", growth_verdicts(grown), growth_table(grown)]
 
 
@@ -177,10 +172,6 @@ def _folder(work: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="prodclf-benchmark-") as scratch:
         yield Path(scratch)
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
 
 
 if __name__ == "__main__":

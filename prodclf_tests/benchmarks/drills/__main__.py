@@ -13,32 +13,26 @@ from pathlib import Path
 import click
 import orjson
 
+from prodclf_tests.benchmarks.command import bundle_option, data_option, publish, say, write_option
 from prodclf_tests.benchmarks.drills import cases
 from prodclf_tests.benchmarks.drills.cases import CLIENTS, Ground, Row
 from prodclf_tests.benchmarks.drills.service import drilled
 from prodclf_tests.benchmarks.drills.soak import soak_report
-from prodclf_tests.benchmarks.serving.__main__ import ROOT, prepare
+from prodclf_tests.benchmarks.serving.material import prepare
 from prodclf_tests.benchmarks.serving.wrk import require_wrk, run_wrk
 
 _CALIBRATION_SECONDS = 8
 
 
 @click.command()
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path, exists=True),
-    help="Serve this bundle; without it one is trained.",
-)
-@click.option(
-    "--data", type=click.Path(path_type=Path, exists=True), default=ROOT.parent / "shared" / "data", show_default=True,
-    help="Folder of the catalogue whose products are asked.",
-)  # fmt: skip
+@bundle_option
+@data_option
 @click.option("--replicas", default=2, show_default=True, help="Processes that predict.")
 @click.option("--window", default=60.0, show_default=True, help="Seconds after a fault that are looked at.")
 @click.option("--overload", default=60.0, show_default=True, help="Seconds of overload.")
 @click.option("--soak", default=0.0, help="Minutes of half load with two model swaps, instead of the faults.")
 @click.option("--only", multiple=True, help="Some of faults, swaps, refusals, overload, registry, drain.")
-@click.option("--write", type=click.Path(path_type=Path), help="Markdown file to write the table to.")
+@write_option
 def main(
     bundle: Path | None,
     data: Path,
@@ -61,10 +55,7 @@ def main(
             ).per_second
             ground = Ground(service, bodies, sustained / 2, sustained, window, scratch)
             found = soak_report(ground, soak * 60) if soak else _table(_drills(ground, overload, only))
-    text = _head(ground, replicas) + found
-    click.echo(text)
-    if write:
-        write.write_text(text, encoding="utf-8")
+    publish(_head(ground, replicas) + found, write)
 
 
 def _drills(ground: Ground, overload: float, only: tuple[str, ...]) -> list[Row]:
@@ -81,7 +72,7 @@ def _drills(ground: Ground, overload: float, only: tuple[str, ...]) -> list[Row]
         if only and name not in only:
             continue
         for row in drill():
-            click.echo(row.markdown(), err=True)
+            say(row.markdown())
             rows.append(row)
     return rows
 

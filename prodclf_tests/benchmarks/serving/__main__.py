@@ -7,23 +7,16 @@ several times over; what is printed is the median of these rounds. Products are 
 import csv
 import io
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 import orjson
 
-from prodclf_assets.catalog.reading.mapping import load_source_config
-from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.classifier.bundle import read_manifest
-from prodclf_assets.registry import open_registry
-from prodclf_assets.settings import Settings
+from prodclf_tests.benchmarks.command import bundle_option, data_option, publish, say, write_option
+from prodclf_tests.benchmarks.serving.material import Material, prepare
 from prodclf_tests.benchmarks.serving.peers import (
     Peer,
     Products,
@@ -37,55 +30,22 @@ from prodclf_tests.benchmarks.serving.peers import (
 from prodclf_tests.benchmarks.serving.report import CLIENTS, Measured, report
 from prodclf_tests.benchmarks.serving.wrk import Load, require_wrk, run_wrk
 
-ROOT = Path(__file__).parents[3]
-CATALOGUE, DEPTH = "bigbasket", 3
 _WARM_SECONDS = 3
-_PRODUCTS = 2_000
 _BATCH_ROWS = 100
 _BATCHES = 30
 _CSV_ROWS = 10_000
 
 
-@dataclass(frozen=True)
-class Material:
-    """What is served and asked.
-
-    Attributes:
-        home: a PRODCLF_HOME whose champion is the bundle.
-        bundle: the bundle's folder.
-        products: real products.
-    """
-
-    home: Path
-    bundle: Path
-    products: Products
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of the home."""
-        return Settings(PRODCLF_HOME=self.home)
-
-
 @click.command()
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path, exists=True),
-    help="Serve this bundle; without it one is trained.",
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True),
-    default=ROOT.parent / "shared" / "data",
-    show_default=True,
-    help=f"Folder with {CATALOGUE}_train.csv.gz, whose products are asked.",
-)
+@bundle_option
+@data_option
 @click.option("--processes", default=1, show_default=True, help="Processes that predict, for each service.")
 @click.option(
     "--rounds", default=3, show_default=True, help="How often each service is started and measured."
 )
 @click.option("--seconds", default=5.0, show_default=True, help="Length of each load.")
 @click.option("--only", multiple=True, help="Names of the services to measure; ours are always.")
-@click.option("--write", type=click.Path(path_type=Path), help="Markdown file to write the tables to.")
+@write_option
 def main(
     bundle: Path | None,
     data: Path,
@@ -105,39 +65,12 @@ def main(
         rows: dict[str, list[Measured]] = {peer.name: [] for peer in peers}
         for number in range(rounds):
             for peer in peers:
-                click.echo(f"round {number + 1} of {rounds}: {peer.name}", err=True)
+                say(f"round {number + 1} of {rounds}: {peer.name}")
                 with running(peer, material.products, Path(scratch) / "peer.log") as service:
                     rows[peer.name].append(measure(service, material.products, seconds))
         labels = read_manifest(material.bundle).labels
-    text = report({name: _median(found) for name, found in rows.items()}, labels, processes, rounds, seconds)
-    click.echo(text)
-    if write:
-        write.write_text(text, encoding="utf-8")
-
-
-def prepare(scratch: Path, bundle: Path | None, data: Path) -> Material:
-    """Make a PRODCLF_HOME with a champion: the bundle that is given, or one that the graph trains."""
-    config = load_source_config(ROOT / "prodclf_tests" / "mappings" / f"{CATALOGUE}.yaml")
-    source = data / f"{CATALOGUE}_train.csv.gz"
-    home = scratch / "home"
-    home.mkdir(parents=True)
-    settings = Settings(PRODCLF_HOME=home)
-    registry = open_registry(settings)
-    if bundle is not None:
-        registry.set_alias("champion", registry.log_and_register(bundle).version)
-    else:
-        mapping = scratch / "mapping.yaml"
-        mapping.write_text(config.to_yaml(), encoding="utf-8")
-        _train(home, source, mapping)
-    fetched = registry.fetch(registry.resolve("champion"), scratch / "bundle")
-    products = read_source(str(source), config, require_labels=False).products
-    chosen = np.random.default_rng(7).choice(len(products), min(_PRODUCTS, len(products)), replace=False)
-    records = products.iloc[chosen][["title", "brand", "price", "list_price", "rating"]].to_dict("records")
-    # Missing values are left out, as a client would.
-    real = [
-        {name: value for name, value in record.items() if value == value} for record in _without_na(records)
-    ]
-    return Material(home, fetched, [record for record in real if record.get("title")])
+    medians = {name: _median(found) for name, found in rows.items()}
+    publish(report(medians, labels, processes, rounds, seconds), write)
 
 
 def measure(service: Running, products: Products, seconds: float) -> Measured:
@@ -185,23 +118,6 @@ def _peers(material: Material, processes: int, scratch: Path) -> list[Peer]:
         mlflow(settings.tracking_uri, settings.model_name, processes),
         bentoml(material.bundle, processes, scratch / "bentoml"),
     ]
-
-
-def _train(home: Path, source: Path, mapping: Path) -> None:
-    click.echo(f"training on {source.name}, depth {DEPTH}", err=True)
-    options = ["--source", str(source), "--source-config", str(mapping), "--depth", str(DEPTH)]
-    subprocess.run(
-        ["env", f"PRODCLF_HOME={home}", str(Path(sys.executable).with_name("prodclf")), "train", *options],
-        check=True,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
-
-
-def _without_na(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    import pandas as pd
-
-    return [{name: value for name, value in record.items() if value is not pd.NA} for record in records]
 
 
 def _median(found: list[Measured]) -> Measured:

@@ -16,9 +16,9 @@ from typing import Any
 import click
 import orjson
 
+from prodclf_tests.benchmarks.command import ROOT
 from prodclf_tests.serving.live import descendants, free_port
 
-ROOT = Path(__file__).parents[3]
 _START_SECONDS = 180.0
 # 1.4.40 wants a `certifi` newer than the newest there is.
 _BENTOML = "bentoml==1.4.39"

@@ -25,6 +25,7 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_tests.benchmarks.classifier import fasttext_peer
+from prodclf_tests.benchmarks.command import publish, say, table, write_option
 from prodclf_tests.benchmarks.whole_command import peers
 from prodclf_tests.benchmarks.whole_command.peers import TEXTS, line_of
 
@@ -75,7 +76,7 @@ class Run:
 )
 @click.option("--train-rows", default=20_000, show_default=True, help="Rows that all learn from.")
 @click.option("--without-fasttext", is_flag=True, help="Leave fastText out, whose package is downloaded.")
-@click.option("--write", type=click.Path(path_type=Path), help="Markdown file to write the table to.")
+@write_option
 def main(rows: tuple[int, ...], train_rows: int, without_fasttext: bool, write: Path | None) -> None:
     """Print a table: rows a second, seconds to the first row, CPU and memory of each command."""
     with tempfile.TemporaryDirectory(prefix="prodclf-whole-") as scratch:
@@ -91,17 +92,14 @@ def main(rows: tuple[int, ...], train_rows: int, without_fasttext: bool, write: 
             for path in asked.values():
                 write_sample(path, rows=count, seed=8)
             lines += _measured(contenders, count, asked, folder)
-    text = _report(lines, train_rows)
-    click.echo(text)
-    if write:
-        write.write_text(text, encoding="utf-8")
+    publish(_report(lines, train_rows), write)
 
 
 def ours(folder: Path, learnt: Path) -> Contender:
     """`prodclf score` with a model that `prodclf train` made, looked up as a user's would be."""
     prodclf = str(Path(sys.executable).with_name("prodclf"))
     os.environ["PRODCLF_HOME"] = str(folder / "home")
-    _say("training prodclf")
+    say("training prodclf")
     subprocess.run([prodclf, "train", "--source", str(learnt)], check=True, cwd=folder, capture_output=True)
     return Contender("prodclf score", lambda source, out: [prodclf, "score", str(source), out], True)
 
@@ -113,7 +111,7 @@ def pipeline(folder: Path, learnt: Path) -> Contender:
     from sklearn.pipeline import make_union
     from sklearn.svm import LinearSVC
 
-    _say("training the pipeline")
+    say("training the pipeline")
     texts, labels = _learnt(learnt)
     vectoriser = make_union(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
@@ -130,7 +128,7 @@ def pipeline(folder: Path, learnt: Path) -> Contender:
 
 def fasttext(folder: Path, learnt: Path) -> Contender:
     """FastText with word pairs and character n-grams."""
-    _say("training fastText")
+    say("training fastText")
     texts, labels = _learnt(learnt)
     names = sorted(set(labels))
     codes = {name: code for code, name in enumerate(names)}
@@ -209,7 +207,7 @@ def _measured(
         for contender in contenders:
             if suffix == "parquet" and not contender.parquet:
                 continue
-            _say(f"{rows:,} rows of {suffix}: {contender.name}")
+            say(f"{rows:,} rows of {suffix}: {contender.name}")
             out = folder / f"filed.{suffix}"
             piped = suffix == "csv"
             found = run(contender.command(source, "-" if piped else str(out)), out if piped else None)
@@ -226,24 +224,20 @@ def _learnt(path: Path) -> tuple[list[str], list[str]]:
 
 
 def _report(lines: Sequence[tuple[str, int, str, Run]], train_rows: int) -> str:
-    text = [
+    head = (
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {available_cores()} cores ({platform.machine()}); each command is a"
-        f" whole process, start and end included. All learnt from {train_rows:,} generated rows of 96 categories.",
-        "",
-        "| rows | format | command | rows/s | seconds | first row after | CPU seconds | peak MiB |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, rows, suffix, found in lines:
-        first = "" if found.first_row is None else f"{found.first_row:.1f} s"
-        text.append(
-            f"| {rows:,} | {suffix} | {name} | {rows / found.seconds:,.0f} | {found.seconds:.1f} | {first} |"
-            f" {found.cpu_seconds:.1f} | {found.peak_mb:,.0f} |"
-        )
-    return "\n".join(text) + "\n"
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+        f" whole process, start and end included. All learnt from {train_rows:,} generated rows of 96 categories."
+    )
+    cells = (
+        [
+            *(f"{rows:,}", suffix, name, f"{rows / found.seconds:,.0f}", f"{found.seconds:.1f}"),
+            "" if found.first_row is None else f"{found.first_row:.1f} s",
+            *(f"{found.cpu_seconds:.1f}", f"{found.peak_mb:,.0f}"),
+        ]
+        for name, rows, suffix, found in lines
+    )
+    columns = "rows | format | command | rows/s | seconds | first row after | CPU seconds | peak MiB"
+    return f"{head}\n\n{table(columns, cells)}\n"
 
 
 if __name__ == "__main__":
