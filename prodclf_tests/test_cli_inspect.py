@@ -130,3 +130,16 @@ def test_more_products_and_categories_are_expected_to_take_longer() -> None:
     assert few.memory_mb < more.memory_mb
     assert str(Expected(30, 650)) == "about 15 s to 60 s on two cores, and 0.7 GB of memory"
     assert str(Expected(300, 5_600)) == "about 2 minutes to 10 minutes on two cores, and 5.6 GB of memory"
+
+
+def test_whatever_a_file_holds_can_be_said(home: Path) -> None:
+    path, page = home / "odd.jsonl", home / "odd.html"
+    path.write_text(
+        '{"title": "Lamp", "category": "A", "k\\udfaa": [1, {"b": null}], "n": 5}\n'
+        '{"title": "Rug \\udfaa", "category": "B\\udfaa", "n": "XL", "e": " "}\n{"title": "Cup", "category": "A"}\n'
+    )
+    for arguments in ((), ("--json",), ("--html", page)):
+        result = run(path, *arguments)
+        assert result.exit_code == 0, result.output
+        assert "k?" in result.output
+    assert "e: it is empty" in run(path).output

@@ -286,10 +286,11 @@ def unused_columns(columns: Iterable[str], config: SourceConfig, empty: Collecti
 
 
 def _empty(original: pd.DataFrame) -> list[str]:
+    """Return the columns without any value; the first one ends the search."""
     return [
         str(name)
         for name, values in original.items()
-        if not values.replace(r"^\s*$", pd.NA, regex=True).notna().any()
+        if not any(str(value).strip() for value in values.dropna())
     ]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prodclf_assets.cli.terminal import json_option, print_json
+from prodclf_assets.cli.terminal import json_option, print_json, printable
 
 if TYPE_CHECKING:
     from prodclf_assets.catalog.inspection import Inspection
@@ -55,14 +55,12 @@ def inspect(source: str | None, source_config: str | None, page: Path | None, as
     if page is not None:
         from prodclf_assets.monitoring.html_page import render
 
-        page.write_text(
-            render("inspection.html", title=f"What is in {chosen}", found=found, rare=inspection.RARE),
-            encoding="utf-8",
-        )
+        html = render("inspection.html", title=f"What is in {chosen}", found=found, rare=inspection.RARE)
+        page.write_text(printable(html), encoding="utf-8")
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo("\n".join(_lines(found, inspection.RARE)))
+        click.echo(printable("\n".join(_lines(found, inspection.RARE))))
     if found.stops:
         raise click.exceptions.Exit(1)
 

@@ -12,12 +12,17 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 def tell(text: str) -> None:
     """Say something to a person, on standard error, so that standard output stays what was asked for."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """A text that can be written; what no encoding can hold, half a surrogate, is a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def print_json(content: Any, *, err: bool = False) -> None:
     """Print one JSON value, for programs; on standard error when standard output carries a table."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str), err=err)
+    click.echo(printable(json.dumps(content, indent=2, ensure_ascii=False, default=str)), err=err)
 
 
 def print_table(rows: list[Mapping[str, object]]) -> None:
