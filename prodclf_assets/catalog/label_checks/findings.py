@@ -185,8 +185,8 @@ def _unsplit(labels: Labels, config: SourceConfig) -> Finding | None:
                 "unsplit",
                 hits,
                 f"paths that are not split at {mark.strip()!r}{depth}",
-                "name the separator in the mapping",
-                [_line("separator", mark.strip())],
+                "split them into a column for each level, and name these under category_path in the mapping"
+                + (", or leave depth out" if config.depth else ""),
                 bad=config.depth is not None,
             )
     return None

@@ -127,7 +127,7 @@ def check_label_findings(findings: Sequence[Finding]) -> dg.AssetCheckResult:
         )
         if worthless
         else "; ".join(map(str, findings)) or "nothing looks wrong with the labels",
-        metadata={"findings": findings_table(findings)},
+        metadata={"found": len(findings), "findings": findings_table(findings)},
     )
 
 

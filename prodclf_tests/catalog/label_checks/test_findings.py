@@ -168,3 +168,24 @@ def test_a_category_that_lost_its_rows_is_named_whatever_took_them() -> None:
     found = look(["Lamps", "Vases"] * 15 + ["Rugs"] * 4, titles)["thinned"]
     assert found.examples == ("'Rugs' (4 → 1)",)
     assert "1 categories lost most of their rows in cleaning (3 rows)" in found.what
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["A > b > c1", "A > b > c2", "A > B > c1"] * 9 + ["Uncategorized"],
+        ["Shoes, Shoes > Boots", "Shoes > Boots", "Hats"] * 9,
+        [f"Home > {row // 20} > {row}" for row in range(200)],
+        [f"{WORDS[row % 10]} number {row}" for row in range(90)],
+        [f"{top} / {leaf}" for top in ("Home", "Food", "Garden") for leaf in WORDS] * 4,
+    ],
+)
+def test_every_line_that_is_to_mend_something_is_one_that_a_file_may_have(labels: list[str]) -> None:
+    found = look(labels)
+    assert found
+    for one in found.values():
+        for line in one.lines:
+            if one.kind == "spelling":
+                Taxonomy.model_validate({"changes": yaml.safe_load(line)})
+            else:
+                SourceConfig.model_validate(yaml.safe_load(line))
