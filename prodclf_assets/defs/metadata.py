@@ -33,7 +33,7 @@ def findings_table(findings: Iterable[Finding]) -> dg.TableMetadataValue:
             "what": one.what,
             "examples": ", ".join(one.examples),
             "remedy": one.remedy,
-            "lines": "\n".join(one.lines),
+            "lines": "\n".join(one.lines[:50]),
             "blocks": one.worthless,
         }
         for one in findings

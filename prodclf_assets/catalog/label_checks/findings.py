@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,13 +19,16 @@ WORTHLESS_FROM: Final = 0.5
 """Share of the rows with senseless labels from which a training would be worthless."""
 _NOTABLE: Final = 0.01
 _EXAMPLES: Final = 3
-_LINES: Final = 50
+_LINES: Final = 500
 _LONGEST_NAME: Final = 60
 _PRICE: Final = re.compile(r"[^\w\s]?\s?\d[\d.,' ]*[.,]\d{2}\s?[^\w\s]?|[$€£¥₹]\s?\d+|\d+\s?[$€£¥₹]")
 _DIGITS: Final = re.compile(r"\d+(?:\.0)?")
 _WRITTEN: Final = re.compile(r"""[\[\]{}]|^["']|["'] ?[,:]|[,:] ?["']""")
+_OBJECT: Final = re.compile(r"""[{}]|["'] ?[,:]|[,:] ?["']""")
 _SEPARATORS: Final = (" / ", "/", "|", "\\", "::", " - ")
 _SEVERAL: Final = (",", ";", "|")
+_LONGEST_PRICE: Final = 20
+_OTHER_COLUMN: Final = "name another column under category_path in the mapping"
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,9 @@ def label_findings(labels: Labels, report: CleaningReport, config: SourceConfig)
         config: the mapping by which they were read, complete.
     """
     found = [
-        _matching(labels, "prices", _PRICE.fullmatch, "prices", _OTHER_COLUMN, least=0.0, bad=True),
-        _matching(
-            labels,
-            "numbers",
-            _DIGITS.fullmatch,
-            "mere numbers",
-            f"if the names stand elsewhere, {_OTHER_COLUMN}",
-        ),
-        _matching(
-            labels, "written", _WRITTEN.search, "lists or objects written as text", _OTHER_COLUMN, bad=True
-        ),
+        _prices(labels),
+        _numbers(labels),
+        _written(labels),
         _several(labels),
         _unsplit(labels, config),
         _shallow(labels, config),
@@ -97,9 +92,6 @@ def findings_of(clean: CleanResult, config: SourceConfig) -> list[Finding]:
     """Look at the labels of clean products in memory; see `label_findings`."""
     counts = category_counts(clean.products)
     return label_findings(Labels.of(counts, [clean.products]), clean.report, config)
-
-
-_OTHER_COLUMN: Final = "name another column under category_path in the mapping"
 
 
 def _finding(
@@ -134,18 +126,27 @@ def _finding(
     )
 
 
-def _matching(
-    labels: Labels,
-    kind: str,
-    matches: Callable[[str], object],
-    what: str,
-    remedy: str,
-    *,
-    least: float = _NOTABLE,
-    bad: bool = False,
-) -> Finding | None:
-    hits = [name for name in labels.counts if matches(name)]
-    return _finding(labels, kind, hits, what, remedy, least=least, bad=bad)
+def _numbers(labels: Labels) -> Finding | None:
+    hits = [name for name in labels.counts if _DIGITS.fullmatch(name)]
+    return _finding(labels, "numbers", hits, "mere numbers", f"if the names stand elsewhere, {_OTHER_COLUMN}")
+
+
+def _prices(labels: Labels) -> Finding | None:
+    """Prices; they teach nothing where each has a few products. Where each has many they may be codes, such as `8471.30`."""
+    hits = [name for name in labels.counts if len(name) <= _LONGEST_PRICE and _PRICE.fullmatch(name)]
+    return _finding(labels, "prices", hits, "prices", _OTHER_COLUMN, least=0.0, bad=_few_each(labels, hits))
+
+
+def _few_each(labels: Labels, names: Collection[str]) -> bool:
+    """Whether categories have so few rows each that they are no categories, but values of single products."""
+    return 5 * len(names) > sum(labels.counts[name] for name in names)
+
+
+def _written(labels: Labels) -> Finding | None:
+    """Lists or objects as text; brackets alone may be part of a name."""
+    hits = [name for name in labels.counts if _WRITTEN.search(name)]
+    bad = labels.share(name for name in hits if _OBJECT.search(name)) > WORTHLESS_FROM
+    return _finding(labels, "written", hits, "lists or objects written as text", _OTHER_COLUMN, bad=bad)
 
 
 def _several(labels: Labels) -> Finding | None:
@@ -229,13 +230,17 @@ def _titles(labels: Labels) -> Finding | None:
     share = sum(labels.titles[name] for name in hits) / max(labels.rows, 1)
     whole = [name for name in hits if PATH_SEPARATOR not in name]
     depth = labels.best_depth
-    if depth is None or 2 * len(whole) > len(hits):
-        remedy, line = "these are no categories: take them out in the mapping", _line("never_answers", whole)
+    if depth is None and share > WORTHLESS_FROM:
+        remedy, lines = _OTHER_COLUMN, []
+    elif depth is None or 2 * len(whole) > len(hits):
+        remedy, lines = (
+            "these are no categories: take them out in the mapping",
+            [_line("never_answers", whole)],
+        )
     else:
-        remedy, line = "cut the paths in the mapping", _line("depth", depth)
-    return _finding(
-        labels, "titles", hits, "the title of their own product", remedy, [line], bad=True, share=share
-    )
+        remedy, lines = "cut the paths in the mapping", [_line("depth", depth)]
+    what = "the title of their own product"
+    return _finding(labels, "titles", hits, what, remedy, lines, bad=_few_each(labels, hits), share=share)
 
 
 def _brands(labels: Labels) -> Finding | None:

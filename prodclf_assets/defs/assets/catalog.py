@@ -156,6 +156,10 @@ def clean_catalogue(
         f"{len(settled.class_distribution):,} categories; {report['products_in_several']:,} of {report['products']:,} products "
         "are in several"
     )
+    if current.replaced or current.deleted:
+        context.log.warning(
+            f"{current.replaced:,} rows before were replaced by later files that have their ids, {current.deleted:,} taken away"
+        )
     context.log.info(f"training takes {Expected.of(report['rows_out'], len(settled.class_distribution))}")
     for sentence in unmet_never_answers(settled.report.never_answers, settled.class_distribution):
         context.log.warning(sentence)

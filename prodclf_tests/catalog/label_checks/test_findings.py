@@ -6,13 +6,18 @@ from collections.abc import Sequence
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
-from prodclf_assets.catalog.label_checks.findings import Finding, findings_of
+from prodclf_assets.catalog.label_checks.findings import Finding, findings_of, label_findings
+from prodclf_assets.catalog.label_checks.labels import Labels
 from prodclf_assets.catalog.reading.mapping import SourceConfig
 from prodclf_assets.catalog.reading.readers import read_frame
 from prodclf_assets.catalog.sample.generator import sample_catalogue
+from prodclf_assets.catalog.schema import conform
 from prodclf_assets.catalog.taxonomy import Taxonomy
+from prodclf_assets.catalog.text.normalise import text_value
 
 WORDS = ("lamp", "teapot", "sofa", "kettle", "rug", "mirror", "bowl", "chair", "desk", "vase")
 
@@ -52,22 +57,36 @@ def test_sound_labels_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("kind", "labels"),
     [
-        ("prices", ["7.99", "$12", "1.299,00 €", "19.90"]),
+        ("prices", ["7.99", "$12", "1.299,00 €", "19.90", *(f"{row}.49" for row in range(36))]),
         ("written", ["{'id': 3} > {'id': 4}", "{'id': 5}", "{'id': 6}", "x', 'y"]),
     ],
 )
 def test_labels_that_cannot_be_categories_stop_a_training_only_where_they_are_most(
     kind: str, labels: list[str]
 ) -> None:
-    found = look(labels * 10 + ["Lamps", "Rugs"] * 5)[kind]
+    labels *= 40 // len(labels)
+    found = look(labels + ["Lamps", "Rugs"] * 5)[kind]
     assert found.worthless
-    assert found.categories == 4
+    assert found.categories == len(set(labels))
     assert found.share == pytest.approx(0.8)
     assert len(found.examples) == 3
     assert "category_path in the mapping" in str(found)
-    some = look(labels * 10 + ["Lamps", "Rugs"] * 50)[kind]
+    some = look(labels + ["Lamps", "Rugs"] * 50)[kind]
     assert not some.worthless
     assert some.share == pytest.approx(40 / 140)
+
+
+def test_codes_that_look_like_prices_are_told_and_learnt() -> None:
+    found = look(["8471.30", "8517.12", "9403.60"] * 20)["prices"]
+    assert (found.categories, found.worthless) == (3, False)
+
+
+def test_brackets_and_titles_that_many_products_share_are_no_reason_to_stop() -> None:
+    found = look(["Lamps [EU]", "Rugs [EU]", "Cups"] * 20)["written"]
+    assert (found.categories, found.worthless) == (2, False)
+    fruits = ["Apple", "Pear", "Plum"] * 20
+    assert not look([f"Fruit > {fruit}" for fruit in fruits], [f"{fruit}s" for fruit in fruits]).get("titles")
+    assert not look([f"Fruit > {fruit}" for fruit in fruits], fruits)["titles"].worthless
 
 
 def test_numbers_are_told_and_learnt() -> None:
@@ -189,3 +208,20 @@ def test_every_line_that_is_to_mend_something_is_one_that_a_file_may_have(labels
                 Taxonomy.model_validate({"changes": yaml.safe_load(line)})
             else:
                 SourceConfig.model_validate(yaml.safe_load(line))
+
+
+@given(
+    st.lists(
+        st.text(min_size=1, max_size=10).filter(lambda text: text_value(text) != ""), min_size=2, max_size=30
+    ),
+    st.integers(1, 3),
+)
+def test_any_labels_can_be_looked_at_and_every_line_is_yaml(names: list[str], times: int) -> None:
+    paths = [normal for name in names for normal in [text_value(name)] if ">" not in normal]
+    counts = dict.fromkeys([*paths, *(f"{path} > Other" for path in paths)], times)
+    report = clean_products(conform(pd.DataFrame({"title": []}))).report
+    for one in label_findings(Labels(counts, times * len(counts), counts, {}), report, SourceConfig()):
+        assert 0 <= one.share <= 1
+        assert str(one)
+        for line in one.lines:
+            assert yaml.safe_load(line)
