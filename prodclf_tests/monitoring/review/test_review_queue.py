@@ -95,7 +95,13 @@ def test_the_present_model_is_asked_whoever_was_in_doubt(
     lake: Lake, model: LiveModel, trained_bundle: Bundle, rows: pd.DataFrame
 ) -> None:
     log_answers(lake, model.bundle, rows, version="0")
-    sure = Classifier(replace(trained_bundle, thresholds=Thresholds(common=0.0, abstain_below=0.0)), "2")
+    encoder = trained_bundle.encoder
+    bold = replace(
+        trained_bundle,
+        encoder=replace(encoder, vocabulary=replace(encoder.vocabulary, least_words=0)),
+        thresholds=Thresholds(common=0.0, abstain_below=0.0),
+    )
+    sure = Classifier(bold, "2")
     found = queue(lake, sure)
     assert found.table.empty
     assert found.settled == found.doubtful > 20
