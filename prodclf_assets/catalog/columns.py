@@ -32,3 +32,29 @@ NUMERIC_RANGES: Final[dict[str, tuple[float, float]]] = {
     "rating": (0.0, 100.0),
     "reviews_count": (0.0, 1e12),
 }
+
+
+def out_of_range(field: str, number: float) -> str | None:
+    """Return what is wrong with a number that its field cannot have, such as a negative price; None when nothing is."""
+    low, high = NUMERIC_RANGES[field]
+    if number < low or number > high:
+        return f"{number:g} is not between {low:g} and {high:g}"
+    return None
+
+
+def number_fault(field: str, shown: str, number: float, failed: bool) -> str | None:
+    """Return what is wrong with a number and what was done about it; None when nothing is wrong.
+
+    Args:
+        field: of the product.
+        shown: the value as a message quotes it.
+        number: what was read; NaN when nothing could be.
+        failed: whether the value is not one finite number (see `number_from_text`).
+    """
+    if wrong := out_of_range(field, number):
+        return f"{wrong}; taken as missing"
+    if not failed:
+        return None
+    if number == number:
+        return f"{shown} is a range; its lower end {number:g} is taken"
+    return f"{shown} is not a number; taken as missing"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, NUMERIC_RANGES
+from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, number_fault, out_of_range
 from prodclf_assets.catalog.text.normalise import number_from_value, text_value
 from prodclf_assets.catalog.text.packed import PackedTexts
 
@@ -121,14 +121,6 @@ def product_id_of(record: Record) -> str | None:
     return text_value(value)[:MAX_ID_CHARS] or None if isinstance(value, str) else None
 
 
-def out_of_range(field: str, number: float) -> str | None:
-    """Return what is wrong with a number that its field cannot have, such as a negative price; None when nothing is."""
-    low, high = NUMERIC_RANGES[field]
-    if number < low or number > high:
-        return f"{number:g} is not between {low:g} and {high:g}"
-    return None
-
-
 def _texts(records: Sequence[Mapping[str, object]], field: str, issues: list[FieldIssue]) -> list[str]:
     texts: list[str] = []
     for row, record in enumerate(records):
@@ -155,11 +147,10 @@ def _numbers(
         if value is None:
             continue
         number, failed = number_from_value(value)
-        wrong = f"{quoted(value)} is not a number" if failed else out_of_range(field, number)
-        if wrong is None:
+        if out_of_range(field, number) is None:
             numbers[row] = number
-        else:
-            issues.append(FieldIssue(row, field, f"{wrong}; taken as missing"))
+        if wrong := number_fault(field, quoted(value), number, failed):
+            issues.append(FieldIssue(row, field, wrong))
     return numbers
 
 

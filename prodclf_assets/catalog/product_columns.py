@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, NUMERIC_RANGES
-from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, out_of_range, quoted
+from prodclf_assets.catalog.columns import NUMERIC_COLUMNS, NUMERIC_RANGES, number_fault
+from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,14 +18,14 @@ FaultKind = Literal["not a number", "out of range", "no title"]
 
 @dataclass(frozen=True)
 class CellFault:
-    """A cell that could not be used and counts as missing.
+    """A cell that could not be used as it is.
 
     Attributes:
         row: 0-based position of the product in its batch.
         field: of the product.
         kind: what is wrong.
         value: what stands there; "" when nothing does.
-        number: the number out of range; NaN when it is none.
+        number: what was read: a number out of range, or the lower end of a range; NaN when it is none.
     """
 
     row: int
@@ -39,8 +39,7 @@ class CellFault:
         """What is wrong, in one sentence, as for a record (see `ProductBatch.from_records`)."""
         if self.kind == "no title":
             return "no title: the product cannot be classified"
-        wrong = out_of_range(self.field, self.number) or f"{quoted(self.value)} is not a number"
-        return f"{wrong}; taken as missing"
+        return number_fault(self.field, quoted(self.value), self.number, failed=True) or ""
 
 
 def products_of(columns: Mapping[str, "pa.Array"], rows: int) -> tuple[ProductBatch, list[CellFault]]:
@@ -74,7 +73,7 @@ def _numbers(column: "pa.Array", field: str, faults: list[CellFault]) -> npt.NDA
     low, high = NUMERIC_RANGES[field]
     outside = (numbers < low) | (numbers > high)
     kinds: tuple[tuple[FaultKind, npt.NDArray[np.bool_]], ...] = (
-        ("not a number", failed),
+        ("not a number", failed & ~outside),
         ("out of range", outside),
     )
     for kind, wrong in kinds:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from prodclf_assets.catalog.product import ProductBatch, out_of_range
+from prodclf_assets.catalog.columns import number_fault
+from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.product_columns import CellFault, products_of
 from prodclf_assets.catalog.reading.issues import Fault, shown
 from prodclf_assets.catalog.reading.mapping import (
@@ -159,8 +160,9 @@ def _message(fault: CellFault, column: str) -> str:
     """The sentence that says what is wrong with a cell of a file."""
     if fault.kind == "no title":
         return fault.message
-    wrong = out_of_range(fault.field, fault.number) or f"{str(fault.value)!r} is not a number"
-    return f"column {column!r}: {wrong}; taken as missing"
+    return (
+        f"column {column!r}: {number_fault(fault.field, repr(str(fault.value)), fault.number, failed=True)}"
+    )
 
 
 def _whole(source: str, config: SourceConfig | None, name: str | None, s3_client: Any) -> Iterator[Chunk]:

@@ -8,18 +8,28 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.columns import (
+    ID_COLUMNS,
     LABEL_COLUMN,
     NUMERIC_COLUMNS,
     NUMERIC_RANGES,
     OTHER_CATEGORIES_COLUMN,
     PRODUCT_COLUMNS,
+    number_fault,
 )
 from prodclf_assets.catalog.reading.category_paths import category_paths
-from prodclf_assets.catalog.reading.issues import IssueLog
+from prodclf_assets.catalog.reading.issues import IssueKind, IssueLog
 from prodclf_assets.catalog.reading.mapping import SourceConfig
-from prodclf_assets.catalog.text.series import TEXT_DTYPE, joined_texts, normalise_texts, parse_number
+from prodclf_assets.catalog.text.series import (
+    TEXT_DTYPE,
+    joined_texts,
+    normalise_texts,
+    parse_number,
+    plain_ids,
+)
 from prodclf_assets.errors import LabelError
 
+# Of fewer titles an id is taken to be one of a product whose title changes, such as that of its variants.
+_MOST_TITLES: Final = 10
 # An id made from these stays the same when the shop changes price, rating or category.
 _IDENTITY: Final = ("title", "brand", "seller_id", "description")
 
@@ -55,7 +65,12 @@ def assemble_products(
         elif field in NUMERIC_COLUMNS:
             data[field] = _numbers(original[column], field, log)
         else:
-            data[field] = normalise_texts(original[column])
+            texts = normalise_texts(original[column])
+            data[field] = plain_ids(texts) if field in ID_COLUMNS else texts
+            if require_labels and field == "product_id":
+                _tell_ruined_ids(texts, data[field], column, log)
+    if require_labels:
+        _drop_shared_ids(data, config, log)
     data["product_id"] = _with_ids(data, log.origins.file_ids)
     _report_missing_titles(data["title"], log)
     labels = _labels(original, config, log, broken=broken, require_labels=require_labels)
@@ -67,26 +82,18 @@ def _numbers(values: pd.Series, field: str, log: IssueLog) -> pd.Series:
     numbers, failed = parse_number(values)
     low, high = NUMERIC_RANGES[field]
     outside = (numbers < low) | (numbers > high)
-    bad = np.flatnonzero(failed)
-    shown = values.iloc[bad].tolist()
-    log.add(
-        bad,
-        field,
-        shown,
-        "not a number",
-        [f"column {values.name!r}: {str(v)!r} is not a number; taken as missing" for v in shown],
+    kinds: tuple[tuple[IssueKind, pd.Series], ...] = (
+        ("not a number", failed & ~outside),
+        ("out of range", outside),
     )
-    wild = np.flatnonzero(outside)
-    log.add(
-        wild,
-        field,
-        values.iloc[wild].tolist(),
-        "out of range",
-        [
-            f"column {values.name!r}: {number:g} is not between {low:g} and {high:g}; taken as missing"
-            for number in numbers.iloc[wild]
-        ],
-    )
+    for kind, wrong in kinds:
+        rows = np.flatnonzero(wrong)
+        cells = values.iloc[rows].tolist()
+        said = [
+            number_fault(field, repr(str(cell)), number, failed=True)
+            for cell, number in zip(cells, numbers.iloc[rows], strict=True)
+        ]
+        log.add(rows, field, cells, kind, [f"column {values.name!r}: {what}" for what in said])
     return numbers.mask(outside)
 
 
@@ -99,6 +106,50 @@ def _report_missing_titles(titles: pd.Series, log: IssueLog) -> None:
         "no title",
         ["no title: the product cannot be classified"] * len(rows),
     )
+
+
+def _tell_ruined_ids(texts: pd.Series, ids: pd.Series, column: str, log: IssueLog) -> None:
+    lost = np.flatnonzero(texts.notna() & ids.isna())
+    log.add(
+        lost[:1],
+        "product_id",
+        texts.iloc[lost[:1]].tolist(),
+        "ruined id",
+        [
+            f"column {column!r}: {name!r} is what a spreadsheet leaves of a long number, and so in {len(lost):,} rows; ids are "
+            "made from the texts instead; save the column as text, or map product_id to another"
+            for name in texts.iloc[lost[:1]]
+        ],
+    )
+
+
+def _drop_shared_ids(data: dict[str, pd.Series], config: SourceConfig, log: IssueLog) -> None:
+    """Take away ids that many different titles of a file share: they are no ids, and products would vanish by them."""
+    files = pd.Series(log.origins.file_ids, data["title"].index)
+    rows = pd.DataFrame({"file": files, "id": data["product_id"], "title": data["title"]})
+    # First the cheap question, which the ids of nearly all catalogues answer.
+    again = rows["id"].notna() & rows.duplicated(["file", "id"], keep=False)
+    if not again.any():
+        return
+    several = rows[again].groupby(["file", "id"], sort=False)
+    titles = several["title"].transform("nunique")
+    shared = titles[titles > _MOST_TITLES].index
+    if shared.empty:
+        return
+    told = rows.loc[shared].drop_duplicates(["file", "id"])
+    counts = titles[told.index]
+    log.add(
+        told.index.to_numpy(np.int64),
+        "product_id",
+        told["id"].tolist(),
+        "shared id",
+        [
+            f"column {config.columns['product_id']!r}: {name!r} is the id of {count:,} different titles, so it is no id; "
+            "ids are made from the texts instead; map product_id to another column if there is one"
+            for name, count in zip(told["id"], counts, strict=True)
+        ],
+    )
+    data["product_id"] = data["product_id"].mask(data["product_id"].index.isin(shared))
 
 
 def _with_ids(data: dict[str, pd.Series], files: npt.NDArray[np.int64]) -> pd.Series:

@@ -13,10 +13,10 @@ USUAL_NAMES: Final[dict[str, tuple[str, ...]]] = {
         "item_id",
         "uniq_id",
         "pid",
+        "id",
         "product_code",
         "gtin",
         "ean",
-        "id",
     ),
     "title": (
         "title",

@@ -19,6 +19,8 @@ IssueKind = Literal[
     "no title",
     "blank level",
     "columns",
+    "shared id",
+    "ruined id",
 ]
 ISSUE_COLUMNS: Final = ("file", "row", "field", "value", "message", "kind", "position")
 _LONGEST_VALUE = 120

@@ -9,18 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from prodclf_assets.catalog.text.normalise import (
-    MISSING_TEXTS,
     normalise_text,
     number_from_value,
     text_value,
 )
-from prodclf_assets.catalog.text.numbers import PLAIN_NUMBER
+from prodclf_assets.catalog.text.numbers import MISSING_VALUES, PLAIN_NUMBER
 from prodclf_assets.catalog.text.packed import PackedTexts
 
 _NOTHING = pa.scalar(None, pa.large_string())
 _LONG_BYTES = 1000
-_MARKER_STARTS = np.frombuffer("".join({mark[0] for mark in MISSING_TEXTS}).encode().upper(), np.uint8)
-_MARKER_BYTES = max(len(mark.encode()) for mark in MISSING_TEXTS)
+_MARKER_STARTS = np.frombuffer(
+    "".join({mark[0] for mark in MISSING_VALUES if mark}).encode().upper(), np.uint8
+)
+_MARKER_BYTES = max(len(mark.encode()) for mark in MISSING_VALUES)
 
 
 def packed(texts: pa.LargeStringArray) -> PackedTexts:
@@ -60,7 +61,8 @@ def number_column(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArra
     """The fields of products as numbers, however the shop wrote them (see `number_from_text`).
 
     Returns:
-        float64[n], NaN where missing or unreadable; bool[n], where something was there that is not one finite number.
+        float64[n], NaN where missing or unreadable; bool[n], where something was there that is not one finite number: of a
+        range its lower end is read.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -198,6 +200,6 @@ def _may_be_marker(texts: pa.LargeStringArray) -> pa.BooleanArray:
 
 
 def _is_marker(texts: pa.LargeStringArray, doubtful: pa.BooleanArray) -> pa.BooleanArray:
-    marks = pa.array(sorted(MISSING_TEXTS), pa.large_string())
+    marks = pa.array(sorted(MISSING_VALUES - {""}), pa.large_string())
     lower = pc.utf8_lower(pc.if_else(doubtful, texts, _NOTHING))
     return pc.is_in(lower, value_set=marks)

@@ -8,16 +8,12 @@ from decimal import Decimal
 from numbers import Real
 from typing import Final
 
-from prodclf_assets.catalog.text.numbers import number_from_text
+from prodclf_assets.catalog.text.numbers import MISSING_VALUES, number_from_text
 
 MAX_TEXT_LENGTH: Final = 8_000
 """Characters of one text that are looked at; the rest of a longer text is cut off."""
 
-MISSING_TEXTS: Final = frozenset(
-    {"n/a", "#n/a", "nan", "<na>", "null", "none", r"\n", "(empty)", "-", "--", "—", "n.a."}
-)
-"""Casefolded texts that stand for "no value" in text fields."""
-
+_LONGEST_MARKER = max(map(len, MISSING_VALUES))
 _ENTITY = re.compile(r"&(?:#[0-9]{1,9}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
 # `&amp;amp;lt;` is what several exports in a row make of `<`; undone at once, or a long chain would need as many passes.
 _NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,6}38|#[xX]0{0,6}26);)+")
@@ -53,7 +49,7 @@ def normalise_text(text: str) -> str:
 def text_value(text: str) -> str:
     """Return the normal form of a text field, "" when it is empty or a marker of absence such as `N/A`."""
     text = normalise_text(text)
-    return "" if len(text) <= 7 and text.casefold() in MISSING_TEXTS else text
+    return "" if len(text) <= _LONGEST_MARKER and text.casefold() in MISSING_VALUES else text
 
 
 def title_key(title: str) -> str:

@@ -16,6 +16,7 @@ from prodclf_assets.catalog.text.arrays import (
     text_of,
 )
 from prodclf_assets.catalog.text.normalise import normalise_text, text_value, title_key
+from prodclf_assets.catalog.text.numbers import RUINED_NUMBER
 
 __all__ = [
     "TEXT_DTYPE",
@@ -23,6 +24,7 @@ __all__ = [
     "normalise_text",
     "normalise_texts",
     "parse_number",
+    "plain_ids",
     "text_value",
     "title_key",
     "title_keys",
@@ -64,6 +66,14 @@ def normalise_texts(values: pd.Series) -> pd.Series:
     if texts is None:
         texts = pa.array([text_of(value) for value in _listed(values)], pa.large_string())
     return _as_series(normal_texts(texts), values)
+
+
+def plain_ids(ids: pd.Series) -> pd.Series:
+    """Return ids in one form, `2583` for `2583.0`; what a spreadsheet made of long numbers (`8,9E+12`) is none."""
+    texts = _text_array(ids)
+    whole = pc.replace_substring_regex(texts, r"^([0-9]+)\.0+$", r"\1")
+    ruined = pc.match_substring_regex(whole, RUINED_NUMBER)
+    return _as_series(pc.if_else(ruined, pa.scalar(None, pa.large_string()), whole), ids)
 
 
 def title_keys(titles: pd.Series) -> pd.Series:

@@ -213,6 +213,39 @@ def test_ids_are_kept_where_given_else_made_from_content(tmp_path: Path) -> None
     assert again[:5] == ids
 
 
+def test_an_id_of_many_titles_and_one_that_a_spreadsheet_ruined_are_no_ids(tmp_path: Path) -> None:
+    rows = [f"Does not know,lamp {number},Home" for number in range(12)]
+    ruined = [f'"4,01E+12",rug {number},Home' for number in range(3)]
+    source = write(
+        tmp_path,
+        "shop.csv",
+        "\n".join(["ean,title,category", *rows, *ruined, "7.0,mug,Home", "7,mug red,Home"]),
+    )
+    table = read_source(source, require_labels=True)
+    ids = table.products["product_id"]
+    assert ids.iloc[:15].str.startswith("p-").all()
+    assert ids.iloc[:15].is_unique
+    assert ids.iloc[15:].tolist() == ["7", "7"]
+    assert issues_of(table) == [(2, "product_id", "shared id"), (14, "product_id", "ruined id")]
+    shared, spoilt = table.issues.table["message"]
+    assert "'Does not know' is the id of 12 different titles" in shared
+    assert "'4,01E+12' is what a spreadsheet leaves of a long number, and so in 3 rows" in spoilt
+
+
+def test_a_products_own_id_outranks_codes(tmp_path: Path) -> None:
+    source = write(tmp_path, "shop.csv", "gtin,id,title\n,a1,lamp\n")
+    assert read_source(source, require_labels=False).products["product_id"].tolist() == ["a1"]
+
+
+def test_the_lower_end_of_a_range_is_the_price_and_told(tmp_path: Path) -> None:
+    source = write(tmp_path, "shop.csv", "title,price\nlamp,10-20\n")
+    table = read_source(source, require_labels=False)
+    assert table.products["price"].tolist() == [10.0]
+    assert table.issues.table["message"].tolist() == [
+        "column 'price': '10-20' is a range; its lower end 10 is taken"
+    ]
+
+
 def test_the_mapping_used_is_given_back_complete(tmp_path: Path) -> None:
     source = write(tmp_path, "shop.csv", "name,category,sub_category\na,x,y\nb,x,z\n")
     table = read_source(source, SourceConfig(depth=1), require_labels=True)
