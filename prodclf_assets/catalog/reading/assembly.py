@@ -28,6 +28,8 @@ from prodclf_assets.catalog.text.series import (
 )
 from prodclf_assets.errors import LabelError
 
+# Of fewer categories it says nothing that none has a second level.
+_FLAT_LABELS: Final = 3
 # Of fewer titles an id is taken to be one of a product whose title changes, such as that of its variants.
 _MOST_TITLES: Final = 10
 # An id made from these stays the same when the shop changes price, rating or category.
@@ -186,9 +188,15 @@ def _labels(
     if not columns or len(columns) < len(config.category_path):
         nothing = pd.Series(pd.NA, original.index, dtype=TEXT_DTYPE)
         return nothing, nothing
-    paths = category_paths(columns, config.depth, config.several)
+    paths = category_paths(columns, config.depth, config.several, config.separator)
     if not require_labels:
         return paths.labels, paths.others
+    if len(columns) == 1 and config.depth and paths.deepest == 1 and paths.labels.nunique() >= _FLAT_LABELS:
+        raise LabelError(
+            f"{log.origins.files[0]}: depth: {config.depth} cuts nothing, since no category in column {columns[0].name!r} has a "
+            f"second level, such as {paths.labels.dropna().iloc[0]!r}; write what stands between the levels as `separator: …` "
+            "in the mapping, or remove depth"
+        )
     blank = paths.blank_levels > 0
     wrong = np.flatnonzero(blank & ~broken)
     if len(wrong):

@@ -32,7 +32,12 @@ class SourceConfig(BaseModel):
     several: str | None = Field(
         default=None,
         min_length=1,
-        description="What stands between the category paths of one cell; a cell is one path when absent.",
+        description="What stands between the category paths of one cell; found from the column when absent.",
+    )
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What stands between the levels of a path beside `>`; found from the column when absent.",
     )
     never_answers: tuple[str, ...] | None = Field(
         default=None,
@@ -93,6 +98,11 @@ class SourceConfig(BaseModel):
             raise ValueError(
                 "several says that one cell holds several paths, but category_path has a column for each level; name one "
                 "column there, or remove several"
+            )
+        if len(path) > 1 and self.separator is not None:
+            raise ValueError(
+                "separator says that one cell holds a whole path, but category_path has a column for each level; name one "
+                "column there, or remove separator"
             )
         hint = self.columns.get("subcategory")
         if hint is not None and hint in path:

@@ -13,6 +13,7 @@ from prodclf_assets.catalog.reading.assembly import assemble_products
 from prodclf_assets.catalog.reading.issues import IssueLog, RowIssues, RowOrigins, joined_issues
 from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, fitting_config, needed_config
 from prodclf_assets.catalog.reading.records import Records, read_records
+from prodclf_assets.catalog.reading.separators import found_separators
 from prodclf_assets.catalog.reading.sources import FileKind, found_files, no_products
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import LabelError, MappingError
@@ -153,7 +154,9 @@ def understand(
     Raises:
         LabelError: labels are required and a category path has a blank level.
     """
-    for _, group in groupby(enumerate(parts), key=lambda item: _shape(item[1].frame)):
+    for (_, *marks), group in groupby(
+        enumerate(parts), key=lambda item: (_shape(item[1].frame), *_separators(item[1].frame, config))
+    ):
         members = list(group)
         positions = tuple(position for position, _ in members)
         together = [part for _, part in members]
@@ -161,7 +164,8 @@ def understand(
         broken = _note_file_issues(log, [names[position] for position in positions], together)
         frames = [part.frame for part in together]
         frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-        products = assemble_products(frame, config, log, broken=broken, require_labels=require_labels)
+        own = config.model_copy(update=dict(zip(("separator", "several"), marks, strict=True)))
+        products = assemble_products(frame, own, log, broken=broken, require_labels=require_labels)
         yield Understood(positions, products, log.finish())
 
 
@@ -195,6 +199,15 @@ def check_labelled(products: pd.DataFrame, config: SourceConfig, file: str) -> N
         raise LabelError(
             f"{file}: no row has a category in {named}; fill it in, or map category_path to the columns that hold it"
         )
+
+
+def _separators(frame: pd.DataFrame, config: SourceConfig) -> tuple[str | None, str | None]:
+    """What separates levels and paths in a file: as the mapping says, else as its column of categories shows."""
+    given = config.separator, config.several
+    column = config.category_path[0] if len(config.category_path) == 1 else None
+    if any(given) or column not in frame or not isinstance(frame[column].dtype, pd.StringDtype):
+        return given
+    return found_separators(frame[column].dropna().unique().tolist())
 
 
 def _shape(frame: pd.DataFrame) -> tuple[object, ...]:

@@ -246,6 +246,32 @@ def test_the_lower_end_of_a_range_is_the_price_and_told(tmp_path: Path) -> None:
     ]
 
 
+def test_each_file_is_split_at_its_own_separator(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", "title,category\na,Home / Beds\nb,Home / Lamps\nc,Toys / Dolls\n")
+    write(
+        tmp_path,
+        "b.csv",
+        'title,category\na,"Home, Home > Beds"\nb,"Toys, Toys > Dolls"\nc,Food / Drinks > Tea\n',
+    )
+    assert read_source(str(tmp_path), require_labels=True).products["category"].tolist() == [
+        "Home > Beds", "Home > Lamps", "Toys > Dolls", "Home > Beds", "Toys > Dolls", "Food / Drinks > Tea",
+    ]  # fmt: skip
+
+
+def test_a_written_separator_splits_what_the_column_does_not_show(tmp_path: Path) -> None:
+    source = write(tmp_path, "a.csv", 'title,category\na,"en:toys,en:dolls"\nb,"en:food,en:tea"\nc,"en:a"\n')
+    config = SourceConfig(separator=",")
+    assert read_source(source, config, require_labels=True).products["category"].tolist() == [
+        "en:toys > en:dolls",
+        "en:food > en:tea",
+        "en:a",
+    ]
+    with pytest.raises(
+        LabelError, match=r"depth: 1 cuts nothing.*'en:toys,en:dolls'; write .* `separator: …`"
+    ):
+        read_source(source, SourceConfig(depth=1), require_labels=True)
+
+
 def test_the_mapping_used_is_given_back_complete(tmp_path: Path) -> None:
     source = write(tmp_path, "shop.csv", "name,category,sub_category\na,x,y\nb,x,z\n")
     table = read_source(source, SourceConfig(depth=1), require_labels=True)
