@@ -13,7 +13,7 @@ from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, quo
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FaultKind = Literal["not a number", "out of range", "no title"]
+FaultKind = Literal["not a number", "range", "out of range", "no title"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def products_of(columns: Mapping[str, "pa.Array"], rows: int) -> tuple[ProductBa
         rows: how many products there are.
 
     Returns:
-        the batch, and the faults of its cells: field by field, not numbers before numbers out of range, titles last.
+        the batch, and the faults of its cells: field by field, not numbers before ranges before numbers out of range, titles last.
     """
     from prodclf_assets.catalog.text.arrays import packed, text_column
 
@@ -73,7 +73,8 @@ def _numbers(column: "pa.Array", field: str, faults: list[CellFault]) -> npt.NDA
     low, high = NUMERIC_RANGES[field]
     outside = (numbers < low) | (numbers > high)
     kinds: tuple[tuple[FaultKind, npt.NDArray[np.bool_]], ...] = (
-        ("not a number", failed & ~outside),
+        ("not a number", failed & np.isnan(numbers)),
+        ("range", failed & ~np.isnan(numbers) & ~outside),
         ("out of range", outside),
     )
     for kind, wrong in kinds:

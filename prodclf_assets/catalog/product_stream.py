@@ -13,6 +13,7 @@ import pyarrow as pa
 from prodclf_assets.catalog.columns import number_fault
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.product_columns import CellFault, products_of
+from prodclf_assets.catalog.reading.column_content import LOOKED_AT, poor_columns
 from prodclf_assets.catalog.reading.issues import Fault, shown
 from prodclf_assets.catalog.reading.mapping import (
     SourceConfig,
@@ -51,11 +52,13 @@ class Chunk:
 
     Attributes:
         rows: the columns of all files as they are; missing where the rows' own file lacks one.
+        config: the mapping that is used, with what was inferred filled in.
         understand: makes products of them, which takes time and may be done in any thread.
     """
 
     rows: "pa.Table | pd.DataFrame"
     understand: Callable[[], Understood]
+    config: SourceConfig
 
 
 @contextmanager
@@ -89,7 +92,8 @@ def open_source(
             raise no_products(source)
         names = [file.name for file in files]
         columns = [schema.names for schema, _ in opened]
-        used = fitting_config(names, columns, config or SourceConfig(), require_labels=False)
+        poor = [_poor(file) for file in files]
+        used = fitting_config(names, columns, poor, config or SourceConfig(), require_labels=False)
         needed = needed_config(used, config)
         for file, (own, has_rows) in zip(names, opened, strict=True):
             if has_rows:
@@ -99,6 +103,21 @@ def open_source(
             yield _whole(source, config, name, s3_client)
         else:
             yield _chunks(files, joint, used, name)
+
+
+def _poor(file: FoundFile) -> tuple[str, ...]:
+    """The columns of a file that say little, as reading it whole finds them."""
+    parts: list[pa.Table] = []
+    for rows in file_rows(file):
+        parts.append(rows.table)
+        if sum(part.num_rows for part in parts) >= LOOKED_AT:
+            break
+    head = pa.concat_tables(parts)
+    return poor_columns(
+        (name, head.column(name))
+        for name in dict.fromkeys(head.column_names)
+        if head.column_names.count(name) == 1
+    )
 
 
 def _joint(schemas: Sequence[pa.Schema]) -> pa.Schema | None:
@@ -119,7 +138,9 @@ def _chunks(
     for file in files:
         for rows in file_rows(file):
             yield Chunk(
-                _with_all(rows.table, schema), partial(_understood, rows, name or file.name, config.columns)
+                _with_all(rows.table, schema),
+                partial(_understood, rows, name or file.name, config.columns),
+                config,
             )
 
 
@@ -185,6 +206,7 @@ def _slices(table: "SourceTable", name: str | None) -> Iterator[Chunk]:
         yield Chunk(
             table.original.iloc[rows].reset_index(drop=True),
             partial(_of_frame, products, of_files + faults if start == 0 else faults),
+            table.config,
         )
 
 

@@ -100,7 +100,7 @@ def score(
         bundle = Bundle.load(model.path, threads=1)  # as many chunks as there are cores are answered at once
         version = model.version or bundle.version
         answer = partial(score_chunk, bundle=bundle, model_version=version, top_k=top_k, explained=explained)
-        counts = _write(chunks, answer, writer, faults)
+        counts = _write(chunks if mapping else _told(chunks), answer, writer, faults)
         if not counts.rows:
             raise no_products(files.STANDARD_INPUT if source == files.STANDARD else source)
     for sentence in faults.sentences():
@@ -117,6 +117,15 @@ def score(
         tell(_sentence(summary))
     if strict and len(faults):
         raise click.exceptions.Exit(1)
+
+
+def _told(chunks: "Iterator[Chunk]") -> "Iterator[Chunk]":
+    """Say, when the first rows come, which column was taken for what."""
+    for number, chunk in enumerate(chunks):
+        if number == 0:
+            took = ", ".join(f"{field}: {column!r}" for field, column in chunk.config.columns.items())
+            tell(f"columns were understood by their names as {took}; if that is wrong, give --source-config")
+        yield chunk
 
 
 def _write(

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -243,6 +243,7 @@ def parse_csv(body: bytes, charset: str, max_rows: int) -> CsvBody:
         ProblemError: 400 when the body cannot be read, 413 when it holds more than `max_rows` products, 422 when no column
             is a title, or there are too many.
     """
+    from prodclf_assets.catalog.reading.column_content import poor_columns
     from prodclf_assets.catalog.reading.csv_reader import read_csv_columns
 
     _refuse_endless(body, max_rows)
@@ -252,7 +253,7 @@ def parse_csv(body: bytes, charset: str, max_rows: int) -> CsvBody:
         raise ProblemError(422, "too-many-columns", str(error), {"limit_columns": MOST_COLUMNS}) from error
     if not names:
         raise malformed_body("the CSV body is empty; its first line must name the columns, title among them")
-    columns = _column_map(names)
+    columns = _column_map(names, poor_columns(zip(names, records.columns, strict=False)))
     if len(records.lines) > max_rows:
         raise batch_too_large(len(records.lines), max_rows)
     return CsvBody(names, records, columns)
@@ -281,14 +282,14 @@ def _as_utf8(body: bytes, charset: str) -> bytes:
         ) from error
 
 
-def _column_map(header: list[str]) -> dict[str, int]:
+def _column_map(header: list[str], poor: Collection[str]) -> dict[str, int]:
     """Which column of a CSV file is which field, by the same inference as for files.
 
     Raises:
         ProblemError: 422 when no column is a title.
     """
     try:
-        config = infer_source_config(header, file="the CSV body")
+        config = infer_source_config(header, file="the CSV body", poor=poor)
     except ProdclfError as error:
         raise ProblemError(422, "no-title-column", str(error), {"columns": header[:100]}) from error
     positions = {name: at for at, name in enumerate(header)}

@@ -201,3 +201,12 @@ def test_a_tally_counts_all_and_keeps_the_first() -> None:
     assert tally.sentences() == ["x.csv row 9: file", "x.csv row 2: m0", "x.csv row 3: m1", "and 3 more"]
     assert tally.to_dict()["counts"] == {"not a number: price": 5, "encoding": 1}
     assert tally.to_dict()["total"] == 6
+
+
+def test_the_columns_that_say_something_are_those_of_reading_it_whole(tmp_path: Path) -> None:
+    rows = [f",lamp {number}" if number < 700 else f"Rug {number},x" for number in range(900)]
+    path = tmp_path / "shop.csv"
+    path.write_text("\n".join(["Title,Product Name", *rows]))
+    with open_source(str(path)) as chunks:
+        assert {chunk.config.columns["title"] for chunk in chunks} == {"Product Name"}
+    assert_as_whole(str(path))

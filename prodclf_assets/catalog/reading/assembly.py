@@ -85,7 +85,8 @@ def _numbers(values: pd.Series, field: str, log: IssueLog) -> pd.Series:
     low, high = NUMERIC_RANGES[field]
     outside = (numbers < low) | (numbers > high)
     kinds: tuple[tuple[IssueKind, pd.Series], ...] = (
-        ("not a number", failed & ~outside),
+        ("not a number", failed & numbers.isna()),
+        ("range", failed & numbers.notna() & ~outside),
         ("out of range", outside),
     )
     for kind, wrong in kinds:

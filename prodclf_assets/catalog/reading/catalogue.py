@@ -21,6 +21,7 @@ from prodclf_assets.catalog.reading.mapping import SourceConfig, fitting_config
 from prodclf_assets.catalog.reading.readers import (
     check_files,
     check_labelled,
+    poor_of,
     understand,
 )
 from prodclf_assets.catalog.reading.records import Records, read_records
@@ -40,6 +41,7 @@ class CatalogueFile:
         tag: equal for equal content: the SHA-256 of the bytes; for S3 ETag and size.
         rows: its products.
         columns: the columns it has.
+        poor_columns: those that say little (see `column_content`).
         deleted: ids of products that it takes away.
         issues: how many faults, how many of each kind, and the first of them.
         lines: where its products stand.
@@ -49,6 +51,7 @@ class CatalogueFile:
     tag: str
     rows: int
     columns: tuple[str, ...]
+    poor_columns: tuple[str, ...]
     deleted: tuple[str, ...]
     issues: Mapping[str, Any]
     lines: LineRuns
@@ -56,7 +59,7 @@ class CatalogueFile:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Return the file that `asdict` described, after it went through JSON."""
-        tuples = {name: tuple(content[name]) for name in ("columns", "deleted")}
+        tuples = {name: tuple(content[name]) for name in ("columns", "poor_columns", "deleted")}
         return cls(**{**content, **tuples, "lines": tuple((row, line) for row, line in content["lines"])})
 
 
@@ -125,7 +128,10 @@ def read_catalogue(
     ]
     if not names:
         raise no_products(source)
-    used = fitting_config(names, columns, config or SourceConfig(), require_labels=True)
+    poor = [
+        poor_of(records[name].frame) if name in records else pieces[name].file.poor_columns for name in names
+    ]
+    used = fitting_config(names, columns, poor, config or SourceConfig(), require_labels=True)
     # What is never an answer changes nothing of what a file says.
     if known is not None and used != known.config.model_copy(update={"never_answers": used.never_answers}):
         return read_catalogue(source, config, leave_out=leave_out, s3_client=s3_client)
@@ -215,6 +221,7 @@ def _fresh(
                 tags[name],
                 rows,
                 tuple(map(str, parts[number].frame.columns)),
+                poor_of(records[name].frame),
                 gone[name],
                 own.to_dict(limit=_ISSUES_KEPT),
                 runs_of(parts[number].lines),

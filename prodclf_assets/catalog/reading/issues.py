@@ -15,6 +15,7 @@ IssueKind = Literal[
     "encoding",
     "broken line",
     "not a number",
+    "range",
     "out of range",
     "no title",
     "blank level",

@@ -1,7 +1,7 @@
 """Which column of a file is which field of a product, and which columns make its category path."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,11 @@ def source_config_of(content: Mapping[str, Any], name: str = "the mapping") -> S
 
 
 def infer_source_config(
-    column_names: Sequence[str], *, require_labels: bool = False, file: str = "the file"
+    column_names: Sequence[str],
+    *,
+    require_labels: bool = False,
+    file: str = "the file",
+    poor: Collection[str] = (),
 ) -> SourceConfig:
     """Guess a mapping from usual column names; print `to_yaml()` to let a person correct it.
 
@@ -179,22 +183,34 @@ def infer_source_config(
     Raises:
         MappingError: no column looks like a title or, when labels are required, like a category.
     """
-    return complete_config(SourceConfig(), column_names, require_labels=require_labels, file=file)
+    return complete_config(SourceConfig(), column_names, require_labels=require_labels, file=file, poor=poor)
 
 
 def complete_config(
-    config: SourceConfig, column_names: Sequence[str], *, require_labels: bool, file: str
+    config: SourceConfig,
+    column_names: Sequence[str],
+    *,
+    require_labels: bool,
+    file: str,
+    poor: Collection[str] = (),
 ) -> SourceConfig:
     """Fill the parts that a mapping leaves out with what usual column names suggest.
+
+    Args:
+        config: the mapping.
+        column_names: of the file.
+        require_labels: whether there must be a category.
+        file: what errors call it.
+        poor: columns that say little (see `poor_columns`): others of usual names come before them.
 
     Raises:
         MappingError: as for `infer_source_config`, or the completed mapping contradicts itself.
     """
     path = config.category_path or find_category_path(
-        [name for name in column_names if name not in {*config.columns.values(), config.deleted}]
+        [name for name in column_names if name not in {*config.columns.values(), config.deleted}], poor
     )
     columns = config.columns or find_fields(
-        [name for name in column_names if name not in {*path, config.deleted}]
+        [name for name in column_names if name not in {*path, config.deleted}], poor
     )
     remedy = f"its columns are {_listed(column_names)}; give a mapping file (PRODCLF_SOURCE_CONFIG or --source-config)"
     if config.columns and "title" not in columns:
@@ -236,15 +252,32 @@ def check_columns(
 
 
 def fitting_config(
-    names: Sequence[str], columns: Sequence[Sequence[str]], config: SourceConfig, *, require_labels: bool
+    names: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    poor: Sequence[Collection[str]],
+    config: SourceConfig,
+    *,
+    require_labels: bool,
 ) -> SourceConfig:
     """Complete a mapping from the columns of all files of a source.
+
+    Args:
+        names: of the files.
+        columns: of each file.
+        poor: those of each file that say little (see `poor_columns`); one that says more in another file is not poor.
+        config: the mapping.
+        require_labels: whether there must be a category.
 
     Raises:
         MappingError: no column can be the title or, when labels are required, the category.
     """
     all_columns = list(dict.fromkeys(str(column) for listed in columns for column in listed))
-    return complete_config(config, all_columns, require_labels=require_labels, file=names[0])
+    rich = {
+        column for listed, little in zip(columns, poor, strict=True) for column in set(listed) - set(little)
+    }
+    return complete_config(
+        config, all_columns, require_labels=require_labels, file=names[0], poor=set(all_columns) - rich
+    )
 
 
 def needed_config(used: SourceConfig, given: SourceConfig | None) -> SourceConfig:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from prodclf_assets.catalog.columns import CATEGORY_SEPARATOR, LABEL_COLUMN, OTHER_CATEGORIES_COLUMN
 from prodclf_assets.catalog.reading.assembly import assemble_products
+from prodclf_assets.catalog.reading.column_content import LOOKED_AT, poor_columns
 from prodclf_assets.catalog.reading.issues import IssueLog, RowIssues, RowOrigins, joined_issues
 from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, fitting_config, needed_config
 from prodclf_assets.catalog.reading.records import Records, read_records
@@ -77,7 +79,8 @@ def read_source(
         raise no_products(source)
     columns = [list(part.frame.columns) for part in parts]
     names = [file.name for file in files]
-    used = fitting_config(names, columns, config or SourceConfig(), require_labels=require_labels)
+    poor = [poor_of(part.frame) for part in parts]
+    used = fitting_config(names, columns, poor, config or SourceConfig(), require_labels=require_labels)
     check_files(used, config, names, parts, require_labels=require_labels)
     understood = list(understand(names, parts, used, require_labels=require_labels))
     products = pd.concat([part.products for part in understood], ignore_index=True)
@@ -108,7 +111,9 @@ def read_frame(
     columns = list(original.columns)
     if twice := next((column for column in columns if columns.count(column) > 1), None):
         raise MappingError(f"{name} has two columns {twice!r}; rename one of them")
-    used = fitting_config([name], [columns], config or SourceConfig(), require_labels=require_labels)
+    used = fitting_config(
+        [name], [columns], [poor_of(original)], config or SourceConfig(), require_labels=require_labels
+    )
     rows, complete = _with_other_categories(original, used)
     records = Records(rows, np.arange(1, len(rows) + 1), [])
     check_files(used, config, [name], [records], require_labels=require_labels)
@@ -199,6 +204,14 @@ def check_labelled(products: pd.DataFrame, config: SourceConfig, file: str) -> N
         raise LabelError(
             f"{file}: no row has a category in {named}; fill it in, or map category_path to the columns that hold it"
         )
+
+
+def poor_of(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Return the columns of a file that say little (see `poor_columns`)."""
+    head = frame.head(LOOKED_AT)
+    # Of a mixture of kinds, which Arrow cannot hold, it is not asked what it says.
+    kept = [name for name in head.columns if head[name].dtype != object or head[name].isna().all()]
+    return poor_columns((str(name), pa.array(head[name], from_pandas=True)) for name in kept)
 
 
 def _separators(frame: pd.DataFrame, config: SourceConfig) -> tuple[str | None, str | None]:

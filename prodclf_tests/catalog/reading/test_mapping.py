@@ -84,6 +84,35 @@ def test_category_paths_are_inferred_coarse_to_fine(columns: list[str], path: li
     assert infer_source_config(columns).category_path == path
 
 
+@pytest.mark.parametrize(
+    ("columns", "fields", "path"),
+    [
+        (
+            "Artikelnummer;Bezeichnung;Marke;Warengruppe;VK-Preis",
+            "product_id title brand - price",
+            "Warengruppe",
+        ),
+        ("Référence;Désignation;Marque;Catégorie;Prix", "product_id title brand - price", "Catégorie"),
+        ("Código;Nombre;Marca;Categoría;Precio", "product_id title brand - price", "Categoría"),
+        ("Codice;Titolo;Marca;Categoria;Prezzo", "product_id title brand - price", "Categoria"),
+        ("Código;Título;Fabricante;Categoria;Preço", "product_id title brand - price", "Categoria"),
+        ("Artikelcode;Productnaam;Merk;Categorie;Prijs", "product_id title brand - price", "Categorie"),
+        ("Kod produktu;Nazwa;Producent;Kategoria;Cena", "product_id title brand - price", "Kategoria"),
+        ("商品番号;商品名;メーカー;カテゴリ;価格", "product_id title brand - price", "カテゴリ"),
+    ],
+)
+def test_usual_names_of_other_languages_are_known(columns: str, fields: str, path: str) -> None:
+    names = columns.split(";")
+    expected = {field: name for field, name in zip(fields.split(), names, strict=True) if field != "-"}
+    assert infer_source_config(names) == SourceConfig(columns=expected, category_path=[path])
+
+
+def test_a_column_that_says_something_beats_one_of_a_better_name() -> None:
+    columns = ["Title", "Product Name", "Name", "name", "price"]
+    assert infer_source_config(columns, poor={"Title", "Product Name", "Name"}).columns["title"] == "name"
+    assert infer_source_config(columns, poor=columns).columns == {"title": "Title", "price": "price"}
+
+
 def test_a_column_serves_one_field_and_never_both_path_and_field() -> None:
     config = infer_source_config(["title", "name", "category", "sub_category", "ratings", "reviews"])
     assert config.columns == {"title": "title", "rating": "ratings", "reviews_count": "reviews"}

@@ -246,6 +246,21 @@ def test_the_lower_end_of_a_range_is_the_price_and_told(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_with_content_beats_one_of_a_better_name(tmp_path: Path) -> None:
+    rows = [f",Stock house,lamp {number},{number}" for number in range(20)]
+    source = write(tmp_path, "shop.csv", "\n".join(["Title,Product name,name,price", *rows]))
+    assert read_source(source, require_labels=False).config.columns == {"title": "name", "price": "price"}
+
+
+def test_a_column_that_mixes_a_taxonomys_numbers_with_paths_gives_way(tmp_path: Path) -> None:
+    rows = [f"lamp {number},{267 if number % 2 else 'Home > Lamps'},Home > Lamps" for number in range(20)]
+    text = "\n".join(["title,google product category,product type", *rows])
+    source = write(tmp_path, "feed.csv", text)
+    assert read_source(source, require_labels=True).config.category_path == ["product type"]
+    source = write(tmp_path, "bare.csv", text.replace("product type", "kind"))
+    assert read_source(source, require_labels=True).config.category_path == ["google product category"]
+
+
 def test_each_file_is_split_at_its_own_separator(tmp_path: Path) -> None:
     write(tmp_path, "a.csv", "title,category\na,Home / Beds\nb,Home / Lamps\nc,Toys / Dolls\n")
     write(
