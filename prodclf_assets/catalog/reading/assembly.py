@@ -192,7 +192,12 @@ def _labels(
     paths = category_paths(columns, config.depth, config.several, config.separator)
     if not require_labels:
         return paths.labels, paths.others
-    if len(columns) == 1 and config.depth and paths.deepest == 1 and paths.labels.nunique() >= _FLAT_LABELS:
+    if (
+        len(columns) == 1
+        and (config.depth or 1) > 1
+        and paths.deepest == 1
+        and paths.labels.nunique() >= _FLAT_LABELS
+    ):
         raise LabelError(
             f"{log.origins.files[0]}: depth: {config.depth} cuts nothing, since no category in column {columns[0].name!r} has a "
             f"second level, such as {paths.labels.dropna().iloc[0]!r}; write what stands between the levels as `separator: …` "
@@ -202,15 +207,16 @@ def _labels(
     wrong = np.flatnonzero(blank & ~broken)
     if len(wrong):
         raise _blank_level_error(config, log, wrong, int(paths.blank_levels[wrong[0]]))
-    cut = np.flatnonzero(blank)
+    # What stands in the columns of a broken line is a guess: a price in the place of a category must not teach.
+    unsure = np.flatnonzero(broken & (paths.labels.notna().to_numpy() | blank))
     log.add(
-        cut,
+        unsure,
         LABEL_COLUMN,
-        [""] * len(cut),
-        "blank level",
-        ["the broken line lost part of its category"] * len(cut),
+        paths.labels.iloc[unsure].fillna("").tolist(),
+        "broken line",
+        ["the line is broken, so that its category is not learnt from"] * len(unsure),
     )
-    return paths.labels, paths.others
+    return paths.labels.mask(broken), paths.others.mask(broken)
 
 
 def _blank_level_error(

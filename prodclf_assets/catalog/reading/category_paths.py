@@ -37,7 +37,7 @@ class CategoryPaths:
     Attributes:
         labels: category path per row, levels joined by ` > `; `pd.NA` where there is none or a level is blank.
         others: the other paths of the row's cell, sorted and joined by line breaks; `pd.NA` where it has one at most.
-        blank_levels: 1-based level that is blank while another is given; 0 where the path is whole or wholly absent.
+        blank_levels: 1-based level that is blank while one below it is given; 0 where none is: a path may end early.
         deepest: levels of the longest path, before any was cut; 0 where there is none.
     """
 
@@ -166,9 +166,9 @@ def _levels(cells: str, separator: str | None) -> list[str]:
 
 
 def _parse_path(levels: list[str]) -> tuple[str | None, int]:
-    """Return a path and the first blank level (0 when none is)."""
-    if not any(levels):
-        return None, 0
+    """Return a path, which may end before the last level, and the first blank level (0 when none is)."""
+    while levels and not levels[-1]:
+        levels = levels[:-1]
     if "" in levels:
         return None, levels.index("") + 1
-    return PATH_SEPARATOR.join(levels), 0
+    return PATH_SEPARATOR.join(levels) or None, 0

@@ -18,7 +18,6 @@ IssueKind = Literal[
     "range",
     "out of range",
     "no title",
-    "blank level",
     "columns",
     "shared id",
     "ruined id",

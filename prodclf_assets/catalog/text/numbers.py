@@ -26,7 +26,7 @@ MISSING_VALUES: Final = frozenset(
         "?",
         "\\n",  # MySQL's `\\N`
     }
-    | {"unknown", "not available", "does not apply", "#value!", "#ref!", "#div/0!"}
+    | {"unknown", "does not apply", "#value!", "#ref!", "#div/0!"}
 )
 """Casefolded texts that stand for "no value" in every column; they are missing, not failures."""
 

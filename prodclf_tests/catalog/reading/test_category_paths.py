@@ -63,26 +63,40 @@ def test_no_level_at_all_is_no_label_and_no_fault(cells: list[object]) -> None:
     ("cells", "depth", "level"),
     [
         (["Toys", None, "Red"], None, 2),
-        (["Toys", "Cars", " "], None, 3),
         ([None, "Cars"], None, 1),
         (["Toys > > Red"], None, 2),
-        (["Toys >"], None, 2),
-        ([["Toys", None]], None, 2),
-        (["Toys", None, None], 2, 2),
+        ([["Toys", None, "Red"]], None, 2),
     ],
 )
 def test_a_blank_level_is_named(cells: list[object], depth: int | None, level: int) -> None:
     assert label_of(*cells, depth=depth) == (None, level)
 
 
+@pytest.mark.parametrize(
+    ("cells", "depth", "label"),
+    [
+        (["Toys", "Cars", " "], None, "Toys > Cars"),
+        (["Toys", None, None], 2, "Toys"),
+        (["Toys >"], None, "Toys"),
+        ([["Toys", None]], None, "Toys"),
+        ([None, " "], None, None),
+    ],
+)
+def test_a_path_may_end_before_the_last_level(
+    cells: list[object], depth: int | None, label: str | None
+) -> None:
+    assert label_of(*cells, depth=depth) == (label, 0)
+
+
 def test_a_blank_level_beyond_the_depth_does_not_matter() -> None:
-    assert label_of("Toys", None, None, depth=1) == ("Toys", 0)
+    assert label_of("Toys", None, "Red", depth=1) == ("Toys", 0)
 
 
 def test_rows_keep_their_index_and_order() -> None:
     columns = [
         pd.Series(["b", "a", None, "b"], index=[4, 2, 9, 1]),
         pd.Series(["x", None, None, "x"], index=[4, 2, 9, 1]),
+        pd.Series([None, "y", None, None], index=[4, 2, 9, 1]),
     ]
     paths = category_paths(columns, None)
     assert paths.labels.index.tolist() == [4, 2, 9, 1]

@@ -228,14 +228,15 @@ def test_scoring_needs_no_labels_and_gives_those_it_finds(tmp_path: Path) -> Non
     assert read_source(half, config, require_labels=False).products["category"].isna().all()
     whole = write(tmp_path, "whole.csv", "name,category,sub_category\na,x,y\nb,x,\n")
     table = read_source(whole, config, require_labels=False)
-    assert table.products["category"].tolist() == ["x > y", pd.NA]
+    assert table.products["category"].tolist() == ["x > y", "x"]
     assert len(table.issues) == 0
 
 
 def test_a_blank_level_stops_training_with_file_row_column_and_remedy(tmp_path: Path) -> None:
-    source = write(tmp_path, "shop.csv", "name,category,sub_category\na,x,y\nb,x,\nc,,\nd,,z\n")
+    source = write(tmp_path, "shop.csv", "name,category,sub_category,type\na,x,y,v\nb,x,,w\nc,,,\nd,,z,\n")
+    config = SourceConfig(category_path=["category", "sub_category", "type"])
     with pytest.raises(LabelError) as caught:
-        read_source(source, require_labels=True)
+        read_source(source, config, require_labels=True)
     assert str(caught.value) == (
         f"{source} row 3: level 2 of the category path, column 'sub_category', is blank (and in 1 more rows); "
         "fill it in, or set depth: 1 in the mapping"
@@ -262,7 +263,14 @@ def test_a_line_cut_short_in_its_category_does_not_stop_training(tmp_path: Path)
     source = write(tmp_path, "shop.csv", "name,category,sub_category\na,x,y\nb,x\nc,x,z\n")
     table = read_source(source, require_labels=True)
     assert table.products["category"].tolist() == ["x > y", pd.NA, "x > z"]
-    assert issues_of(table) == [(3, "", "broken line"), (3, "category", "blank level")]
+    assert issues_of(table) == [(3, "", "broken line"), (3, "category", "broken line")]
+
+
+def test_a_line_with_too_much_does_not_teach_its_category(tmp_path: Path) -> None:
+    source = write(tmp_path, "shop.csv", "name,category,price\na,x,1\nb, the second,7.99,2\nc,x,3\n")
+    table = read_source(source, require_labels=True)
+    assert table.products["category"].tolist() == ["x", pd.NA, "x"]
+    assert (3, "category", "broken line") in issues_of(table)
 
 
 def test_no_category_at_all_stops_training(tmp_path: Path) -> None:
