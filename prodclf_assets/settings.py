@@ -1,8 +1,10 @@
 """The environment, typed and read once: every variable of the product is a field here and nowhere else."""
 
+import json
+import os
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -120,3 +122,46 @@ def get_settings() -> Settings:
         raise ProdclfError(
             f"environment variable {first['loc'][0]} cannot be used: {first['msg']}; correct or unset it"
         ) from error
+
+
+class RememberedCatalogue(NamedTuple):
+    """What a home was trained on last, so that schedule, sensors and "Materialize all" train the same again.
+
+    Attributes:
+        source: path, folder, glob or `s3://…`; local ones absolute.
+        source_config: absolute path of the mapping file; None when the mapping is inferred.
+    """
+
+    source: str
+    source_config: str | None
+
+
+def absolute_source(source: str) -> str:
+    """Return a source as it is named from any working directory."""
+    return source if "://" in source else str(Path(source).expanduser().absolute())
+
+
+def remembered_catalogue() -> RememberedCatalogue | None:
+    """Return what this home was trained on last; None for a new home and for one that knows the sample alone."""
+    try:
+        return RememberedCatalogue(**json.loads(_memory().read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise ProdclfError(
+            f"{_memory()} cannot be read ({error}): remove it, and name the catalogue with --source once more"
+        ) from error
+
+
+def remember_catalogue(source: str, source_config: str | None) -> None:
+    """Make a source and its mapping what this home trains when nobody names another."""
+    mapping = str(Path(source_config).expanduser().absolute()) if source_config else None
+    memory = _memory()
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    written = memory.with_suffix(f".{os.getpid()}.part")
+    written.write_text(json.dumps({"source": absolute_source(source), "source_config": mapping}), "utf-8")
+    written.replace(memory)
+
+
+def _memory() -> Path:
+    return get_settings().home.resolve() / "catalogue.json"

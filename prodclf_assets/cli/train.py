@@ -1,8 +1,6 @@
 """`prodclf train`: the whole graph, in this process."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--source", help="Product files: path, folder, glob or s3://….  [default: PRODCLF_SOURCE, else a sample]"
+    "--source",
+    help="Product files: path, folder, glob or s3://….  [default: PRODCLF_SOURCE, else the one trained on last, else a sample]",
 )
 @click.option(
     "--source-config", help="YAML mapping of their columns.  [default: PRODCLF_SOURCE_CONFIG, else inferred]"
@@ -99,20 +98,20 @@ def train(
         if not _resume_graph():
             raise click.exceptions.Exit(1)
         return
-    with _mapping_file(source_config, depth) as mapping:
-        catalogue = _given(source=source, source_config=mapping, sample_rows=sample_rows)
-        run_config = {
-            "resources": {"catalogue_source": {"config": catalogue}},
-            "ops": {
-                "splits": {"config": _given(min_category_rows=min_category_rows)},
-                "tuned_parameters": {"config": _given(trials=search, minutes=search_minutes)},
-                "model": {"config": _given(rebalancing=rebalancing)},
-                "evaluation_report": {"config": {"compare_rebalancing": compare_rebalancing}},
-            },
-            "loggers": {"terminal": {}},
-        }
-        if not _run_graph(run_config):
-            raise click.exceptions.Exit(1)
+    mapping = _mapping_file(source_config, depth)
+    catalogue = _given(source=source, source_config=mapping, sample_rows=sample_rows)
+    run_config = {
+        "resources": {"catalogue_source": {"config": catalogue}},
+        "ops": {
+            "splits": {"config": _given(min_category_rows=min_category_rows)},
+            "tuned_parameters": {"config": _given(trials=search, minutes=search_minutes)},
+            "model": {"config": _given(rebalancing=rebalancing)},
+            "evaluation_report": {"config": {"compare_rebalancing": compare_rebalancing}},
+        },
+        "loggers": {"terminal": {}},
+    }
+    if not _run_graph(run_config):
+        raise click.exceptions.Exit(1)
 
 
 def _given(**options: str | float | None) -> dict[str, str | float]:
@@ -187,12 +186,10 @@ _OURS = {
 }
 
 
-@contextmanager
-def _mapping_file(source_config: str | None, depth: int | None) -> Iterator[str | None]:
-    """The mapping file to use: the given one, or a copy of it (or of none) with another depth."""
+def _mapping_file(source_config: str | None, depth: int | None) -> str | None:
+    """The mapping file to use: the given one, or a copy of it (or of none) with another depth, kept in the home."""
     if depth is None:
-        yield source_config
-        return
+        return source_config
     from pydantic import ValidationError
 
     from prodclf_assets.catalog.reading.mapping import SourceConfig, load_source_config
@@ -206,7 +203,9 @@ def _mapping_file(source_config: str | None, depth: int | None) -> Iterator[str 
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise MappingError(f"--depth {depth} does not fit {given}: {reason}") from error
-    with tempfile.TemporaryDirectory(prefix="prodclf-") as folder:
-        path = Path(folder) / "mapping.yaml"
-        path.write_text(deeper.to_yaml(), encoding="utf-8")
-        yield str(path)
+    # Later runs and --resume read it again; named after its content, no other run writes over it.
+    content = deeper.to_yaml().encode()
+    path = get_settings().home.resolve() / "mappings" / f"{hashlib.sha256(content).hexdigest()[:12]}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return str(path)

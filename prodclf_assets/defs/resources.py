@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from prodclf_assets.lake import Lake, open_lake
-from prodclf_assets.settings import get_settings
+from prodclf_assets.settings import absolute_source, get_settings, remembered_catalogue
 
 
 class LakeResource(dg.ConfigurableResource[Any]):
@@ -35,7 +35,8 @@ class CatalogueSource(dg.ConfigurableResource[Any]):
     """Which product files the graph reads, and how their columns are mapped."""
 
     source: str | None = Field(
-        default=None, description="Path, folder, glob or s3://…; as PRODCLF_SOURCE says when absent."
+        default=None,
+        description="Path, folder, glob or s3://…; as PRODCLF_SOURCE says when absent, else what was trained on last.",
     )
     source_config: str | None = Field(
         default=None, description="A YAML mapping file; as PRODCLF_SOURCE_CONFIG says when absent."
@@ -56,13 +57,24 @@ class CatalogueSource(dg.ConfigurableResource[Any]):
     )
 
     def resolved_source(self) -> str | None:
-        """Return the source to read, or None for the built-in sample catalogue."""
-        return self.source or get_settings().source
+        """Return the source to read: named here, by PRODCLF_SOURCE or trained on last; None for the built-in sample."""
+        named = self.source or get_settings().source
+        if named:
+            return named
+        remembered = remembered_catalogue()
+        return remembered.source if remembered else None
 
     def resolved_source_config(self) -> str | None:
-        """Return the path of the mapping file, or None when the mapping is to be inferred."""
+        """Return the path of the mapping file, or None when the mapping is to be inferred.
+
+        The mapping that a source was last trained with stays with that source.
+        """
         chosen = self.source_config or get_settings().source_config
-        return str(chosen) if chosen else None
+        if chosen:
+            return str(chosen)
+        source, remembered = self.resolved_source(), remembered_catalogue()
+        same = source is not None and remembered is not None and absolute_source(source) == remembered.source
+        return remembered.source_config if same and remembered else None
 
     def resolved_taxonomy(self) -> str | None:
         """Return the path of the taxonomy file, or None when nothing has changed."""

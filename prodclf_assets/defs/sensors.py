@@ -44,7 +44,9 @@ def new_products(
     """
     source = catalogue_source.resolved_source()
     if source is None:
-        return dg.SkipReason("PRODCLF_SOURCE is not set: the built-in sample catalogue never changes")
+        return dg.SkipReason(
+            "PRODCLF_SOURCE is not set and no catalogue was trained on: the built-in sample never changes"
+        )
     with as_failure():
         try:
             memory = get_settings().home.resolve() / "source_files.json"

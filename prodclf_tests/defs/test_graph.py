@@ -398,20 +398,20 @@ def test_a_champion_that_knows_the_test_products_by_heart_wins_nothing_by_that(
     assert numbers["champion_accuracy"] < accuracy(Bundle.load(other), side_of(trained, "test"))
 
 
-def test_a_champion_of_before_models_were_measured_in_anothers_place_is_compared_itself(
+def test_a_champion_of_other_categories_is_not_beaten_by_being_wrong_about_all_of_them(
     trained: Trained,
 ) -> None:
-    """Of an older format, too: it is weighed by what it answers, and has not seen the test products."""
+    """Of an older format, too, which has no measured model in its place: it is asked itself what it knows."""
     registry = open_registry(get_settings())
     older = registry.log_and_register(FORMAT_4 / "bundle")
     registry.promote(older.version, "it was good then", trained.lake)
     with run_graph(trained.instance, "promotion_decision") as result:
         assert result.success
     decision = trained.report("promotion_decision")
-    assert "cannot be compared" not in decision["reason"]
-    assert decision["numbers"]["champion_accuracy"] == 0, "it knows other categories"
-    assert decision["numbers"]["difference_low"] > 0
-    assert decision["promote"]
+    assert not decision["promote"]
+    assert "another catalogue" in decision["reason"]
+    assert decision["numbers"]["shared_categories"] == 0
+    assert "champion_accuracy" not in decision["numbers"]
 
 
 def test_a_champion_that_this_version_cannot_read_is_not_compared_and_the_decision_says_so(

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
-from prodclf_assets.errors import LakeError
-from prodclf_assets.settings import get_settings
+from prodclf_assets.errors import LakeError, ProdclfError
+from prodclf_assets.settings import get_settings, remember_catalogue, remembered_catalogue
 
 
 def test_the_environment_decides_what_is_not_configured(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,6 +27,29 @@ def test_configuration_outranks_the_environment(home: Path, tmp_path: Path) -> N
 def test_nothing_named_means_the_sample_and_an_inferred_mapping(home: Path) -> None:
     assert CatalogueSource().resolved_source() is None
     assert CatalogueSource().resolved_source_config() is None
+
+
+def test_what_was_trained_on_last_is_trained_next_wherever_that_starts(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    remember_catalogue("shop.csv", "mapping.yaml")
+    monkeypatch.chdir("/")
+    source = CatalogueSource()
+    assert source.resolved_source() == str(tmp_path / "shop.csv")
+    assert source.resolved_source_config() == str(tmp_path / "mapping.yaml")
+    assert CatalogueSource(source="s3://other/shop.csv").resolved_source_config() is None
+    remember_catalogue("s3://bucket/*.csv", None)
+    assert CatalogueSource().resolved_source() == "s3://bucket/*.csv"
+    assert CatalogueSource().resolved_source_config() is None
+    assert [path.name for path in home.glob("catalogue*")] == ["catalogue.json"]
+
+
+def test_a_damaged_memory_says_what_to_do(home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "catalogue.json").write_text('{"sou', "utf-8")
+    with pytest.raises(ProdclfError, match=r"catalogue\.json cannot be read .* remove it"):
+        remembered_catalogue()
 
 
 def test_a_location_that_is_no_lake_is_refused(home: Path) -> None:

@@ -75,7 +75,9 @@ def daemon(instance: dg.DagsterInstance) -> Daemon:
 
 
 def test_without_a_source_it_says_so(daemon: Daemon) -> None:
-    assert daemon.skips() == "PRODCLF_SOURCE is not set: the built-in sample catalogue never changes"
+    assert daemon.skips() == (
+        "PRODCLF_SOURCE is not set and no catalogue was trained on: the built-in sample never changes"
+    )
 
 
 def test_an_empty_or_absent_source_is_waited_for(daemon: Daemon, shop: Path) -> None:

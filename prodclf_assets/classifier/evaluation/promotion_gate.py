@@ -1,6 +1,6 @@
 """Whether a new model replaces the one that answers now: both scored on the same rows, compared in pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any, Final
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from prodclf_assets.catalog.category_sets import listed_under
+from prodclf_assets.catalog.category_sets import categories_of, listed_under
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.classifier.calibration.calibrator import calibration_noise
 from prodclf_assets.classifier.evaluation.latency import BLOCK_ROWS, Latency
@@ -31,6 +31,8 @@ class GateConfig:
             real when the whole interval lies below zero.
         category_rows: a category with this many test rows may not lose more than `category_loss` of its recall.
         category_loss: see above.
+        shared_categories: share of the test products whose category the champion can answer; with less it belongs to
+            another catalogue, and a comparison would say nothing.
         slowdown: a challenger may take this many times as long as the champion.
         never_too_slow: seconds that are always allowed, however fast the champion is.
         always_too_slow: seconds that no model may take, whatever the champion takes; serving gives a prediction two
@@ -42,6 +44,7 @@ class GateConfig:
     significance: float = 0.05
     category_rows: int = 50
     category_loss: float = 0.10
+    shared_categories: float = 0.2
     slowdown: float = 3.0
     never_too_slow: Latency = NEVER_TOO_SLOW
     always_too_slow: Latency = ALWAYS_TOO_SLOW
@@ -74,6 +77,8 @@ def decide(
     champion: list[str] | None,
     latencies: Sequence[Latency],
     config: GateConfig | None = None,
+    *,
+    champion_labels: Collection[str] | None = None,
 ) -> PromotionDecision:
     """Judge a challenger.
 
@@ -84,6 +89,7 @@ def decide(
         champion: the present champion's answers to the same products; None when there is none.
         latencies: of the challenger and, when there is one, of the champion, measured side by side.
         config: what it has to show.
+        champion_labels: the categories that the champion can answer; not looked at when None.
     """
     config = config or GateConfig()
     numbers = {
@@ -102,6 +108,16 @@ def decide(
         return PromotionDecision(
             True, "there are no test products to compare it with the champion on", numbers
         )
+    if champion_labels is not None:
+        categories = categories_of(test)
+        shared = categories[categories.isin(list(champion_labels))].index.nunique() / len(test)
+        numbers["shared_categories"] = shared
+        if shared < config.shared_categories:
+            reason = (
+                f"it cannot be compared with the champion, which knows the categories of {shared:.1%} of the test "
+                "products: the champion was trained on another catalogue or at another depth"
+            )
+            return PromotionDecision(False, reason, numbers)
     right, held = (listed_under(test, np.array(said, object)) for said in (challenger, champion))
     gain = right.astype(np.float64) - held
     low, high = paired_bootstrap(gain, config)
@@ -123,7 +139,8 @@ def decide(
         if loss > config.category_loss:
             reason = f"category {category!r} loses {loss:.3f} of its recall ({rows} rows)"
             return PromotionDecision(False, reason, numbers)
-    reason = f"no significant loss against the champion: {gain.mean():+.4f} {interval}"
+    verdict = "better than the champion" if low > 0 else "no significant loss against the champion"
+    reason = f"{verdict}: {gain.mean():+.4f} {interval}"
     return PromotionDecision(True, reason, numbers)
 
 

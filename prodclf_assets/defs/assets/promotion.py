@@ -11,18 +11,19 @@ import pandas as pd
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.stored_table import StoredTable
+from prodclf_assets.defs.assets.catalog import SAMPLE
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.assets.model import flat
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import resolve_version
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
 from prodclf_assets.defs.model_card import model_card
-from prodclf_assets.defs.resources import LakeResource
+from prodclf_assets.defs.resources import CatalogueSource, LakeResource
 from prodclf_assets.errors import BundleError, ProdclfError
 from prodclf_assets.lake import Lake, Version
 from prodclf_assets.registry import CHALLENGER, CHAMPION, RegisteredVersion, Registry, open_registry
 from prodclf_assets.registry.versions import BUNDLE_HASH, hashes_of
-from prodclf_assets.settings import get_settings
+from prodclf_assets.settings import get_settings, remember_catalogue
 
 # As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def promotion_decision(
     test_split: pd.DataFrame,
     raw_products: StoredTable,
     lake: LakeResource,
+    catalogue_source: CatalogueSource,
     mlflow_run: MlflowRun,
 ) -> dict[str, Any]:
     """Whether the new model becomes the champion that serving follows, and why; it is registered either way."""
@@ -94,6 +96,8 @@ def promotion_decision(
         registry.promote(version.version, decision.reason, opened, numbers=decision.numbers, automatic=True)
     elif CHAMPION not in version.aliases:
         registry.refuse(version.version, decision.reason, opened, numbers=decision.numbers)
+    if source == catalogue_source.resolved_source() and not _is_foreign(decision):
+        remember_catalogue(source, catalogue_source.resolved_source_config())
     champion = registry.find(CHAMPION)
     outcome = "promoted" if decision.promote else "not promoted"
     context.log.info(f"version {version.version}: {outcome}: {decision.reason}")
@@ -178,7 +182,7 @@ def _judge(
         return PromotionDecision(False, reason, {})
     products = ProductBatch.from_frame(test)
     with tempfile.TemporaryDirectory(prefix="prodclf-champion-") as scratch:
-        champion, unreadable = _load_champion(registry, Path(scratch))
+        champion, unlike = _load_champion(registry, Path(scratch), version.tags.get("source", ""))
         models = [candidate.measured] if champion is None else [candidate.measured, champion]
         answers = [list(model.predict(products).category) for model in models]
         decision = decide(
@@ -187,17 +191,35 @@ def _judge(
             answers[0],
             answers[1] if champion is not None else None,
             measure_latencies(models, products),
+            champion_labels=champion.labels if champion is not None else None,
         )
-    return replace(decision, reason=f"{unreadable}; {decision.reason}") if unreadable else decision
+    if _is_foreign(decision):
+        remedy = (
+            "keep each catalogue in a PRODCLF_HOME of its own, or, if this one is to take over, run "
+            f"`prodclf models promote {version.version}`"
+        )
+        return replace(decision, reason=f"{decision.reason}; {remedy}")
+    return replace(decision, reason=f"{unlike}; {decision.reason}") if unlike else decision
 
 
-def _load_champion(registry: Registry, scratch: Path) -> tuple["Bundle | None", str]:
+def _is_foreign(decision: "PromotionDecision") -> bool:
+    """Whether the model was refused because the champion belongs to another catalogue."""
+    return (
+        not decision.promote
+        and "shared_categories" in decision.numbers
+        and "difference" not in decision.numbers
+    )
+
+
+def _load_champion(registry: Registry, scratch: Path, source: str) -> tuple["Bundle | None", str]:
     """Return the present champion as it was measured, or None when there is none, or none that can answer and why."""
     from prodclf_assets.classifier.bundle import Bundle as Loaded
 
     champion = registry.find(CHAMPION)
     if champion is None:
         return None, ""
+    if champion.tags.get("source") == SAMPLE != source:
+        return None, f"champion version {champion.version} learnt from {SAMPLE} and gives way to a catalogue"
     folder = registry.fetch_measured(champion, scratch)
     try:
         return Loaded.load(folder), ""

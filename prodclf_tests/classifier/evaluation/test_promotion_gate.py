@@ -179,6 +179,24 @@ def test_without_test_products_nothing_is_held_against_it() -> None:
     assert not decide(worse, TEST.iloc[:0], [], [], QUICK).promote, "the baseline is to be met all the same"
 
 
+@pytest.mark.parametrize(("labels", "shared"), [([], 0.0), (["rare", "x"], 10 / 210), (["x"], 0.0)])
+def test_a_champion_of_another_catalogue_is_not_beaten(labels: list[str], shared: float) -> None:
+    """It would be wrong about every product, and any challenger better."""
+    decision = decide(report(), TEST, TRUTH, [WRONG] * len(TRUTH), QUICK, champion_labels=labels)
+    assert not decision.promote
+    assert "another catalogue" in decision.reason
+    assert decision.numbers["shared_categories"] == pytest.approx(shared)
+    assert "champion_accuracy" not in decision.numbers
+
+
+def test_a_champion_that_knows_some_of_the_categories_is_compared() -> None:
+    champion = [said if said == "a" else WRONG for said in TRUTH]
+    assert decide(report(), TEST, TRUTH, champion, QUICK, champion_labels=["a", "x"]).promote
+    others = shop(["new"] * len(TRUTH), list(TRUTH))
+    found = decide(report(), others, TRUTH, TRUTH, QUICK, champion_labels=["a"])
+    assert found.numbers["shared_categories"] == pytest.approx(100 / 210)
+
+
 def test_better_than_the_champion_it_is_promoted() -> None:
     decision = judged(answers(), answers(a=20, b=20))
     assert decision.promote
