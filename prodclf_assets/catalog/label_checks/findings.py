@@ -186,9 +186,9 @@ def _unsplit(labels: Labels, config: SourceConfig) -> Finding | None:
                 "unsplit",
                 hits,
                 f"paths that are not split at {mark.strip()!r}{depth}",
-                "split them into a column for each level, and name these under category_path in the mapping"
-                + (", or leave depth out" if config.depth else ""),
-                bad=config.depth is not None,
+                "name the separator in the mapping" + (", or leave depth out" if config.depth else ""),
+                [_line("separator", mark.strip())],
+                bad=config.depth is not None and len(config.category_path) == 1,
             )
     return None
 

@@ -58,7 +58,7 @@ def test_sound_labels_are_left_alone() -> None:
     ("kind", "labels"),
     [
         ("prices", ["7.99", "$12", "1.299,00 €", "19.90", *(f"{row}.49" for row in range(36))]),
-        ("written", ["{'id': 3} > {'id': 4}", "{'id': 5}", "{'id': 6}", "x', 'y"]),
+        ("written", ["{'id': 3} > {'id': 4}", "{'id': 5", "{'id': 6", "x', 'y"]),
     ],
 )
 def test_labels_that_cannot_be_categories_stop_a_training_only_where_they_are_most(

@@ -79,6 +79,8 @@ def test_a_written_separator_splits_what_the_column_does_not_show(tmp_path: Path
         "en:a",
     ]
     with pytest.raises(
-        LabelError, match=r"depth: 1 cuts nothing.*'en:toys,en:dolls'; write .* `separator: …`"
+        LabelError, match=r"depth: 2 cuts nothing.*'en:toys,en:dolls'; write .* `separator: …`"
     ):
-        read_source(source, SourceConfig(depth=1), require_labels=True)
+        read_source(source, SourceConfig(depth=2), require_labels=True)
+    flat = read_source(source, SourceConfig(depth=1), require_labels=True).products["category"]
+    assert flat.nunique() == 3
