@@ -109,8 +109,10 @@ def test_what_can_be_understood_is_said_where_a_training_would_stop(home: Path) 
     assert result.exit_code == 1
     assert "price          price  (100% filled)" in result.output
     assert "no column that is known to hold categories" in result.output
-    path.write_text("title,category,sub_category\nLamp,Home,\nRug,Home,Rugs\n")
-    assert "level 2 of the category path" in run(path).output
+    path.write_text("title,category,sub_category,type\nLamp,Home,,Led\nRug,Home,Rugs,\n")
+    mapping = home / "mapping.yaml"
+    mapping.write_text("category_path: [category, sub_category, type]")
+    assert "level 2 of the category path" in run(path, "--source-config", mapping).output
     path.write_text("title,category\nLamp,Home\nRug,Home\n")
     assert "a classifier needs at least two" in run(path).output
 

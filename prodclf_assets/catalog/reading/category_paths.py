@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,7 +88,9 @@ def _path_texts(column: pd.Series, one: bool, several: str | None) -> pd.Series:
     if column.dtype == object and not one:
         column = column.map(_one_path)
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in {"string", "empty"}:
-        column = column.astype(TEXT_DTYPE)
+        # But for lone surrogates, which Arrow cannot hold.
+        with suppress(UnicodeEncodeError):
+            column = column.astype(TEXT_DTYPE)
     is_text = isinstance(column.dtype, pd.StringDtype)
     literal = is_text and bool(column.str.match(_LITERAL).fillna(False).any())
     if not one or (column.dtype != object and several is None and not literal):
