@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from prodclf_assets.catalog.reading.issues import FileIssue
@@ -24,6 +25,10 @@ _DELIMITERS = ",;\t|"
 _NO_DELIMITER = "\x1f"
 _LONGEST_HEADER = 1 << 20
 _LONE_RETURN = re.compile(r"\r(?!\n)")
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.)"?\s*')
+"""A first line with which a spreadsheet is told what separates fields."""
+_LINES_LOOKED_AT = 25
+_ESCAPED_LINES = 200
 _OPEN_QUOTE = "unexpected end of data"
 """What `csv` says of a quote that is open where the lines end."""
 _FIRST_BYTES = 1 << 16
@@ -125,9 +130,13 @@ class CsvFile:
         first = next(self._blocks, b"")
         # In a file that has other line ends too, a carriage return alone is white space.
         self._end = b"\n" if b"\n" in first else b"\r"
-        self._delimiter = _delimiter(first)
-        header, self._body = _header(_lines(first[:_LONGEST_HEADER], self._end), self._delimiter)
+        lines = _lines(first[:_LONGEST_HEADER], self._end)
+        self._delimiter = _delimiter(lines)
+        header, self._body = _header(lines, self._delimiter)
         self.names = _unique_names(header)
+        self._escape = _escape(lines[self._body :], self._delimiter, len(self.names))
+        mark = re.escape(self._delimiter.encode())
+        self._null = re.compile(rb"(?m)(?:^|(?<=" + mark + rb"))\\N(?=" + mark + rb"|\r?$)")
         self._text = first[_size_of_lines(first, self._body, self._end) :]
 
     @property
@@ -155,13 +164,15 @@ class CsvFile:
         Returns:
             the records, the text that is left, and the line at which that begins.
         """
-        columns = _read_sound(text, self._delimiter, len(self.names))
+        if self._escape:
+            text = self._null.sub(b"", text)  # whoever escapes quotes so writes a missing value as \N
+        columns = None if self._escape else _read_sound(text, self._delimiter, len(self.names))
         if columns is None:
             lines = _lines(text, self._end)
-            records, left = _read_line_by_line(lines, self._delimiter, len(self.names), line, last)
-            return records, "".join(lines[left:]).encode(), line + left
+            read = _read_line_by_line(lines, self._delimiter, self._escape, len(self.names), line, last)
+            return read[0], "".join(lines[read[1] :]).encode(), line + read[1]
         rows = len(columns[0]) if columns else 0
-        return CsvRecords(columns, np.arange(line + 1, line + rows + 1), []), b"", line + rows
+        return _without_blank(columns, np.arange(line + 1, line + rows + 1)), b"", line + rows
 
 
 def _with_last(items: Iterable[T]) -> Iterator[tuple[T, bool]]:
@@ -185,26 +196,76 @@ def _size_of_lines(data: bytes, lines: int, end: bytes) -> int:
     return size
 
 
-def _delimiter(data: bytes) -> str:
+def _delimiter(lines: Sequence[str]) -> str:
     """Choose, of the marks in the header, the one that the next lines have as often, then the one it has most."""
-    head = data[:_LONGEST_HEADER].decode(errors="replace").splitlines()[:20]
-    lines = ["".join(line.split('"')[::2]) for line in head if line.strip()]
-    marks = [mark for mark in _DELIMITERS if lines and mark in lines[0]]
+    told = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
+    if told:
+        return told[1]
+    head = ["".join(line.split('"')[::2]) for line in lines[:_LINES_LOOKED_AT] if line.strip()]
+    while len(head) > 2 and _is_prose(head[0]) and any(mark in head[1] for mark in _DELIMITERS):
+        del head[0]
+    marks = [mark for mark in _DELIMITERS if head and mark in head[0]]
 
     def fitness(mark: str) -> tuple[int, int]:
-        first, *others = (line.count(mark) for line in lines)
+        first, *others = (line.count(mark) for line in head)
         return sum(count == first for count in others), first
 
     # A file of one column: whatever stands in a line is its value.
     return max(marks, key=fitness) if marks else _NO_DELIMITER
 
 
+def _is_prose(line: str) -> bool:
+    """Whether a line above others is a heading: more than two words, and no mark between fields."""
+    return len(line.split()) > 2 and not any(mark in line for mark in _DELIMITERS)
+
+
 def _header(lines: list[str], delimiter: str) -> tuple[list[str], int]:
-    """Return the header's fields and the 0-based line at which the records begin."""
-    for _, end, fields, _ in _records(lines, 0, delimiter, width=sys.maxsize):
-        if any(field.strip() for field in fields):
-            return [field.strip() for field in fields], end
-    return [], len(lines)
+    """Return the header's fields and the 0-based line at which the records begin.
+
+    What stands above it is passed over: blank lines, what tells the separator, and headings, which fill a single field
+    where the line below the last of them fills several, and as many as most lines have.
+    """
+    start = 1 if lines and _SEPARATOR_LINE.fullmatch(lines[0]) else 0
+    found = [
+        (end, [field.strip() for field in fields])
+        for (_, end, fields, _), _ in zip(
+            _records(lines, start, delimiter, width=sys.maxsize), range(_LINES_LOOKED_AT), strict=False
+        )
+        if any(field.strip() for field in fields)
+    ]
+    if not found:
+        return [], len(lines)
+    filled = [sum(map(bool, fields)) for _, fields in found]
+    first = next((i for i, count in enumerate(filled) if count > 1), 0)
+    width = len(found[first][1])
+    headings = all(len(fields) == width or _is_prose(fields[0]) for _, fields in found[:first])
+    usual = sum(len(fields) == width for _, fields in found[first + 1 :])
+    if not headings or width < 3 or 2 * usual < len(found) - first - 1 or usual == 0:
+        first = 0
+    return found[first][1], found[first][0]
+
+
+def _escape(lines: Sequence[str], delimiter: str, width: int) -> str | None:
+    """A backslash where it stands before quotes and only so makes lines fit, as MySQL and PHP write them."""
+    marked = [line for line in lines if '\\"' in line][:_ESCAPED_LINES]
+    fitting = [
+        sum(len(_fields_of_broken_line(line.rstrip("\r\n"), delimiter, escape)) == width for line in marked)
+        for escape in (None, "\\")
+    ]
+    return "\\" if fitting[1] > max(fitting[0], len(marked) // 2) else None
+
+
+def _without_blank(columns: list[pa.LargeStringArray], lines: npt.NDArray[np.int64]) -> CsvRecords:
+    """Records without those that hold nothing, which spreadsheets leave behind by the hundred."""
+    blank = pc.equal(columns[0], "") if len(columns) > 1 else None
+    if blank is None or not pc.any(blank).as_py():
+        return CsvRecords(columns, lines, [])
+    for column in columns[1:]:
+        blank = pc.and_(blank, pc.equal(column, ""))
+    kept = pc.invert(blank)
+    return CsvRecords(
+        [column.filter(kept) for column in columns], lines[kept.to_numpy(zero_copy_only=False)], []
+    )
 
 
 def _unique_names(header: list[str]) -> list[str]:
@@ -249,13 +310,14 @@ def _read_sound(data: bytes, delimiter: str, width: int) -> list[pa.LargeStringA
 
 
 def _read_line_by_line(
-    lines: list[str], delimiter: str, width: int, first: int, last: bool
+    lines: list[str], delimiter: str, escape: str | None, width: int, first: int, last: bool
 ) -> tuple[CsvRecords, int]:
     """Read records and report those that are broken.
 
     Args:
         lines: with their ends.
         delimiter: what separates fields.
+        escape: what stands before a quote inside a field, beside another quote.
         width: how many fields a record has.
         first: line of the file, from 0, of the first of them.
         last: whether the file ends with them.
@@ -268,12 +330,12 @@ def _read_line_by_line(
     starts: list[int] = []
     issues: list[FileIssue] = []
     left = 0
-    for line, end, fields, quotes_match in _records(lines, 0, delimiter, width, last):
+    for line, end, fields, quotes_match in _records(lines, 0, delimiter, width, last, escape):
         left = end
+        if not fields or (width > 1 and (not any(fields) or (len(fields) == 1 and not fields[0].strip()))):
+            continue
         if len(fields) == width and quotes_match:
             cells += fields
-        elif not fields or (width > 1 and len(fields) == 1 and not fields[0].strip()):
-            continue
         else:
             fault = _fault(fields, width, quotes_match)
             broken = lines[line].rstrip("\r\n")
@@ -293,7 +355,7 @@ def _lines(data: bytes, end: bytes) -> list[str]:
 
 
 def _records(
-    lines: list[str], first: int, delimiter: str, width: int, last: bool = True
+    lines: list[str], first: int, delimiter: str, width: int, last: bool = True, escape: str | None = None
 ) -> Iterator[tuple[int, int, list[str], bool]]:
     """Yield each record's first line (0-based), the line after it, its fields, and whether its quotes match.
 
@@ -305,7 +367,8 @@ def _records(
     start = first
     while start < len(lines):
         base = start
-        reader = csv.reader(map(lines.__getitem__, range(base, len(lines))), delimiter=delimiter, strict=True)
+        rest = map(lines.__getitem__, range(base, len(lines)))
+        reader = csv.reader(rest, delimiter=delimiter, escapechar=escape, strict=True)
         try:
             for fields in reader:
                 end = base + reader.line_num
@@ -318,13 +381,13 @@ def _records(
         except csv.Error as error:
             if not last and str(error) == _OPEN_QUOTE:
                 return
-        yield start, start + 1, _fields_of_broken_line(lines[start].rstrip("\r\n"), delimiter), False
+        yield start, start + 1, _fields_of_broken_line(lines[start].rstrip("\r\n"), delimiter, escape), False
         start += 1
 
 
-def _fields_of_broken_line(line: str, delimiter: str) -> list[str]:
+def _fields_of_broken_line(line: str, delimiter: str, escape: str | None) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=delimiter), [])
+        return next(csv.reader([line], delimiter=delimiter, escapechar=escape), [])
     except csv.Error:
         return line.split(delimiter)
 

@@ -162,6 +162,52 @@ def test_a_field_beyond_the_csv_modules_limit_does_not_stop_the_file() -> None:
     assert rows_of(records)[-2:] == [["3", "4"], ["5", None]]
 
 
+def test_rows_that_hold_nothing_are_no_records_however_they_are_read() -> None:
+    blank = "," * 2 + "\n"
+    for quoted in ("x", '"x\ny"'):
+        records = read(f"a,b,c\n1,{quoted},3\n{blank * 3}4,5,6\n{blank * 50}")
+        assert [row[0] for row in rows_of(records)] == ["1", "4"]
+        assert records.issues == []
+        assert records.lines.tolist() == [2, 6 + quoted.count("\n")]
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "sep=;\n",
+        '"sep=;"\r\n',
+        "Products of the week\n",
+        "Products of the week;;\nmade on Monday;;\n;;\n",
+        "\n\nProducts of the week\n\n",
+    ],
+)
+def test_what_stands_above_the_header_is_passed_over(above: str) -> None:
+    records = read(f"{above}title;price, net;note\nLamp;2,5;x\nRug;3,5;\n")
+    assert list(records.frame.columns) == ["title", "price, net", "note"]
+    assert rows_of(records) == [["Lamp", "2,5", "x"], ["Rug", "3,5", ""]]
+    assert records.lines.tolist() == [above.count("\n") + 2, above.count("\n") + 3]
+
+
+@pytest.mark.parametrize("header", ["title", "Product name", "title,category"])
+def test_a_header_of_one_or_two_columns_is_no_heading(header: str) -> None:
+    width = header.count(",") + 1
+    assert len(read(f"{header}\nred, big lamp, new\nblue, small lamp, old\n").frame.columns) == width
+
+
+def test_quotes_behind_backslashes_are_quotes_where_only_so_lines_fit() -> None:
+    data = '"id","title","brand","price"\n' + "".join(
+        f'"{row}","TV {row}\\" wide, ""new\\\\""",\\N,"7.99"\n' for row in range(5)
+    )
+    records = read(data)
+    assert rows_of(records) == [[f"{row}", f'TV {row}" wide, "new\\"', "", "7.99"] for row in range(5)]
+    assert records.issues == []
+
+
+def test_a_backslash_before_a_quote_that_ends_a_field_is_a_backslash() -> None:
+    records = read('"title","folder"\n"Lamp","C:\\lamps\\"\n"Rug","C:\\rugs\\"\n')
+    assert rows_of(records) == [["Lamp", "C:\\lamps\\"], ["Rug", "C:\\rugs\\"]]
+
+
 CELLS = st.text(st.sampled_from('ab,;"\n\r é\t|'), max_size=6)
 TABLES = st.integers(2, 4).flatmap(
     lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=6)
@@ -176,7 +222,7 @@ def test_whatever_a_csv_writer_writes_comes_back(table: list[list[str]]) -> None
     writer.writerows([[f"c{i}" for i in range(width)], *table])
     records = read(buffer.getvalue())
     # A return inside a line is the one thing that is not kept: see above.
-    written = [[cell.replace("\r\n", "\n").replace("\r", " ") for cell in row] for row in table]
+    written = [[cell.replace("\r\n", "\n").replace("\r", " ") for cell in row] for row in table if any(row)]
     got = [[cell.replace("\r\n", "\n").replace("\r", " ") for cell in row] for row in rows_of(records)]
     assert got == written
     assert records.issues == []
@@ -201,7 +247,7 @@ def test_the_quick_way_and_line_by_line_agree(table: list[list[str]]) -> None:
     data = "\n".join(",".join(row) for row in [["x", "y", "z"], *table]).encode()
     quick = read_csv(data)
     lines = csv_reader._lines(data, b"\n")
-    slow, left = csv_reader._read_line_by_line(lines[1:], ",", 3, 1, True)
+    slow, left = csv_reader._read_line_by_line(lines[1:], ",", None, 3, 1, True)
     assert left == len(lines) - 1 or not "".join(lines[1 + left :]).strip()
     assert rows_of(quick) == list(
         map(list, zip(*(column.to_pylist() for column in slow.columns), strict=True))
