@@ -35,6 +35,9 @@ FEEDBACK: Final = EventSchema(
         LABEL_COLUMN: "string",
         "model_version": "string",
         "source": "string",
+        "annotation": "string",
+        "verdict": "string",
+        "note": "string",
     },
 )
 """What people said of products."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake.events import EventLog, EventSchema
 from prodclf_assets.lake.folder import FolderStore
+from prodclf_assets.lake.leases import Leases
 from prodclf_assets.lake.log import LogEntry, append_record, read_records
 from prodclf_assets.lake.retention import OldVersion, asset_of, old_versions, remove_version
 from prodclf_assets.lake.s3 import S3Store, make_client
@@ -219,6 +220,10 @@ class Lake:
     def events(self, log: EventSchema) -> EventLog:
         """Return the event log of this name and these columns; see `prodclf_assets.lake.events`."""
         return EventLog(self._store, log)
+
+    def leases(self, kind: str) -> Leases:
+        """Return the leases of things of a kind; see `prodclf_assets.lake.leases`."""
+        return Leases(self._store, kind, self._clock)
 
     def _pointer(self, asset: str) -> tuple[str | None, str | None]:
         """Return the id that `latest.json` names and the tag of that pointer; twice None when there is none."""

@@ -126,9 +126,21 @@ class EventLog:
         self, since: datetime, until: datetime, columns: Iterable[str] | None = None
     ) -> "Iterator[pa.Table]":
         """Yield what `read` returns object by object, so that no more than one is in memory; none is empty."""
+        yield from self.unseen(set(), since, until, columns)
+
+    def unseen(
+        self, seen: set[str], since: datetime, until: datetime, columns: Iterable[str] | None = None
+    ) -> "Iterator[pa.Table]":
+        """The same without the objects whose keys are in `seen`, to which those that are read are added.
+
+        Objects never change, so whoever follows a log reads each of them once.
+        """
         schema = self._projected(columns)
         for key in self._keys(since, until):
+            if key in seen:
+                continue
             table = self._decode(key, schema, since, until)
+            seen.add(key)
             if len(table):
                 yield table
 

@@ -21,6 +21,7 @@ from prodclf_serving.api.routes.feedback import feedback_routes
 from prodclf_serving.api.routes.operations import health_routes, model_routes
 from prodclf_serving.api.routes.pages import page_routes
 from prodclf_serving.api.routes.predict import PredictionFastLane, predict_routes
+from prodclf_serving.api.routes.review import review_page, review_routes
 from prodclf_serving.api.schemas import FEEDBACK_EXAMPLE
 from prodclf_serving.metrics.replicas import ReplicaMetrics
 from prodclf_serving.problems import (
@@ -57,14 +58,19 @@ def build_app(
         explain_routes(service),
         feedback_routes(service),
         model_routes(service, replicas),
+        review_routes(service),
     ]
-    for_all = [health_routes(service), page_routes()]
+    for_all = [health_routes(service), page_routes(), review_page()]
     for router in for_key_holders:
         app.include_router(router, **(_BY_KEY if config.api_keys else {}))
     for router in for_all:
         app.include_router(router)
     paths = {**_paths(for_key_holders), **_paths(for_all), "openapi": _DOCUMENT}
-    app.state.links = {name: path for name, path in paths.items() if name not in ("root", "asset")}
+    app.state.links = {
+        name: path
+        for name, path in paths.items()
+        if name not in ("root", "asset") and not name.startswith("review_")
+    }
     app.state.max_body_bytes = config.serving.max_body_bytes
     app.layered = PredictionFastLane(app.layered, service)
     keys = ApiKeys(config.api_keys) if config.api_keys else None

@@ -204,3 +204,12 @@ def test_a_lake_that_cannot_be_written_is_one_sentence(tmp_path_factory: pytest.
     file.write_text("")
     with pytest.raises(LakeError, match="cannot write"):
         _log(FolderPlace(file)).append(_rows([NOON]), "w", NOON)
+
+
+def test_who_follows_reads_each_object_once(place: Place) -> None:
+    log, seen = _log(place), set()
+    log.append(_rows([NOON]), "w", NOON)
+    assert [len(table) for table in log.unseen(seen, *ALWAYS)] == [1]
+    log.append(_rows([NOON, NOON]), "w", NOON)
+    assert [len(table) for table in log.unseen(seen, *ALWAYS)] == [2]
+    assert list(log.unseen(seen, *ALWAYS)) == []

@@ -18,6 +18,7 @@ from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import EventLog, Lake
 from prodclf_assets.monitoring.drift.causes import Cause, DriftReport
 from prodclf_assets.monitoring.drift.measure import Verdicts, measure
+from prodclf_assets.monitoring.annotation import QUEUED_SOURCES, standing
 from prodclf_assets.monitoring.drift.reference import reference_of
 from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow
 from prodclf_assets.monitoring.live_model import LiveModel
@@ -59,7 +60,7 @@ def drift_report(
 ) -> dict[str, Any]:
     """Compare what the live model answered between two times with its training.
 
-    A product that was asked several times counts once. Of the annotations, only those of review files count, and only
+    A product that was asked several times counts once. Of the annotations, only those of review files and of the desk count, and only
     what came after the training: whoever corrects single answers sends the wrong ones.
 
     Args:
@@ -126,9 +127,9 @@ def latest_answers(
 
 
 def judge(annotations: EventLog, bundle: "Bundle", since: datetime, until: datetime) -> Judged | None:
-    """Ask the model of the products whose review files were read between two times; None when there are none."""
-    frame = annotations.read(since, until).to_pandas()
-    frame = frame[(frame["source"] == "file") & frame["title"].notna() & frame[LABEL_COLUMN].notna()]
+    """Ask the model of the products of the queue that people judged between two times; None when there are none."""
+    frame = standing(annotations.read(since, until).to_pandas())
+    frame = frame[frame["source"].isin(QUEUED_SOURCES) & frame["title"].notna() & frame[LABEL_COLUMN].notna()]
     if frame.empty:
         return None
     frame = frame[~product_key(frame).duplicated(keep="last")].reset_index(drop=True)

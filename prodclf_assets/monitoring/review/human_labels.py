@@ -14,6 +14,7 @@ from prodclf_assets.catalog.reading.category_paths import category_paths
 from prodclf_assets.catalog.schema import conform
 from prodclf_assets.catalog.text.series import TEXT_DTYPE, normalise_texts, title_keys
 from prodclf_assets.lake import Lake
+from prodclf_assets.monitoring.annotation import NO_CATEGORY, QUEUED_SOURCES, standing
 
 ALWAYS: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _ABOUT: Final = ("predicted_category", "model_version", "reviewer", "source", "request_id")
@@ -40,9 +41,10 @@ class HumanLabels:
 def human_labels(lake: Lake) -> HumanLabels:
     """Read every annotation there ever was, from the feedback log.
 
-    The latest of a product wins. A product is its title key and brand; where its title has changed, its id and brand, both known.
+    The latest of a product wins, after what was withdrawn is left out; one that says that no category fits leaves the product
+    without a label. A product is its title key and brand; where its title has changed, its id and brand, both known.
     """
-    annotations = lake.events(FEEDBACK).read(*ALWAYS).to_pandas()
+    annotations = standing(lake.events(FEEDBACK).read(*ALWAYS).to_pandas())
     annotations = annotations.sort_values("time", kind="stable", ignore_index=True)
     table = conform(annotations)[[*PRODUCT_COLUMNS, LABEL_COLUMN]]
     table["title"] = normalise_texts(table["title"])
@@ -50,11 +52,14 @@ def human_labels(lake: Lake) -> HumanLabels:
     table[TITLE_KEY_COLUMN] = title_keys(table["title"])
     for name in _ABOUT:
         table[name] = annotations[name].astype(TEXT_DTYPE)
-    # What the console and other programs show is not known; a file without predictions did not show any.
-    table[BLIND_COLUMN] = ((table["source"] == "file") & table["predicted_category"].isna()).astype(bool)
+    table[BLIND_COLUMN] = (table["source"].isin(QUEUED_SOURCES) & table["predicted_category"].isna()).astype(
+        bool
+    )
     table["time"] = annotations["time"]
-    usable = table[table["title"].notna() & table[LABEL_COLUMN].notna()]
+    without = annotations["verdict"] == NO_CATEGORY
+    usable = table[table["title"].notna() & (table[LABEL_COLUMN].notna() | without)]
     latest = _latest(usable)
+    latest = latest[latest[LABEL_COLUMN].notna()].reset_index(drop=True)
     return HumanLabels(latest, len(table), len(table) - len(usable), len(usable) - len(latest))
 
 

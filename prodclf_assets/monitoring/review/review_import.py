@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import pandas as pd
 
 from prodclf_assets.catalog.cleaning.relabelling import BLIND_COLUMN
-from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PATH_SEPARATOR
+from prodclf_assets.catalog.columns import LABEL_COLUMN, PATH_SEPARATOR
 from prodclf_assets.catalog.frames import batch_texts
 from prodclf_assets.catalog.identity import product_key, product_key_of
 from prodclf_assets.catalog.nearest import nearest_categories
-from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
+from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.reading.records import Records, read_records
 from prodclf_assets.catalog.reading.sources import found_files
 from prodclf_assets.catalog.taxonomy import Taxonomy
 from prodclf_assets.errors import ProdclfError
+from prodclf_assets.monitoring.annotation import FILE, annotation_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -212,18 +213,8 @@ class _Cells:
 
     def annotation(self, at: int, category: str) -> dict[str, Any]:
         """A row's annotation: values by column of the feedback log."""
-        return {
-            "product_id": self.ids[at] or None,
-            **{column: getattr(self.products, column)[at] or None for column in BATCH_TEXT_COLUMNS},
-            **{column: _known(float(getattr(self.products, column)[at])) for column in NUMERIC_COLUMNS},
-            **{column: texts[at] or None for column, texts in self.notes.items()},
-            LABEL_COLUMN: category,
-            "source": "file",
-        }
-
-
-def _known(number: float) -> float | None:
-    return number if number == number else None
+        notes = {column: texts[at] for column, texts in self.notes.items()}
+        return annotation_row(self.products, at, self.ids[at], FILE, {**notes, LABEL_COLUMN: category})
 
 
 def _folded(path: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_ASKED: Final = 20_000
 """Different products that the model is asked again, the latest: two seconds of work."""
-MOST_QUEUED: Final = 5_000
+MOST_QUEUED: Final = 10_000
 ANSWER_COLUMNS: Final = ("predicted_category", "branch", "confidence", "decision")
 QUEUE_COLUMNS: Final = (
     *ANSWER_COLUMNS,

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 
-from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS
+from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.nearest import nearest_categories
-from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch, product_id_of
+from prodclf_assets.catalog.product import ProductBatch, product_id_of
+from prodclf_assets.monitoring.annotation import HTTP, annotation_row
 from prodclf_serving.api.openapi.document import body_examples, body_problems, problem, unavailable
 from prodclf_serving.api.request_context import add_log_facts
 from prodclf_serving.api.routes.product_route import ProductRoute, RequestId
@@ -53,17 +54,17 @@ def feedback_routes(service: Service) -> APIRouter:
         if not given.category:
             raise invalid_items([ItemError(0, LABEL_COLUMN, "no category: say where the product belongs")])
         if given.category not in model.bundle.labels:
-            raise await asyncio.to_thread(_unknown, given.category, model)
+            raise await asyncio.to_thread(unknown_category, given.category, model)
         await service.feedback.store(
             {
                 "time": datetime.now(UTC),
-                "product_id": product_id_of(record),
-                **{name: getattr(batch, name)[0] or None for name in BATCH_TEXT_COLUMNS},
-                **{name: _known(float(getattr(batch, name)[0])) for name in NUMERIC_COLUMNS},
-                **{
-                    name: record[name] or None for name in Feedback.model_fields.keys() - Product.model_fields
-                },
-                "source": "http",
+                **annotation_row(
+                    batch,
+                    0,
+                    product_id_of(record),
+                    HTTP,
+                    {name: record[name] for name in Feedback.model_fields.keys() - Product.model_fields},
+                ),
             }
         )
         add_log_facts(request.scope, category=given.category, model_version=model.version)
@@ -75,7 +76,8 @@ def feedback_routes(service: Service) -> APIRouter:
     return router
 
 
-def _unknown(category: str, model: LoadedModel) -> ProblemError:
+def unknown_category(category: str, model: LoadedModel) -> ProblemError:
+    """422: a category that the live model does not have, with the nearest that it has."""
     suggestions = nearest_categories(category, model.bundle.labels)
     nearby = f"; did you mean {', '.join(map(repr, suggestions))}?" if suggestions else ""
     detail = f"{category[:100]!r} is not one of the {len(model.bundle.labels)} categories of the live model{nearby}"
@@ -83,7 +85,3 @@ def _unknown(category: str, model: LoadedModel) -> ProblemError:
     return ProblemError(
         422, "unknown-category", detail, {"errors": [error.to_dict()], "suggestions": suggestions}
     )
-
-
-def _known(number: float) -> float | None:
-    return number if number == number else None

@@ -11,10 +11,13 @@ from starlette.responses import Response
 _OWN = files("prodclf_serving") / "static"
 _LIBRARIES = files("fastapi_offline") / "static"
 _ASSETS: dict[str, tuple[Traversable, str]] = {
-    "console.css": (_OWN, "text/css"),
+    **{f"{name}.css": (_OWN, "text/css") for name in ("console", "review")},
     **{
         f"{name}.js": (_OWN, "text/javascript")
-        for name in ("console", "page", "api", "product", "table", "csv", "model", "docs")
+        for name in (
+            *("console", "page", "api", "product", "table", "csv", "model", "docs"),
+            *("review", "desk", "queue", "picker", "rows", "said"),
+        )
     },
     "swagger-ui-bundle.js": (_LIBRARIES, "text/javascript"),
     "swagger-ui.css": (_LIBRARIES, "text/css"),
@@ -64,6 +67,11 @@ def page_routes() -> APIRouter:
 def console() -> Response:
     """The page at `/`."""
     return _page("console.html", _CONSOLE_POLICY)
+
+
+def desk_page() -> Response:
+    """The page at `/review`."""
+    return _page("review.html", _CONSOLE_POLICY)
 
 
 def _page(name: str, policy: str) -> HTMLResponse:

@@ -56,9 +56,16 @@ def test_events_without_a_title_or_a_category_are_counted_and_left_out(lake: Lak
 
 @pytest.mark.parametrize(
     ("source", "predicted", "blind"),
-    [("file", None, True), ("file", "A", False), ("http", None, False), ("http", "A", False)],
+    [
+        ("file", None, True),
+        ("desk", None, True),
+        ("file", "A", False),
+        ("desk", "A", False),
+        ("http", None, False),
+        ("http", "A", False),
+    ],
 )
-def test_blind_is_only_what_a_file_without_answers_says(
+def test_blind_is_only_what_came_from_the_queue_without_answers(
     lake: Lake, source: str, predicted: str | None, blind: bool
 ) -> None:
     log_feedback(lake, products(("1", "mug", None)), ["A"], source=source, predicted_category=predicted)
@@ -73,3 +80,23 @@ def test_it_is_a_products_frame_that_cleaning_would_accept(lake: Lake) -> None:
     assert not schema_failures(conform(table), RawProducts)
     assert table[["title", "title_key", "category"]].notna().all(axis=None)
     assert table["reviewer"].tolist() == ["asha", "asha"]
+
+
+def test_what_is_withdrawn_gives_way_to_what_was_said_before(lake: Lake) -> None:
+    rows = products(("1", "mug", "Orzo"), ("2", "jug", None))
+    log_feedback(lake, rows, ["A", "B"], **later(0))
+    log_feedback(lake, rows, ["C", "D"], annotation="x", source="desk", **later(1))
+    assert human_labels(lake).table["category"].tolist() == ["C", "D"]
+    log_feedback(lake, rows.iloc[:1], [None], annotation="x", verdict="withdrawn", **later(2))
+    found = human_labels(lake)
+    assert found.table["category"].tolist() == ["A", "B"]
+    assert (found.annotations, found.unusable) == (2, 0)
+
+
+def test_a_product_that_no_category_fits_has_no_label(lake: Lake) -> None:
+    rows = products(("1", "mug", "Orzo"))
+    log_feedback(lake, rows, ["A"], **later(0))
+    log_feedback(lake, rows, [None], annotation="x", verdict="no-category", **later(1))
+    assert human_labels(lake).table.empty
+    log_feedback(lake, rows, ["B"], **later(2))
+    assert human_labels(lake).table["category"].tolist() == ["B"]
