@@ -110,8 +110,16 @@ class Service:
             raise no_model(self.holder.last_error or "no model has been loaded yet")
         return model
 
-    async def answer(self, model: LoadedModel, records: Sequence[Record], request_id: str) -> list[Answer]:
+    async def answer(
+        self, model: LoadedModel, records: Sequence[Record], request_id: str, *, recorded: bool = True
+    ) -> list[Answer]:
         """Classify products, together with those of other requests that wait, and record what is answered.
+
+        Args:
+            model: what answers.
+            records: the products.
+            request_id: of the request.
+            recorded: for the prediction log and the measures of drift; not what a person only tries.
 
         Raises:
             ProblemError: 503 with Retry-After, when too many wait already.
@@ -119,7 +127,8 @@ class Service:
         with self.batcher.admission(len(records)):
             answers = await self.batcher.submit(model, records)
         self.metrics.answers(answers)
-        self.recorder.add(request_id, model, records, answers)
+        if recorded:
+            self.recorder.add(request_id, model, records, answers)
         return answers
 
     async def answer_batch(

@@ -26,8 +26,8 @@ export async function ask(path, { type, ...options } = {}) {
 }
 
 /** POST a value as JSON and return the JSON that comes back. */
-export async function askJson(path, value, signal) {
-  const response = await ask(path, { method: "POST", type: "application/json", body: JSON.stringify(value), signal });
+export async function askJson(path, value, signal, headers) {
+  const response = await ask(path, { method: "POST", type: "application/json", body: JSON.stringify(value), signal, headers });
   return response.json();
 }
 

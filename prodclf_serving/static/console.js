@@ -3,6 +3,7 @@
 import { useKey } from "./api.js";
 import { refresh, watchModel } from "./model.js";
 import { at } from "./page.js";
+import { watchPicker } from "./picker.js";
 import { classify, watchProduct } from "./product.js";
 import { watchTable } from "./table.js";
 
@@ -15,6 +16,7 @@ at("key").addEventListener("submit", (event) => {
   refresh();
   classify();
 });
+watchPicker();
 watchProduct();
 watchTable();
 watchModel();

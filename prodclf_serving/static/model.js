@@ -57,20 +57,19 @@ async function look() {
 
 let listed = null;
 
-async function listCategories(version) {
+/** A product of the live catalogue as the example of what to type. */
+async function showExample(version) {
   if (version === null || version === listed) return;
-  const { model_version: found, categories } = await (await ask("categories")).json();
-  at("categories").replaceChildren(...categories.map((category) => {
-    const option = element("option");
-    option.value = category;
-    return option;
-  }));
-  listed = found;
+  listed = version;
+  const { categories } = await (await ask("categories")).json();
+  const category = categories[Math.floor(Math.random() * categories.length)];
+  const { examples } = await (await ask(`review/examples?${new URLSearchParams({ category })}`)).json();
+  document.querySelector("[name=title]").placeholder = examples[0] || "";
 }
 
 /** Ask now. */
 export async function refresh() {
-  await listCategories(await look()).catch(() => {});
+  await showExample(await look()).catch(() => {});
 }
 
 export function watchModel() {

@@ -83,7 +83,7 @@ class Filed {
 
   get summary() {
     const [rows, auto, review, abstain] = [this.rows, ...Object.values(this.counts)].map((count) => count.toLocaleString("en"));
-    return `${rows} rows: ${auto} auto, ${review} review, ${abstain} abstain`;
+    return `${rows} rows: ${auto} filed, ${review} to check, ${abstain} unknown`;
   }
 }
 
@@ -101,7 +101,7 @@ async function process(file) {
   tell(0);
   try {
     await fileAll(decode(await file.arrayBuffer()), filed, tell, signal);
-    say(at("outcome"), `Filed ${filed.summary}.`, "auto");
+    say(at("outcome"), `Done: ${filed.summary}.`, "auto");
   } catch (error) {
     if (signal !== stop.signal) return; // another file has taken its place
     const text = error.name === "AbortError" ? "Stopped." : error instanceof TypeError || error instanceof Problem ? told(error) : error.message;

@@ -54,6 +54,8 @@ from prodclf_serving.settings import ServingSettings
 
 # Below this size a body is parsed and an answer rendered in the event loop, where it takes well under a millisecond.
 _SMALL_BODY_BYTES = 32 * 1024
+UNRECORDED = b"x-prodclf-unrecorded"
+"""Header of what a person tries in the console: no shop's product, so neither logged nor measured nor queued."""
 
 _Result = TypeVar("_Result")
 _Sent = tuple[bytes, str]
@@ -141,7 +143,8 @@ class PredictionFastLane:
         record = await read_product(scope, receive, self._limit)
         model = service.model()
         request_id = request_id_of(scope)
-        (answer,) = await service.answer(model, [record], request_id)
+        recorded = UNRECORDED not in headers_of(scope)
+        (answer,) = await service.answer(model, [record], request_id, recorded=recorded)
         if answer.error is not None:
             service.metrics.item_errors(1)
             raise invalid_items([ItemError(0, answer.error.field, answer.error.message)])

@@ -12,6 +12,7 @@ from prodclf_assets.lake import open_lake
 from prodclf_serving.service import Service
 from prodclf_tests.serving.console.conftest import Site, serious, serving
 
+WORDS = {"auto": "filed", "review": "to check", "abstain": "unknown"}
 TITLE = "Stainless steel water bottle, 1 litre"
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -40,7 +41,7 @@ def test_the_answer_follows_the_typing(page: Page, site: Site):
     product = {"title": TITLE, "brand": "Milton"}
     found = httpx.post(f"{site.url}explain", json=product).json()
     expect(page.locator("#path")).to_have_text(" › ".join(found["path"]))
-    expect(page.locator("#decision")).to_contain_text(found["decision"])
+    expect(page.locator("#decision")).to_contain_text(WORDS[found["decision"]])
     expect(page.locator("#reasons li")).to_have_text(found["reasons"])
     rows = page.locator("#alternatives li")
     expect(rows).to_have_count(len(found["probabilities"]))
@@ -81,7 +82,7 @@ def test_no_title_becomes_html(page: Page):
 
 
 def test_an_alternative_is_chosen_by_keyboard_alone(page: Page, site: Site):
-    for _ in range(4):  # past the three links
+    for _ in range(5):  # past the four links
         page.keyboard.press("Tab")
     page.keyboard.type(TITLE)
     explained(page)
@@ -91,7 +92,7 @@ def test_an_alternative_is_chosen_by_keyboard_alone(page: Page, site: Site):
         if second.evaluate("button => button === document.activeElement"):
             break
     page.keyboard.press("Enter")
-    expect(page.locator("#thanks")).to_contain_text("Stored")
+    expect(page.locator("#status")).to_contain_text("Saved")
     stored = corrections(site)[-1]
     predicted = httpx.post(f"{site.url}predict", json={"title": TITLE}).json()
     assert stored["title"] == TITLE
@@ -101,19 +102,35 @@ def test_an_alternative_is_chosen_by_keyboard_alone(page: Page, site: Site):
     assert stored["request_id"]
 
 
-def test_a_category_is_typed_and_a_near_miss_suggested(page: Page, site: Site):
+def test_another_category_is_found_and_what_was_said_can_be_undone(page: Page, site: Site):
     typed(page)
-    labels = site.service.model().bundle.labels
-    options = page.locator("#categories option")
-    expect(options).to_have_count(len(labels))
+    label = site.service.model().bundle.labels[4]
     page.get_by_label("Your name").fill("asha")
-    page.get_by_label("Right category").fill(labels[4][:-2])
-    page.get_by_role("button", name="Send correction").click()
-    expect(page.locator("#thanks")).to_contain_text("did you mean")
-    page.locator("#suggestions button").first.click()
-    expect(page.locator("#thanks")).to_contain_text("Stored")
-    assert corrections(site)[-1]["category"] == labels[4]
-    assert corrections(site)[-1]["reviewer"] == "asha"
+    page.get_by_role("button", name="Another category").click()
+    page.keyboard.type(label.rpartition(" > ")[2][:-1])
+    expect(page.locator("#picker-found [aria-selected=true] strong")).to_have_text(label.rpartition(" > ")[2])
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Saved")
+    said = corrections(site)[-1]
+    assert (said["category"], said["reviewer"], said["source"]) == (label, "asha", "http")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#status")).to_have_text("Undone.")
+    undone = corrections(site)[-1]
+    assert (undone["annotation"], undone["verdict"]) == (said["annotation"], "withdrawn")
+
+
+def test_what_is_typed_is_not_recorded(page: Page, site: Site, monkeypatch: pytest.MonkeyPatch):
+    recorded: list[str] = []
+    monkeypatch.setattr(site.service.recorder, "add", lambda *call: recorded.append(call[2][0]["title"]))
+    typed(page)
+    httpx.post(f"{site.url}predict", json={"title": "Basmati rice"})
+    assert recorded == ["Basmati rice"]
+
+
+def test_a_single_letter_is_too_little_to_go_on(page: Page):
+    page.get_by_label("Title", exact=True).fill("a")
+    expect(page.locator("#decision")).to_contain_text("Too little to go on")
+    expect(page.locator("#answer")).not_to_contain_text("%")
 
 
 def test_the_live_model_is_shown(page: Page, site: Site):
@@ -158,6 +175,6 @@ def test_everybody_can_use_it(page: Page, width: int, scheme):
     page.get_by_text("More fields").click()
     typed(page)
     page.locator("#alternatives button").first.click()
-    expect(page.locator("#thanks")).to_contain_text("Stored")
+    expect(page.locator("#status")).to_contain_text("Saved")
     assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -40,7 +40,7 @@ def test_a_file_comes_back_whole_though_it_went_in_parts(page: Page, tmp_path, d
     page.on("response", lambda each: parts.append(each.status) if each.url.endswith("batch") else None)
     source = shop(tmp_path / "shop.csv", delimiter=delimiter, encoding=encoding)
     page.locator("#file").set_input_files(source)
-    expect(page.locator("#outcome")).to_contain_text(f"Filed {ROWS} rows")
+    expect(page.locator("#outcome")).to_contain_text(f"Done: {ROWS} rows")
     # More than the service takes at once, so the page has learnt its limit and gone on with smaller parts.
     assert parts[0] == 413
     assert parts[1:].count(200) == len(parts) - 1 >= 3
@@ -51,9 +51,9 @@ def test_a_file_comes_back_whole_though_it_went_in_parts(page: Page, tmp_path, d
     assert rows[1]["input_decision"] == "mine\nand yours"
     assert rows[6]["title"] == "Thé noir 6"
     assert all(row["predicted_category"] for row in rows)
-    for decision in ("auto", "review", "abstain"):
+    for decision, word in {"auto": "filed", "review": "to check", "abstain": "unknown"}.items():
         count = sum(row["decision"] == decision for row in rows)
-        expect(page.locator("#outcome")).to_contain_text(f"{count} {decision}")
+        expect(page.locator("#outcome")).to_contain_text(f"{count} {word}")
 
 
 def test_it_is_dropped_and_its_progress_seen(page: Page, tmp_path):
@@ -72,7 +72,7 @@ def test_it_is_dropped_and_its_progress_seen(page: Page, tmp_path):
     expect(page.locator(".drop")).to_have_class("drop over")
     # Beside the target: the page must not be left.
     page.dispatch_event("#model", "drop", {"dataTransfer": transfer})
-    expect(page.locator("#outcome")).to_contain_text(f"Filed {ROWS} rows")
+    expect(page.locator("#outcome")).to_contain_text(f"Done: {ROWS} rows")
     expect(page.locator(".drop")).to_have_class("drop")
     assert len(set(seen)) > 3
     assert seen == sorted(seen)
@@ -103,7 +103,7 @@ def test_a_busy_service_is_asked_again(page: Page, site: Site, tmp_path):
         with page.expect_response(lambda response: response.status == 503):
             page.locator("#file").set_input_files(shop(tmp_path / "shop.csv", rows=20))
         expect(page.locator("#outcome")).to_have_text("")
-    expect(page.locator("#outcome")).to_contain_text("Filed 20 rows")
+    expect(page.locator("#outcome")).to_contain_text("Done: 20 rows")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_busy_service_is_asked_again(page: Page, site: Site, tmp_path):
         (b"", "The file is empty."),
         (b"\n\n", "The file is empty."),
         (b"colour,size\nred,1\n", "title"),
-        (b"title\n", "Filed 0 rows"),
+        (b"title\n", "Done: 0 rows"),
         (b"title," * 600 + b"\nx\n", "columns, the limit is 500"),
     ],
 )
@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_filed_says_why(page: Page, content: bytes, said: 
 
 def test_drift_shows_once_enough_was_answered(page: Page, site: Site, tmp_path):
     page.locator("#file").set_input_files(shop(tmp_path / "shop.csv"))
-    expect(page.locator("#outcome")).to_contain_text(f"Filed {ROWS} rows")
+    expect(page.locator("#outcome")).to_contain_text(f"Done: {ROWS} rows")
     for _ in range(50):
         if site.service.drift.found is not None:
             break
