@@ -6,8 +6,9 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake.store import MissingObjectError
@@ -15,6 +16,8 @@ from prodclf_assets.lake.store import MissingObjectError
 # Names starting with a dot belong to the store itself and are never listed.
 LOCK_NAME = ".lock"
 SCRATCH_NAME = ".scratch"
+
+_Result = TypeVar("_Result")
 
 
 class FolderStore:
@@ -58,7 +61,10 @@ class FolderStore:
         """Store `data` if the object still has the tag `expected` (None: is still absent)."""
         with self._writing(key), self._locked():
             target = self._root / key
-            current = _tag(target.read_bytes()) if target.exists() else None
+            try:
+                current = _tag(target.read_bytes())
+            except FileNotFoundError:
+                current = None
             if current != expected:
                 return False
             self._put(target, data)
@@ -89,20 +95,22 @@ class FolderStore:
         return self._root / prefix
 
     def _put(self, target: Path, data: bytes) -> None:
+        # Folders are made when they turn out to be missing: each look at the disk lets go of the interpreter lock, and
+        # in a busy replica it takes milliseconds to get that back.
         scratch = self._root / SCRATCH_NAME / uuid.uuid4().hex
-        scratch.parent.mkdir(parents=True, exist_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_bytes(data)
-        _flush(scratch)
-        scratch.replace(target)
+        _in_folder(scratch, lambda: _write(scratch, data))
+        _in_folder(target, lambda: scratch.replace(target))
         _flush(target.parent)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        self._root.mkdir(parents=True, exist_ok=True)
-        with (self._root / LOCK_NAME).open("a") as handle:
+        lock = self._root / LOCK_NAME
+        handle = _in_folder(lock, lambda: os.open(lock, os.O_WRONLY | os.O_CREAT, 0o666))
+        try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(handle)
 
     @contextlib.contextmanager
     def _writing(self, key: str) -> Iterator[None]:
@@ -135,3 +143,24 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, and force it to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _in_folder(path: Path, work: Callable[[], _Result]) -> _Result:
+    """Do what needs the folder of a path; the folder is made where it is missing."""
+    try:
+        return work()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return work()

@@ -56,12 +56,11 @@ class _Known:
     """What a replica holds in memory; replaced as a whole.
 
     Attributes:
-        model: whose categories are indexed.
-        read_at: when the queue was read, by the monotonic clock.
+        model: the version that the queue was read for.
+        read_at: when that was, by the monotonic clock.
     """
 
     queue: Queue
-    search: CategorySearch
     model: str
     read_at: float
 
@@ -77,6 +76,7 @@ class Desk:
         self._service = service
         self._said = Said()
         self._known: _Known | None = None
+        self._index: tuple[str, asyncio.Task[CategorySearch]] | None = None
         self._followed = float("-inf")
         self._refreshing: asyncio.Task[None] | None = None
         self._others: dict[str, Lease] = {}
@@ -281,7 +281,6 @@ class Desk:
         self, text: str, product: Mapping[str, Any], recent: Sequence[str], most: int
     ) -> list[dict[str, Any]]:
         """Categories that a text may mean for a product; those chosen lately, and their neighbours by the model, first."""
-        known = await self._ready()
         likely = dict.fromkeys(recent[:5], 0.2)
         if product.get("title"):
             model = self._service.model()
@@ -291,12 +290,12 @@ class Desk:
                 label = model.bundle.labels[code]
                 # A candidate at all is worth something: the model looks at a few of all categories.
                 likely[label] = likely.get(label, 0.0) + 0.25 + share
-        found = await asyncio.to_thread(known.search.search, text, likely, most)
+        found = await asyncio.to_thread((await self._search()).search, text, likely, most)
         return [each._asdict() for each in found]
 
     async def examples(self, category: str) -> list[str]:
         """Titles of products in a category."""
-        return (await self._ready()).search.examples(category)
+        return (await self._search()).examples(category)
 
     async def _ready(self) -> _Known:
         """What is known; read at first, and anew beside the work when it is old."""
@@ -313,6 +312,16 @@ class Desk:
         ):
             self._start_refresh()
         return known
+
+    async def _search(self) -> CategorySearch:
+        """The index of the live model's categories; built at first, and for each model."""
+        model = self._service.model()
+        index = self._index
+        if index is None or index[0] != model.version or (index[1].done() and _failed(index[1])):
+            labels = model.bundle.labels
+            work = self._in_lake(lambda: CategorySearch(labels, read_titles(self._lake(), labels)))
+            self._index = index = (model.version, asyncio.create_task(work))
+        return await asyncio.shield(index[1])
 
     def _start_refresh(self) -> "asyncio.Task[None]":
         if self._refreshing is None or self._refreshing.done():
@@ -335,12 +344,7 @@ class Desk:
             return
         lake = self._lake()
         queue = load_queue(lake, model, datetime.now(UTC))
-        if known is None or known.model != model.version:
-            labels = model.bundle.labels
-            search = CategorySearch(labels, read_titles(lake, labels))
-        else:
-            search = known.search
-        self._known = _Known(queue, search, model.version, time.monotonic())
+        self._known = _Known(queue, model.version, time.monotonic())
         lake.leases("review").sweep()
 
     def _follow(self) -> None:
@@ -438,3 +442,7 @@ class Desk:
 
 def _short(each: Waiting) -> dict[str, Any]:
     return {"id": each.id, "product": each.product}
+
+
+def _failed(task: "asyncio.Task[Any]") -> bool:
+    return task.cancelled() or task.exception() is not None

@@ -3,6 +3,7 @@
 import { ask, Problem, told } from "./api.js";
 import { decode, delimiterOf, records } from "./csv.js";
 import { at, say } from "./page.js";
+import { Worklist } from "./worklist.js";
 
 const PART_ROWS = 1000;
 const PART_CHARACTERS = 1_000_000;
@@ -69,8 +70,10 @@ class Filed {
   parts = [];
   rows = 0;
   counts = { auto: 0, review: 0, abstain: 0 };
+  worklist = new Worklist();
 
   add(answer) {
+    this.worklist.add(answer, this.parts.length);
     const found = records(answer, ",");
     const header = found.next().value;
     const column = header.cells.lastIndexOf("decision");
@@ -78,7 +81,12 @@ class Filed {
       this.rows += 1;
       this.counts[cells[column]] += 1;
     }
-    this.parts.push(this.parts.length ? answer.slice(header.end) : answer);
+    this.parts.push({ answer, header: header.end });
+  }
+
+  /** The whole table, with what people have decided. */
+  get text() {
+    return this.parts.map(({ answer, header }, part) => this.worklist.decided(answer, part).slice(part ? header : 0));
   }
 
   get summary() {
@@ -92,6 +100,7 @@ async function process(file) {
   const { signal } = (stop = new AbortController());
   const filed = new Filed();
   at("result").hidden = true;
+  at("worklist").hidden = true;
   at("work").hidden = false;
   say(at("outcome"), "");
   const tell = (share) => {
@@ -113,9 +122,13 @@ async function process(file) {
 
 function offer(filed, name) {
   const link = at("download");
-  if (link.href) URL.revokeObjectURL(link.href);
-  // The mark lets spreadsheet programs see that it is UTF-8.
-  link.href = URL.createObjectURL(new Blob(["\ufeff", ...filed.parts], { type: "text/csv" }));
+  const write = () => {
+    if (link.href) URL.revokeObjectURL(link.href);
+    // The mark lets spreadsheet programs see that it is UTF-8.
+    link.href = URL.createObjectURL(new Blob(["\ufeff", ...filed.text], { type: "text/csv" }));
+  };
+  write();
+  filed.worklist.show(write);
   link.download = `filed-${name.replace(/\.\w+$/, "")}.csv`;
   at("result").hidden = false;
 }

@@ -63,7 +63,10 @@ def main(data: Path, made: Path | None, write: Path | None) -> None:
         if not folder.exists():
             split_catalogue(data / f"{CATALOGUE}_train.csv.gz", folder)
             prepare(folder, None, folder)
-        bundle = Bundle.load(folder / "bundle", threads=1)
+        registry = open_registry(Settings(PRODCLF_HOME=folder / "home"))
+        bundle = Bundle.load(
+            registry.fetch(registry.resolve("champion"), Path(scratch) / "fetched"), threads=1
+        )
         found = picker(bundle, folder)
         click.echo(f"found: {dict(found)}", err=True)
         queue_up(bundle, folder)
@@ -131,8 +134,6 @@ def desk(folder: Path, scratch: Path) -> tuple[list[float], list[float], Load]:
     Returns:
         Seconds until the page has its first product, first and later; milliseconds of each decision; what the clients saw.
     """
-    settings = Settings(PRODCLF_HOME=folder / "home")
-    assert open_registry(settings).find("champion") is not None
     asked = [{"title": title} for some in _products(folder / "held.csv.gz").values() for title in some]
     loads: list[Load] = []
     with running(ours("prodclf", folder / "home", 1), asked, scratch / "serve.log") as service:

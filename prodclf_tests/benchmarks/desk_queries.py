@@ -67,7 +67,7 @@ def _text(kind: str, label: str, titles: Sequence[str], draw: random.Random) -> 
     counts = Counter(
         word for title in titles for word in set(title_key(title).split()) if len(word) >= _SHORTEST
     )
-    frequent = [word for word, _ in counts.most_common(3)]
+    frequent = sorted(counts, key=lambda word: (-counts[word], word))[:3]
     return draw.choice(frequent) if frequent else ""
 
 

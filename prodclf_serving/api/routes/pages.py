@@ -16,7 +16,7 @@ _ASSETS: dict[str, tuple[Traversable, str]] = {
         f"{name}.js": (_OWN, "text/javascript")
         for name in (
             *("console", "page", "api", "product", "table", "csv", "model", "docs"),
-            *("review", "desk", "queue", "picker", "rows", "said"),
+            *("review", "desk", "queue", "picker", "rows", "said", "worklist"),
         )
     },
     "swagger-ui-bundle.js": (_LIBRARIES, "text/javascript"),

@@ -161,3 +161,30 @@ def test_records_are_those_that_python_reads(page: Page):
             assert list(csv.reader(piece)) == [row]
     assert [record["cells"] for record in lone] == [["a", "b"], ["c", "d"]]
     assert [record["cells"] for record in space] == [["a\rb", "c"]]
+
+
+def test_rows_that_need_a_person_are_decided_on_the_page(page: Page, site: Site, tmp_path):
+    page.locator("#file").set_input_files(shop(tmp_path / "shop.csv"))
+    expect(page.locator("#outcome")).to_contain_text(f"Done: {ROWS} rows")
+    before = saved(page)[1]
+    doubtful = [row for row in before if row["decision"] != "auto"]
+    lines = page.locator("#worklist-body tr")
+    expect(lines).to_have_count(min(len(doubtful), 500))
+    assert serious(page) == []
+    lines.nth(0).get_by_role("button", name="Accept").click()
+    lines.nth(1).get_by_role("button", name="Correct").click()
+    label = site.service.model().bundle.labels[3]
+    page.keyboard.type(label.rpartition(" > ")[2])
+    expect(page.locator("#picker-found [aria-selected=true] strong")).to_have_text(label.rpartition(" > ")[2])
+    page.keyboard.press("Enter")
+    expect(lines.nth(1)).to_contain_text("filed by you")
+    after = saved(page)[1]
+    assert len(after) == len(before)
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert [old["sku"] for old, _ in changed] == [row["sku"] for row in doubtful[:2]]
+    accepted, corrected = (new for _, new in changed)
+    assert (accepted["decision"], accepted["predicted_category"]) == (
+        "auto",
+        doubtful[0]["predicted_category"],
+    )
+    assert (corrected["decision"], corrected["predicted_category"]) == ("auto", label)
