@@ -20,8 +20,8 @@ from prodclf_assets.monitoring.annotation import DESK, HTTP, WITHDRAWN, annotati
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.problems import ProblemError
 from prodclf_serving.review_desk.category_search import CategorySearch, read_titles
-from prodclf_serving.review_desk.queue import Queue, Waiting, load_queue
-from prodclf_serving.review_desk.said import Said
+from prodclf_serving.review_desk.queue import FRESH, Queue, Waiting, load_queue
+from prodclf_serving.review_desk.said import ALWAYS, Said
 from prodclf_serving.service import Service
 
 LEASED: Final = timedelta(minutes=5)
@@ -29,6 +29,9 @@ LEASED: Final = timedelta(minutes=5)
 MOST_ALIKE: Final = 40
 _FOLLOW_SECONDS = 5.0
 _QUEUE_SECONDS = 600.0
+# What was said before a queue was made is in no need of being known: its products are not in the queue.
+_LATELY = FRESH + timedelta(hours=1)
+_NEWS = timedelta(hours=2)
 
 _Result = TypeVar("_Result")
 
@@ -78,6 +81,7 @@ class Desk:
         self._known: _Known | None = None
         self._index: tuple[str, asyncio.Task[CategorySearch]] | None = None
         self._followed = float("-inf")
+        self._whole = False
         self._refreshing: asyncio.Task[None] | None = None
         self._others: dict[str, Lease] = {}
         self._own: dict[str, Lease] = {}
@@ -348,8 +352,12 @@ class Desk:
         lake.leases("review").sweep()
 
     def _follow(self) -> None:
+        """Read what people have said: at first lately, so that the desk opens soon; then ever; from then on what is new."""
         self._followed = time.monotonic()
-        self._said.follow(self._lake().events(FEEDBACK))
+        now = datetime.now(UTC)
+        since = now - _NEWS if self._whole else ALWAYS[0] if self._known else now - _LATELY
+        self._said.follow(self._lake().events(FEEDBACK), since)
+        self._whole = since <= ALWAYS[0] or self._whole
 
     def _lake(self) -> Lake:
         return open_lake(self._service.config.settings.lake)

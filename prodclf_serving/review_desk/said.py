@@ -34,13 +34,13 @@ class Said:
         self._days: Counter[tuple[str, str]] = Counter()
         self._unfit = 0
 
-    def follow(self, log: EventLog) -> None:
-        """Read what has come since the last time.
+    def follow(self, log: EventLog, since: datetime) -> None:
+        """Read what was said since a time and is not known yet.
 
         Raises:
             LakeError: the lake cannot be read.
         """
-        for table in log.unseen(self._seen, *ALWAYS, COLUMNS):
+        for table in log.unseen(self._seen, since, ALWAYS[1], COLUMNS):
             self.add(table.to_pylist())
 
     def add(self, rows: Iterable[Annotation]) -> None:

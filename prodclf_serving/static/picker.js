@@ -5,6 +5,7 @@ import { at, element, steps } from "./page.js";
 
 const RECENT = "prodclf-recent";
 const PAUSE_MS = 60;
+const MOST_FOUND = 6;
 let product = {};
 let chosen = () => {};
 let found = [];
@@ -28,7 +29,7 @@ export function pick(of = {}) {
 
 async function search() {
   const mine = (asked += 1);
-  const answer = await askJson("review/categories", { text: at("picker-text").value, product, recent: recent() }).catch(() => null);
+  const answer = await askJson("review/categories", { text: at("picker-text").value, product, recent: recent(), count: MOST_FOUND }).catch(() => null);
   if (!answer || mine !== asked) return; // another key has been typed since
   ({ found } = answer);
   at("picker-found").replaceChildren(...found.map(choice));
