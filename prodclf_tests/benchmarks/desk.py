@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 import tempfile
 import threading
 import time
@@ -58,6 +59,7 @@ Titles = Mapping[str, Sequence[str]]
 def main(data: Path, made: Path | None, write: Path | None) -> None:
     """Print how long the desk takes to open and to take decisions, and what the picker finds."""
     require_wrk()
+    busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="prodclf-desk-") as scratch:
         folder = made or Path(scratch) / "made"
         if not folder.exists():
@@ -71,7 +73,7 @@ def main(data: Path, made: Path | None, write: Path | None) -> None:
         click.echo(f"found: {dict(found)}", err=True)
         queue_up(bundle, folder)
         opened, decisions, load = desk(folder, Path(scratch))
-    text = report(len(bundle.labels), found, opened, decisions, load)
+    text = report(len(bundle.labels), found, opened, decisions, load, busy)
     click.echo(text)
     if write:
         write.write_text(text, "utf-8")
@@ -190,7 +192,12 @@ def _next(browser: httpx.Client, tab: str, holding: list[str]) -> list[dict[str,
 
 
 def report(
-    labels: int, found: Counter[tuple[str, bool]], opened: list[float], decisions: list[float], load: Load
+    labels: int,
+    found: Counter[tuple[str, bool]],
+    opened: list[float],
+    decisions: list[float],
+    load: Load,
+    busy: float,
 ) -> str:
     """The tables in Markdown."""
     each = QUERIES // len(KINDS)
@@ -205,7 +212,7 @@ def report(
 Written by `python -m prodclf_tests.benchmarks.desk`; commit {git_commit()}. One replica of `prodclf serve` with HAProxy,
 the catalogue {CATALOGUE} at depth {DEPTH} ({labels} categories), {QUEUED:,} products queued, the lake in a folder. {CLIENTS} clients
 asked for predictions all the while ({load.per_second:,.0f} a second, p99 {load.p99_ms:.0f} ms, {load.failed} failed). Clients and service
-shared the cores of one machine.
+shared the {os.cpu_count()} cores of one machine, on which other work ran too (load average at the start: {busy:.1f}).
 
 | what | measured | promised | kept |
 |---|---|---|---|
