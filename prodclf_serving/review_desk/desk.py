@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from prodclf_assets.catalog.event_logs import FEEDBACK
 from prodclf_assets.catalog.product import ProductBatch, product_id_of
 from prodclf_assets.errors import LakeError
-from prodclf_assets.catalog.event_logs import FEEDBACK
 from prodclf_assets.lake import Lake, open_lake
 from prodclf_assets.lake.leases import Lease
 from prodclf_assets.monitoring.annotation import DESK, HTTP, WITHDRAWN, annotation_row

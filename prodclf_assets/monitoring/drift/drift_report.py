@@ -16,9 +16,9 @@ from prodclf_assets.catalog.splits import Reframing
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import BundleError
 from prodclf_assets.lake import EventLog, Lake
+from prodclf_assets.monitoring.annotation import QUEUED_SOURCES, standing
 from prodclf_assets.monitoring.drift.causes import Cause, DriftReport
 from prodclf_assets.monitoring.drift.measure import Verdicts, measure
-from prodclf_assets.monitoring.annotation import QUEUED_SOURCES, standing
 from prodclf_assets.monitoring.drift.reference import reference_of
 from prodclf_assets.monitoring.drift.window import WINDOW_COLUMNS, DriftWindow
 from prodclf_assets.monitoring.live_model import LiveModel

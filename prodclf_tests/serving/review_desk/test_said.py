@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from prodclf_assets.lake import FEEDBACK, open_lake
+from prodclf_assets.catalog.event_logs import FEEDBACK
+from prodclf_assets.lake import open_lake
 from prodclf_serving.review_desk.said import ALWAYS, Said
 from prodclf_tests.monitoring.conftest import log_feedback
 
