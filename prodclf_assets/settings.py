@@ -13,7 +13,7 @@ from prodclf_assets.errors import ProdclfError
 
 
 class Settings(BaseSettings):
-    """What a user may set through the environment; every field is optional and the README lists them all."""
+    """What a user may set through the environment; every field is optional and infra/SETTINGS.md lists them all."""
 
     # Empty counts as unset: a variable that a workflow passes on without having it arrives empty.
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)

@@ -12,7 +12,7 @@ from prodclf_assets.settings import Settings
 
 
 class ServingSettings(BaseSettings):
-    """How the HTTP service runs; every field is optional and the serving README lists them all."""
+    """How the HTTP service runs; every field is optional and infra/SETTINGS.md lists them all."""
 
     model_config = SettingsConfigDict(
         env_prefix="PRODCLF_SERVE_",

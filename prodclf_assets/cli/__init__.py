@@ -47,7 +47,7 @@ def main() -> None:
       prodclf review export queue.csv      products in doubt, for a person to file
 
     Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong use. Settings come from the
-    environment (PRODCLF_HOME, PRODCLF_SOURCE, …); the README lists them.
+    environment (PRODCLF_HOME, PRODCLF_SOURCE, …); infra/SETTINGS.md lists them.
     """
 
 
