@@ -28,10 +28,10 @@ from prodclf_assets.monitoring.review.review_queue import QUEUE_COLUMNS
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import Settings
 from prodclf_serving.review_desk.category_search import CategorySearch, read_titles
-from prodclf_tests.benchmarks.desk_queries import KINDS, found_among_first, queries_of
-from prodclf_tests.benchmarks.peers import ours, running
-from prodclf_tests.benchmarks.serving import CATALOGUE, DEPTH, ROOT, prepare
-from prodclf_tests.benchmarks.wrk import Load, require_wrk, run_wrk
+from prodclf_tests.benchmarks.desk.queries import KINDS, found_among_first, queries_of
+from prodclf_tests.benchmarks.serving.material import CATALOGUE, DEPTH, ROOT, prepare
+from prodclf_tests.benchmarks.serving.peers import ours, running
+from prodclf_tests.benchmarks.serving.wrk import Load, require_wrk, run_wrk
 
 QUEUED: Final = 10_000
 CLIENTS: Final = 16
