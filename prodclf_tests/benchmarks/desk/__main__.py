@@ -28,8 +28,9 @@ from prodclf_assets.monitoring.review.review_queue import QUEUE_COLUMNS
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import Settings
 from prodclf_serving.review_desk.category_search import CategorySearch, read_titles
+from prodclf_tests.benchmarks.command import data_option, write_option
 from prodclf_tests.benchmarks.desk.queries import KINDS, found_among_first, queries_of
-from prodclf_tests.benchmarks.serving.material import CATALOGUE, DEPTH, ROOT, prepare
+from prodclf_tests.benchmarks.serving.material import CATALOGUE, DEPTH, prepare
 from prodclf_tests.benchmarks.serving.peers import ours, running
 from prodclf_tests.benchmarks.serving.wrk import Load, require_wrk, run_wrk
 
@@ -49,13 +50,11 @@ Titles = Mapping[str, Sequence[str]]
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=ROOT.parent / "shared" / "data")
+@data_option
 @click.option(
     "--made", type=click.Path(path_type=Path), help="Folder for what is trained; used again if it is there."
 )
-@click.option(
-    "--write", type=click.Path(path_type=Path), help="Also write the tables into this Markdown file."
-)
+@write_option
 def main(data: Path, made: Path | None, write: Path | None) -> None:
     """Print how long the desk takes to open and to take decisions, and what the picker finds."""
     require_wrk()
