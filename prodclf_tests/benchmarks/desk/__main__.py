@@ -33,6 +33,7 @@ from prodclf_tests.benchmarks.desk.queries import KINDS, found_among_first, quer
 from prodclf_tests.benchmarks.serving.material import CATALOGUE, DEPTH, prepare
 from prodclf_tests.benchmarks.serving.peers import ours, running
 from prodclf_tests.benchmarks.serving.wrk import Load, require_wrk, run_wrk
+from prodclf_tests.benchmarks.tasks import MAPPINGS
 
 QUEUED: Final = 10_000
 CLIENTS: Final = 16
@@ -242,9 +243,7 @@ def _products(file: Path) -> Titles:
 
 
 def _mapping() -> Any:
-    return load_source_config(ROOT / "prodclf_tests" / "mappings" / f"{CATALOGUE}.yaml").model_copy(
-        update={"depth": DEPTH}
-    )
+    return load_source_config(MAPPINGS / f"{CATALOGUE}.yaml").model_copy(update={"depth": DEPTH})
 
 
 if __name__ == "__main__":
