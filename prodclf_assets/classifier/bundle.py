@@ -1,8 +1,8 @@
 """The model as one folder: LightGBM text, NumPy arrays and JSON, with a manifest that holds the hash of every file.
 
 The same bytes are evaluated, registered and served. Nothing in it is code: arrays are read with pickling off. The
-hashes tell damage, not malice: arrays and trees made to mislead can still bring the process down, so load what comes
-from a registry you trust. `format_version` is raised whenever a reader of one would misread the other; older formats
+hashes tell damage, not malice: so every array, tree and parameter is held against the others before it is used, and what
+does not fit is refused. What fits can still answer wrongly: load what comes from a registry you trust. `format_version` is raised whenever a reader of one would misread the other; older formats
 that can be read are listed in `READABLE`, and answer as they did.
 """
 
@@ -33,6 +33,7 @@ from prodclf_assets.classifier.calibration.thresholds import (
 from prodclf_assets.classifier.kernels import available_cores, kernel
 from prodclf_assets.classifier.predictions import Predictions
 from prodclf_assets.classifier.ranking.encoder import Encoder
+from prodclf_assets.classifier.ranking.encoder_arrays import LARGEST
 from prodclf_assets.classifier.ranking.ranker import Ranker
 from prodclf_assets.classifier.retrieval.retriever import SHARPNESS, SVM
 from prodclf_assets.classifier.squash import softmax
@@ -269,13 +270,14 @@ class Bundle:
                 encoder,
                 Ranker.load(folder),
                 _calibrator_from_json(decision["calibrator"], len(encoder.tree)),
-                _thresholds_from_json(decision["thresholds"]),
+                _thresholds_from_json(decision["thresholds"], len(encoder.tree)),
                 Provenance(**{key: getattr(manifest, key) for key in Provenance.__dataclass_fields__}),
                 available_cores() if threads is None else threads,
             )
-        except (OSError, KeyError, ValueError, TypeError) as error:
+        except Exception as error:  # nobody knows all that parsers raise for what was made to mislead them
             raise BundleError(
-                f"bundle {folder}: its files do not fit together ({error}); train the model again"
+                f"bundle {folder}: its files do not fit together ({str(error) or type(error).__name__}); "
+                "train the model again"
             ) from error
         bundle.__dict__["manifest"] = manifest
         return bundle
@@ -294,7 +296,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     try:
         content = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(
             f"bundle {folder}: {MANIFEST} cannot be read ({error}); is this a model folder?"
         ) from error
@@ -349,11 +351,11 @@ def _find_ascii_letters(data, bounds, found):  # type: ignore[no-untyped-def]
 
 def _verify(folder: Path, files: dict[str, str]) -> None:
     """Refuse a folder of which a file that may be read is missing, altered, or without a hash."""
+    present = {path.name for path in folder.iterdir() if path.is_file()}
     for name, expected in files.items():
-        path = folder / name
-        if Path(name).name != name or not path.is_file():
+        if name not in present:
             raise BundleError(f"bundle {folder}: {name} is missing; fetch or train the model again")
-        if sha256_of(path) != expected:
+        if sha256_of(folder / name) != expected:
             raise BundleError(
                 f"bundle {folder}: {name} differs from its SHA-256 in {MANIFEST}; fetch or train the model again"
             )
@@ -365,15 +367,25 @@ def _verify(folder: Path, files: dict[str, str]) -> None:
 
 
 def _calibrator_from_json(content: dict[str, Any], labels: int) -> Calibrator:
-    by_label = tuple(content.get("by_label", ()))
+    by_label = tuple(map(_known, content.get("by_label", ())))
     if len(by_label) not in (0, labels):
         raise ValueError(f"decision.json has offsets of {len(by_label)} labels, not of {labels}")
-    return Calibrator(**{**content, "by_label": by_label})
+    single = {name: _known(value) for name, value in content.items() if name != "by_label"}
+    return Calibrator(**single, by_label=by_label)
+
+
+def _known(value: Any) -> float:
+    if not isinstance(value, int | float) or not abs(value) <= LARGEST:
+        raise ValueError(f"decision.json has {value!r} for a number")
+    return float(value)
 
 
 def _thresholds_to_json(thresholds: Thresholds) -> dict[str, Any]:
     return {**asdict(thresholds), "own": sorted(thresholds.own.items())}
 
 
-def _thresholds_from_json(content: dict[str, Any]) -> Thresholds:
-    return Thresholds(**{**content, "own": {int(code): float(value) for code, value in content["own"]}})
+def _thresholds_from_json(content: dict[str, Any], labels: int) -> Thresholds:
+    own = {int(code): _known(threshold) for code, threshold in content["own"]}
+    if own and not 0 <= min(own) <= max(own) < labels:
+        raise ValueError(f"decision.json has thresholds of other labels than the {labels} there are")
+    return Thresholds(**{name: _known(value) for name, value in content.items() if name != "own"}, own=own)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,9 @@ AFFINITIES = [
     for key in ("brand", "seller", "first_word", "last_word", "hint", "brand_price")
     for part in ("ids", "indptr", "labels", "counts")
 ]
+_HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999,), }"
+HUGE = b"\x93NUMPY\x01\x00" + len(_HEADER).to_bytes(2, "little") + _HEADER
+"""An array of 36 TiB, by what it says."""
 FILES = sorted(
     ["decision.json", "encoder.json", "labels.json", "learning_curve.json", "ranker.txt"]
     + [f"{name}.npy" for name in (*ENCODER_ARRAYS, *AFFINITIES)]
@@ -219,14 +223,14 @@ def test_what_is_no_part_of_a_bundle_may_lie_beside_it(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["../secret.npy", "{absolute}", "..", ".", "", "a/../labels.json", "notes/x.npy"]
+    "where", ["../secret.npy", "{absolute}", "{long}", "\0", "..", ".", "", "a/../labels.json", "notes/x.npy"]
 )
 def test_a_file_name_that_leads_out_of_the_folder_is_refused(copy: Path, where: str) -> None:
     secret = copy.parent / "secret.npy"
     secret.write_bytes(b"secret")
     (copy / "notes").mkdir()
     (copy / "notes" / "x.npy").write_bytes(b"secret")
-    name = where.format(absolute=secret)
+    name = where.format(absolute=secret, long="x" * 300)
     files = json.loads((copy / MANIFEST).read_text("utf-8"))["files"]
     rewrite_manifest(copy, files={**files, name: hashlib.sha256(b"secret").hexdigest()})
     with pytest.raises(BundleError, match="is missing"):
@@ -249,6 +253,7 @@ def test_another_format_is_refused_with_what_to_do(copy: Path, version: object) 
         (b"{", "cannot be read"),
         (b"\xff", "cannot be read"),
         (b"[1]", "format version None"),
+        (b"[" * 100_000, "cannot be read"),
     ],
 )
 def test_an_unreadable_manifest_is_refused(copy: Path, content: bytes, message: str) -> None:
@@ -288,6 +293,13 @@ def test_pickled_arrays_are_refused_even_when_their_hash_is_right(copy: Path) ->
         ("encoder.json", b'{"text": {}}'),
         ("encoder.json", b"not JSON"),
         ("labels.json", b"5"),
+        ("labels.json", b"[" * 100_000),
+        ("labels.json", b'["B", "A"]'),
+        ("labels.json", b"[1, 2]"),
+        ("encoder.json", b'{"text": {"low": 2, "high": 9999}, "retriever": {}}'),
+        ("svm_bias.npy", b"PK\x03\x04"),
+        ("svm_bias.npy", HUGE),
+        ("label_counts.npy", HUGE[:60]),
         ("svm_bias.npy", b"not an array"),
         ("ranker.txt", b"not a tree"),
     ],
@@ -296,6 +308,27 @@ def test_files_that_do_not_fit_together_are_refused(copy: Path, name: str, conte
     with_hash_of(copy, name, content)
     with pytest.raises(BundleError, match=r"do not fit together \(.*train the model again"):
         Bundle.load(copy)
+
+
+def test_arrays_made_to_mislead_are_refused_by_name_or_do_no_harm(
+    trained_bundle_folder: Path, tmp_path: Path
+) -> None:
+    """With right hashes; see `damaged`."""
+    command = [sys.executable, "-m", "prodclf_tests.classifier.damaged", trained_bundle_folder, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said: dict[str, str | None] = json.loads(done.stdout)
+    assert {damage.partition(":")[0] for damage in said} == {*ENCODER_ARRAYS, *AFFINITIES[:4]}
+    for damage, message in said.items():
+        name, _, kind = damage.partition(": ")
+        if message is not None:
+            # Of two that do not fit each other, either may be the one that is named.
+            assert re.search(r"do not fit together \(\w+\.npy .*train the model again", message), damage
+        elif name not in {"branch_bias", "neighbours_label_indptr"}:  # a branch or product may have no label
+            assert kind not in {"empty", "cut short", "too long", "another dtype", "other bytes first"}, (
+                damage
+            )
+        assert message or "nan" not in kind or name in {"label_middle", "label_spread"}, damage
 
 
 def test_offsets_of_other_labels_are_refused_and_a_bundle_without_any_is_read(copy: Path) -> None:

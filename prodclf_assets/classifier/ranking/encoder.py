@@ -1,20 +1,22 @@
 """From products to what the re-ranker sees: candidates and pair features, in and out of fold."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.checkpoints import NO_CHECKPOINTS, Checkpoints
 from prodclf_assets.classifier.kernels import side_by_side
 from prodclf_assets.classifier.label_sets import LabelSets
 from prodclf_assets.classifier.label_tree import LabelTree
+from prodclf_assets.classifier.ranking.encoder_arrays import LARGEST, Arrays, read_arrays, write_arrays
 from prodclf_assets.classifier.ranking.pair_features import (
     KEYS,
     AffinityTable,
@@ -28,6 +30,10 @@ from prodclf_assets.classifier.retrieval.retriever import Retriever, RetrieverCo
 from prodclf_assets.classifier.text_features import HashedTexts, SparseRows, TextConfig, Vocabulary
 
 SCORER_PARTS = ("indptr", "labels", "weights")
+AFFINITY_PARTS = ("ids", "indptr", "labels", "counts")
+LONGEST_NGRAM = 64
+"""Characters; longer ones would need more memory than they tell."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -123,62 +129,62 @@ class Encoder:
         (folder / "labels.json").write_text(
             json.dumps(self.tree.paths, indent=0, ensure_ascii=False), "utf-8"
         )
-        for name, array in self._arrays().items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        write_arrays(folder, self._arrays())
 
     @classmethod
     def load(cls, folder: Path) -> "Encoder":
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: an array does not fit the others, see `read_arrays`, or a parameter is none that could be.
+        """
         config = json.loads((folder / "encoder.json").read_text("utf-8"))
-        text = TextConfig(**{**config["text"], "channel_weights": tuple(config["text"]["channel_weights"])})
+        paths = json.loads((folder / "labels.json").read_text("utf-8"))
+        if paths != sorted({str(path) for path in paths}):
+            raise ValueError("labels.json is no list of categories in ascending order")
+        tree = LabelTree(tuple(paths))
+        arrays = read_arrays(folder, len(tree))
 
-        def array(name: str) -> npt.NDArray[np.generic]:
-            loaded: npt.NDArray[np.generic] = np.load(folder / f"{name}.npy", allow_pickle=False)
-            return loaded
+        def parts(kind: Callable[..., T], prefix: str, names: Iterable[str]) -> T:
+            return kind(*(arrays[f"{prefix}_{name}"] for name in names))
 
-        def later_scorers() -> tuple[
-            npt.NDArray[np.float32], npt.NDArray[np.float32], BranchScorer, Neighbours
-        ]:
-            bias: npt.NDArray[np.float32] = array("svm_bias")  # type: ignore[assignment]
-            if not (folder / "branch_of.npy").exists():  # written by a version that did not know them
-                nobody = Neighbours.none(len(array("vocabulary_slots")))
-                return np.zeros_like(bias), bias, BranchScorer.none(len(bias)), nobody
-            weights = LabelWeights(*(array(f"branches_{part}") for part in SCORER_PARTS))  # type: ignore[arg-type]
-            return (
-                array("prior"),  # type: ignore[return-value]
-                bias,
-                BranchScorer(array("branch_of"), weights, array("branch_bias")),  # type: ignore[arg-type]
-                Neighbours(*(array(f"neighbours_{field.name}") for field in fields(Neighbours))),  # type: ignore[arg-type]
-            )
-
-        def affinity(name: str) -> AffinityTable:
-            return AffinityTable(*(array(f"{name}_{part}") for part in ("ids", "indptr", "labels", "counts")))  # type: ignore[arg-type]
-
+        bias = arrays["svm_bias"]
+        if "branch_of" in arrays:
+            prior = arrays["prior"]
+            weights = parts(LabelWeights, "branches", SCORER_PARTS)
+            branches = BranchScorer(arrays["branch_of"], weights, arrays["branch_bias"])
+            neighbours = parts(Neighbours, "neighbours", (field.name for field in fields(Neighbours)))
+        else:  # written by a version that did not know them
+            prior, branches = np.zeros_like(bias), BranchScorer.none(len(bias))
+            neighbours = Neighbours.none(len(arrays["vocabulary_slots"]))
         return cls(
-            LabelTree(tuple(json.loads((folder / "labels.json").read_text("utf-8")))),
+            tree,
             Vocabulary(
-                text,
-                array("vocabulary_slots"),  # type: ignore[arg-type]
-                array("vocabulary_idf"),  # type: ignore[arg-type]
-                config["unseen_idf"],
-                config.get("least_words", 0),
+                _parameters(TextConfig, config["text"]),
+                arrays["vocabulary_slots"],
+                arrays["vocabulary_idf"],
+                float(config["unseen_idf"]),
+                int(config.get("least_words", 0)),
             ),
             Retriever(
-                RetrieverConfig(**config["retriever"]),
-                LabelWeights(*(array(f"scorers_{part}") for part in SCORER_PARTS)),  # type: ignore[arg-type]
-                array("mass_bias"),  # type: ignore[arg-type]
-                *later_scorers(),
+                _parameters(RetrieverConfig, config["retriever"]),
+                parts(LabelWeights, "scorers", SCORER_PARTS),
+                arrays["mass_bias"],
+                prior,
+                bias,
+                branches,
+                neighbours,
             ),
             LabelStatistics(
-                array("label_counts"),  # type: ignore[arg-type]
-                array("label_middle"),  # type: ignore[arg-type]
-                array("label_spread"),  # type: ignore[arg-type]
-                tuple(affinity(f"affinity_{key}") for key in KEYS),
+                arrays["label_counts"],
+                arrays["label_middle"],
+                arrays["label_spread"],
+                tuple(parts(AffinityTable, f"affinity_{key}", AFFINITY_PARTS) for key in KEYS),
             ),
         )
 
-    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        arrays: dict[str, npt.NDArray[np.generic]] = {
+    def _arrays(self) -> Arrays:
+        arrays: Arrays = {
             "vocabulary_slots": self.vocabulary.slots,
             "vocabulary_idf": self.vocabulary.idf,
             "mass_bias": self.retriever.mass_bias,
@@ -194,8 +200,7 @@ class Encoder:
             arrays |= {f"{name}_{part}": getattr(weights, part) for part in SCORER_PARTS}
         arrays |= {f"neighbours_{name}": array for name, array in vars(self.retriever.neighbours).items()}
         for key, affinity in zip(KEYS, self.statistics.affinities, strict=True):
-            parts = ("ids", "indptr", "labels", "counts")
-            arrays |= {f"affinity_{key}_{part}": getattr(affinity, part) for part in parts}
+            arrays |= {f"affinity_{key}_{part}": getattr(affinity, part) for part in AFFINITY_PARTS}
         return arrays
 
 
@@ -260,6 +265,22 @@ def fit_encoder(
     encoder, *parts = cast("tuple[Encoder, *tuple[Pairs, ...]]", tuple(done))
     in_order = np.argsort(np.concatenate(list(members.values())), kind="stable")
     return encoder, Pairs.joined(parts).take(in_order)
+
+
+def _parameters(kind: type[T], content: dict[str, Any]) -> T:
+    """The parameters that a bundle was fitted with, of the types they are declared with.
+
+    Raises:
+        ValueError: one has another type, or a size that could not have been fitted.
+    """
+    given = asdict(TypeAdapter(kind).validate_python(content))  # type: ignore[call-overload]
+    numbers = np.hstack([*given.values()])
+    ngrams = 1 <= given.get("low", 1) <= given.get("high", 1) <= LONGEST_NGRAM
+    if not (ngrams and given.get("candidates", 1) > 0 and ((numbers >= 0) & (numbers <= LARGEST)).all()):
+        raise ValueError(f"encoder.json has a number that no {kind.__name__} could have")
+    if content.keys() - given.keys():
+        raise ValueError(f"encoder.json has what {kind.__name__} does not know")
+    return kind(**given)
 
 
 def _titles(titles: list[str]) -> ProductBatch:

@@ -136,6 +136,8 @@ class _Tree:
             len(leaves) - 1
         }:
             raise ValueError(f"a booster's tree is cut short or has more than {MOST_LEAVES} leaves")
+        if not np.isfinite(leaves).all():
+            raise ValueError("a booster's tree answers what is no number")
         if (kind & (_BY_CATEGORY | _MISSING_ZERO)).any():
             raise ValueError("a booster's tree splits by category or takes zero for missing")
         children = np.stack([split["left_child"], split["right_child"]], axis=1).astype(np.int64).tolist()

@@ -155,7 +155,7 @@ def _views(indptr, ids, values, candidates, by_feature, products, weights, label
                 fetch(weights, following)
             for j in range(unsigned(by_feature[ids[i]]), unsigned(by_feature[ids[i] + 1])):
                 product = unsigned(products[j])
-                if likeness[product] == 0:
+                if likeness[product] == 0 and count < indexed:  # one whose likeness cancels out comes again
                     met[count] = product
                     count += 1
                 likeness[product] += value * weights[j]
