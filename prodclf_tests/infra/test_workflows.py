@@ -71,3 +71,16 @@ def test_training_is_weekly_and_by_hand_and_deploys_only_what_was_promoted() -> 
     assert set(train[True]) == {"schedule", "workflow_dispatch"}
     assert train["jobs"]["deploy"]["if"].startswith("needs.train.outputs.promoted == 'true'")
     assert train["jobs"]["deploy"]["uses"] == "./.github/workflows/deploy.yml"
+
+
+def test_actions_are_pinned_by_commit_and_rights_are_those_of_the_job_that_needs_them() -> None:
+    for path in WORKFLOWS:
+        assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
+        for job in jobs(path).values():
+            used = {step["uses"]: step.get("with", {}) for step in job.get("steps", []) if "uses" in step}
+            for action, given in used.items():
+                assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action), action
+                assert given.get("persist-credentials", True) is False or "/checkout@" not in action
+            signs_in = "uses" in job or any(action.startswith("aws-actions/") for action in used)
+            assert ("id-token" in job.get("permissions", {})) == signs_in
+            assert job.get("secrets") != "inherit"
