@@ -65,15 +65,23 @@ class ServingSettings(BaseSettings):
 
     api_keys_file: Path | None = None
     """File of API keys, one a line, read anew when it changes; requests then need `Authorization: Bearer <key>`. Nobody needs one when unset."""
+    allowed_hosts: str | None = None
+    """Names that the service is asked for by, beside `localhost` and addresses, with commas between them, or `*`. When unset: no others where it listens on this machine alone without keys; any elsewhere."""
     cors_origins: str | None = None
     """Origins whose web pages may use the service, with commas between them, or `*`; none when unset."""
 
     @property
     def allowed_origins(self) -> frozenset[str]:
         """The origins of `cors_origins`, one by one."""
-        return frozenset(
-            filter(None, (origin.strip().rstrip("/") for origin in (self.cors_origins or "").split(",")))
-        )
+        return _listed(self.cors_origins)
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names of `allowed_hosts` in lower case, one by one; `*` where any will do."""
+        if self.allowed_hosts is not None:
+            return _listed(self.allowed_hosts.lower())
+        alone = self.api_keys_file is None and self.host in ("127.0.0.1", "localhost", "::1")
+        return frozenset() if alone else frozenset("*")
 
     def model_cache(self, settings: Settings) -> Path:
         """Absolute folder in which fetched models are kept."""
@@ -85,6 +93,10 @@ class ServingSettings(BaseSettings):
             return None
         # Not resolved: `/proc/1/fd/1` must stay a link.
         return Path(self.request_log or settings.home / "serving" / "requests.jsonl").absolute()
+
+
+def _listed(names: str | None) -> frozenset[str]:
+    return frozenset(filter(None, (name.strip().rstrip("/") for name in (names or "").split(","))))
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ def build_app(
     app.layered = PredictionFastLane(app.layered, service)
     keys = ApiKeys(config.api_keys) if config.api_keys else None
     origins = config.serving.allowed_origins
-    app.layered = AccessControl(app.layered, keys, origins, {*_paths(for_all).values(), _DOCUMENT})
+    open_paths = {*_paths(for_all).values(), _DOCUMENT}
+    app.layered = AccessControl(app.layered, keys, origins, config.serving.host_names, open_paths)
     if origins:
         app.layered = ProblemCors(app.layered, origins)
     app.layered = AccessLog(app.layered, service, frozenset(paths.values()), echo_request_id)

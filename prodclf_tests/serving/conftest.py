@@ -109,7 +109,9 @@ def at_once(app: FastAPI, requests: Iterable[tuple[str, str, dict[str, Any]]]) -
     """Send requests together, each with its method, path and what httpx takes beside; the answers in their order."""
 
     async def together() -> list[httpx.Response]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client:
             return await asyncio.gather(
                 *(client.request(method, path, **request) for method, path, request in requests)
             )

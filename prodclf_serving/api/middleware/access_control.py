@@ -1,6 +1,7 @@
-"""Who may ask: API keys, and web pages of other origins."""
+"""Who may ask: API keys, and web pages of other origins or under other names."""
 
 from collections.abc import Collection
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -18,21 +19,30 @@ class AccessControl:
     """ASGI middleware that refuses requests before their body is read.
 
     A browser sends `Origin` with every POST of a page. One from elsewhere is refused unless it was allowed: without
-    that, any page that a person visits could send feedback to a service on the same machine.
+    that, any page that a person visits could send feedback to a service on the same machine. A page could also have its own
+    name lead to this machine (DNS rebinding), and be of the same origin: so only names that are expected are answered to.
 
     Args:
         app: the application.
         keys: accepted API keys; None asks for none.
         origins: origins whose pages may use the service beside its own; `*` for all.
+        hosts: names in lower case that may be asked for, beside `localhost` and addresses, which nobody can have lead elsewhere;
+            `*` for all.
         open_paths: what needs no key; `/assets/…` never does.
     """
 
     def __init__(
-        self, app: ASGIApp, keys: ApiKeys | None, origins: frozenset[str], open_paths: Collection[str]
+        self,
+        app: ASGIApp,
+        keys: ApiKeys | None,
+        origins: frozenset[str],
+        hosts: frozenset[str],
+        open_paths: Collection[str],
     ) -> None:
         self._app = app
         self._keys = keys
         self._origins = origins
+        self._hosts = hosts
         self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +56,12 @@ class AccessControl:
 
     def _refusal(self, scope: Scope) -> ProblemError | None:
         headers = headers_of(scope)
+        host = headers.get(b"host", b"").decode("latin-1")
+        if host and "*" not in self._hosts and not self._expected(host):
+            detail = (
+                f"the service is not known as {host[:100]!r}; PRODCLF_SERVE_ALLOWED_HOSTS lists its names"
+            )
+            return ProblemError(403, "unknown-host", detail)
         origin = headers.get(b"origin", b"").decode("latin-1")
         if b"origin" in headers and scope["method"] not in _READING and not self._welcome(origin, headers):
             detail = f"pages of {origin[:100]!r} may not use this service; PRODCLF_SERVE_CORS_ORIGINS lists those that may"
@@ -62,6 +78,16 @@ class AccessControl:
             return ProblemError(401, "unauthorized", detail, headers=challenge)
         add_log_facts(scope, key=fingerprint)
         return None
+
+    def _expected(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            if name == "localhost" or name in self._hosts:
+                return True
+            ip_address(name)
+        except ValueError:
+            return False
+        return True
 
     def _welcome(self, origin: str, headers: dict[bytes, bytes]) -> bool:
         if "*" in self._origins or origin in self._origins:

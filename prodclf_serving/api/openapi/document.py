@@ -40,7 +40,7 @@ def body_problems(serving: ServingSettings) -> Responses:
     limits = f"{serving.max_body_bytes} bytes, {serving.max_batch_rows} products"
     return {
         400: problem("The body is not what its content type says."),
-        403: problem("Sent by a web page of another origin."),
+        403: problem("Sent by a web page of another origin, or by a name that is not the service's."),
         413: problem(f"More than the limit ({limits}), which it names."),
         415: problem("A content type that is not read here."),
         422: problem("Well-formed, but not a product; names row and field."),

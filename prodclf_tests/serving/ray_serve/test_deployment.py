@@ -33,7 +33,9 @@ async def test_a_replica_has_its_model_when_its_constructor_returns_and_answers(
     replica = Classifier.__new__(Classifier)
     await replica.__init__(config)
     replica._set_asgi_app(replica.__serve_build_asgi_app__())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(replica), base_url="http://test") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(replica), base_url="http://localhost"
+    ) as client:
         assert (await client.get("/ready")).status_code == 200
         answer = await client.post("/predict", json={"title": "Rice"}, headers={"x-request-id": "r"})
         assert answer.json()["request_id"] == "r"

@@ -83,7 +83,7 @@ def test_the_document_says_whether_a_key_is_needed(keyed, guarded):
 def test_pages_of_other_origins_can_send_nothing_and_read_nothing(guarded):
     send = guarded()
     for path in ("/predict", "/feedback"):
-        for origin in (OTHER, "null", "http://test:81", "http://test.evil.example"):
+        for origin in (OTHER, "null", "http://localhost:81", "http://localhost.evil.example"):
             problem = problem_of(
                 send("POST", path, json=TEA, headers={"origin": origin}), 403, "cross-origin"
             )
@@ -94,8 +94,33 @@ def test_pages_of_other_origins_can_send_nothing_and_read_nothing(guarded):
 
 def test_its_own_pages_can(guarded):
     # Whether the browser came by TLS is for the proxy in front to know.
-    for origin in ("http://test", "https://TEST"):
+    for origin in ("http://localhost", "https://LOCALHOST"):
         assert guarded()("POST", "/predict", json=TEA, headers={"origin": origin}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "[::1"]
+)
+def test_a_page_whose_name_leads_here_is_of_no_origin_that_is_known(guarded, host):
+    rebound = {"host": host, "origin": f"http://{host}"}
+    for method, path in (("POST", "/feedback"), ("POST", "/predict"), ("GET", "/model"), ("GET", "/")):
+        problem = problem_of(guarded()(method, path, json=TEA, headers=rebound), 403, "unknown-host")
+        assert "PRODCLF_SERVE_ALLOWED_HOSTS" in problem.detail
+
+
+@pytest.mark.parametrize("host", ["localhost:8530", "LOCALHOST", "127.0.0.1:8000", "[::1]:8000", "10.0.3.7"])
+def test_it_answers_by_the_name_of_the_machine_itself_and_by_address(guarded, host):
+    assert guarded()("POST", "/predict", json=TEA, headers={"host": host}).status_code == 200
+
+
+def test_other_names_are_those_listed_or_any_where_others_may_ask(guarded, keyed):
+    named = {"host": "shop.example:443"}
+    listed = guarded(allowed_hosts="api.example, Shop.example", host="0.0.0.0")
+    assert listed("POST", "/predict", json=TEA, headers=named).status_code == 200
+    problem_of(listed("GET", "/model", headers={"host": "evil.example"}), 403, "unknown-host")
+    for settings in ({"host": "0.0.0.0"}, {"allowed_hosts": "*"}):
+        assert guarded(**settings)("POST", "/predict", json=TEA, headers=named).status_code == 200
+    assert keyed("GET", "/health", headers=named).status_code == 200
 
 
 @pytest.mark.parametrize("origins", [f"{OTHER}/, https://b.example", "*"])
