@@ -223,9 +223,10 @@ def _categories(lake: "Lake") -> "Categories":
 
 def _write(table: "pd.DataFrame", out: str, format_: Any) -> None:
     from prodclf_assets.cli.files import table_writer
+    from prodclf_assets.monitoring.review.spreadsheet_cells import quoted_formulas
 
     with table_writer(out, format_) as writer:
-        writer.write(table)
+        writer.write(quoted_formulas(table) if format_ in ("csv", "csv.gz") else table)
 
 
 def _lake() -> "Lake":

@@ -1,7 +1,7 @@
 """A review file that a person has filled in: every row checked, and what is wrong named by file, row and column."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -19,6 +19,7 @@ from prodclf_assets.catalog.reading.sources import found_files
 from prodclf_assets.catalog.taxonomy import Taxonomy
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.monitoring.annotation import FILE, annotation_row
+from prodclf_assets.monitoring.review.spreadsheet_cells import unquoted_formulas
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,6 +117,8 @@ def read_review_file(source: str, categories: Categories, reviewer: str | None =
     for found in found_files(source):
         records, _, _ = read_records(found)
         name = Path(found.name).name
+        if any(suffix in name.lower() for suffix in (".csv", ".tsv")):
+            records = replace(records, frame=unquoted_formulas(records.frame))
         _check_columns(name, [str(column) for column in records.frame.columns])
         checked = _checked(name, records, categories, reviewer, said_before)
         rows += checked.rows

@@ -10,6 +10,7 @@ from prodclf_assets.catalog.identity import product_key
 from prodclf_assets.catalog.reading.writers import stream_writer
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.lake import Lake
+from prodclf_assets.monitoring.review.spreadsheet_cells import quoted_formulas
 from prodclf_assets.monitoring.review.suspects import SUSPECT_COLUMNS
 
 ASSET: Final = "suspect_labels"
@@ -34,7 +35,7 @@ def suspect_csv(suspects: pd.DataFrame) -> bytes:
     """The same file as the bytes of a CSV."""
     stream = io.BytesIO()
     with stream_writer(stream, "csv") as writer:
-        writer.write(suspect_rows(suspects))
+        writer.write(quoted_formulas(suspect_rows(suspects)))
     return stream.getvalue()
 
 
