@@ -1,10 +1,12 @@
 """Write tables chunk by chunk, as CSV, CSV.GZ, JSONL or Parquet; a file appears only when it is complete."""
 
+import glob
 import gzip
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Union, get_args
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 Buffer = Union[bytes, "pa.Buffer"]
 Format = Literal["csv", "csv.gz", "jsonl", "parquet"]
+ABANDONED_SECONDS = 600
+"""Age from which the beginning of a file whose process is gone is nobody's."""
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _SUFFIXES: dict[str, Format] = {
@@ -74,6 +78,7 @@ def open_writer(path: str | Path, format_: Format | None = None) -> Iterator[Tab
     format_ = format_ or format_of(target)
     # In the same folder, since a rename is atomic only within one file system.
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    _remove_abandoned(target)
     try:
         stream = beside.open("wb")
     except OSError as error:
@@ -84,6 +89,30 @@ def open_writer(path: str | Path, format_: Format | None = None) -> Iterator[Tab
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what processes that were killed have left of the same file."""
+    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        pid = part.name.split(".")[-2]
+        with suppress(OSError):  # somebody else may have been first
+            # A process of another machine or container is not seen here, but what it writes is young.
+            if (
+                pid.isdecimal()
+                and not _runs(int(pid))
+                and time.time() - part.stat().st_mtime > ABANDONED_SECONDS
+            ):
+                part.unlink()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 import csv
 import io
+import os
 import stat
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -165,3 +168,23 @@ def test_gaps_of_pandas_in_columns_of_all_kinds_are_written_as_gaps(tmp_path: Pa
     with open_writer(tmp_path / "t.parquet") as writer:
         writer.write(pd.DataFrame({"a": pd.Series([pd.NA, "x"], dtype=object)}))
     assert pq.read_table(tmp_path / "t.parquet").column("a").to_pylist() == [None, "x"]
+
+
+def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = {
+        "old": f".out[1].csv.{gone.pid}.part",
+        "of one that runs": f".out[1].csv.{os.getppid()}.part",
+        "of another file": f".out1.csv.{gone.pid}.part",
+        "without a number": ".out[1].csv.mine.part",
+        "young": f".out[1].csv.0{gone.pid}.part",
+    }
+    for kind, name in names.items():
+        (tmp_path / name).write_text("half")
+        if kind != "young":
+            os.utime(tmp_path / name, (0, 0))
+    with open_writer(tmp_path / "out[1].csv") as writer:
+        writer.write(pd.DataFrame({"title": ["tea"]}))
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"out[1].csv", *names.values()} - {names["old"]}
