@@ -29,6 +29,8 @@ def test_what_was_written_before_is_found_and_read_as_it_was() -> None:
     assert PREDICTION_LOG.arrow == pa.schema(
         [time, *({**ids, **product, **answer, "familiarity": number, "degraded": pa.bool_()}).items()]
     )
+    # Of the time before people could undo, say why, or say that nothing fits; missing then.
+    later = dict.fromkeys(("annotation", "verdict", "note"), text)
     assert FEEDBACK.arrow == pa.schema(
-        [time, *({"request_id": text, "reviewer": text, **product, **said}).items()]
+        [time, *({"request_id": text, "reviewer": text, **product, **said, **later}).items()]
     )

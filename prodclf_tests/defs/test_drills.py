@@ -69,9 +69,9 @@ GOOD = "title,category,price\n" + "".join(f"thing number {n},{'AB'[n % 2]},{n}\n
             GOOD.replace(",B,", ",A,"), None, "all 60 products have the category 'A'", id="one class"
         ),
         pytest.param(
-            "title,top,leaf\nlamp,Home,Light\nsofa,Home,\npan,Kitchen,Pans\n",
-            "category_path: [top, leaf]\ncolumns: {title: title}\n",
-            "leaf",
+            "title,top,middle,leaf\nlamp,Home,Light,Led\nsofa,Home,,Seats\npan,Kitchen,Pans,\n",
+            "category_path: [top, middle, leaf]\ncolumns: {title: title}\n",
+            "level 2 of the category path, column 'middle', is blank",
             id="blank level",
         ),
         pytest.param(
