@@ -128,10 +128,12 @@ class S3Store:
 
     def list(self, prefix: str) -> list[str]:
         """Return every key below `prefix`, sorted."""
-        return sorted(item.key for page in self.pages(prefix) for item in page)
+        return sorted(item.key for page, _ in self.pages(prefix) for item in page)
 
-    def pages(self, prefix: str, after: str = "") -> Iterator[Sequence[S3Object]]:
+    def pages(self, prefix: str, after: str = "") -> Iterator[tuple[Sequence[S3Object], bool]]:
         """Yield the listing below `prefix`, a thousand objects a request, in the order of S3: of the keys' bytes.
+
+        With each request's objects comes whether more follow, so that nobody has to ask in order to know.
 
         Args:
             prefix: what the keys begin with.
@@ -142,10 +144,11 @@ class S3Store:
             for page in self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + prefix, **start
             ):
-                yield [
+                objects = [
                     S3Object(item["Key"].removeprefix(self._prefix), item["Size"], item["ETag"].strip('"'))
                     for item in page.get("Contents", [])
                 ]
+                yield objects, page["IsTruncated"]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects, a thousand a request."""

@@ -93,12 +93,12 @@ def list_on(source: str, objects: list[S3Object], seconds: float = math.inf, s3_
         SourceError: the bucket cannot be read (then its cause is a LakeError).
     """
     bucket, key = _bucket_and_key(source)
-    stop = time.monotonic() + seconds
     with _as_source_error(source):
         store = S3Store(s3_client or make_client(), bucket)
-        for page in store.pages(_fixed_prefix(key), after=objects[-1].key if objects else ""):
+        stop = time.monotonic() + seconds
+        for page, more in store.pages(_fixed_prefix(key), after=objects[-1].key if objects else ""):
             objects += page
-            if page and time.monotonic() > stop:
+            if more and page and time.monotonic() > stop:
                 return False
     return True
 
