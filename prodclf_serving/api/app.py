@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from prodclf_serving.api.descriptions import API_VERSION, DESCRIPTION, problem
 from prodclf_serving.api.middleware.access_control import AccessControl, ProblemCors
 from prodclf_serving.api.middleware.access_log import AccessLog
 from prodclf_serving.api.middleware.api_keys import ApiKeys
-from prodclf_serving.api.openapi.document import API_VERSION, DESCRIPTION, problem
 from prodclf_serving.api.request_context import request_id_of
 from prodclf_serving.api.routes.explain import explain_routes
 from prodclf_serving.api.routes.feedback import feedback_routes

@@ -14,7 +14,7 @@ from typing import Any
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.settings import Settings
 from prodclf_serving.api.app import build_app
-from prodclf_serving.api.openapi.document import API_VERSION
+from prodclf_serving.api.descriptions import API_VERSION
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
 
@@ -49,7 +49,7 @@ def write() -> str:
     if before and before != now and before["info"]["version"] == API_VERSION:
         raise ProdclfError(
             f"the interface differs from {SNAPSHOT.name}, which has version {API_VERSION} too: raise API_VERSION in "
-            "prodclf_serving/api/openapi/document.py and say in prodclf_serving/README.md what is new"
+            "prodclf_serving/api/descriptions.py and say in prodclf_serving/README.md what is new"
         )
     SNAPSHOT.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return f"{SNAPSHOT.name} has version {API_VERSION}"

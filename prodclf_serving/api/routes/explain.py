@@ -9,7 +9,7 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.explanation.leave_one_out import MOST_WORDS, Explanation
 from prodclf_assets.classifier.explanation.leave_one_out import explain as explain_batch
 from prodclf_assets.classifier.explanation.reasons import reasons
-from prodclf_serving.api.openapi.document import body_examples, body_problems
+from prodclf_serving.api.descriptions import body_examples, body_problems
 from prodclf_serving.api.request_context import add_log_facts
 from prodclf_serving.api.response_body import prediction
 from prodclf_serving.api.routes.product_route import ProductRoute, RequestId

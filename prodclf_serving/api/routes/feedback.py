@@ -9,7 +9,7 @@ from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.product import ProductBatch, product_id_of
 from prodclf_assets.monitoring.annotation import HTTP, annotation_row
-from prodclf_serving.api.openapi.document import body_examples, body_problems, problem, unavailable
+from prodclf_serving.api.descriptions import body_examples, body_problems, problem, unavailable
 from prodclf_serving.api.request_context import add_log_facts
 from prodclf_serving.api.routes.product_route import ProductRoute, RequestId
 from prodclf_serving.api.schemas import FEEDBACK_EXAMPLE, Feedback, FeedbackStored, FieldNote, Product

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 from starlette.responses import Response
 
-from prodclf_serving.api.openapi.document import TEXT, unavailable
+from prodclf_serving.api.descriptions import TEXT, unavailable
 from prodclf_serving.api.routes.pages import console
 from prodclf_serving.api.schemas import Alive, Categories, Identity, ModelState, Ready
 from prodclf_serving.metrics.prometheus import CONTENT_TYPE

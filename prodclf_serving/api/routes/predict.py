@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_assets.catalog.product import FieldIssue, ProductBatch
 from prodclf_assets.catalog.product_columns import CellFault
-from prodclf_serving.api.openapi.document import TEXT, body_examples, body_problems
+from prodclf_serving.api.descriptions import TEXT, body_examples, body_problems
 from prodclf_serving.api.request_body import (
     MEDIA_TYPES,
     CsvBody,

@@ -7,8 +7,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from prodclf_serving.api import schemas
+from prodclf_serving.api.descriptions import API_VERSION
 from prodclf_serving.api.openapi import snapshot
-from prodclf_serving.api.openapi.document import API_VERSION
 from prodclf_serving.api.openapi.snapshot import announced
 from prodclf_serving.api.openapi.snapshot import described as described_now
 from prodclf_serving.settings import ServingSettings
