@@ -47,7 +47,7 @@ from prodclf_serving.api.schemas import (
     Product,
 )
 from prodclf_serving.inference.loaded_model import LoadedModel
-from prodclf_serving.inference.predictor import Answer
+from prodclf_serving.inference.predictor import Answer, Call
 from prodclf_serving.problems import ItemError, ProblemError, invalid_items, unsupported_media_type
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServingSettings
@@ -182,8 +182,10 @@ class PredictionFastLane:
         request_id = request_id_of(scope)
         arguments = (body, charset, service.config.serving.max_batch_rows)
         table, products, faults, product_ids = await asyncio.to_thread(_read_table, *arguments)
-        work = service.answer_batch(model, products, product_ids, request_id)
-        calls = await _unless_gone(receive, work) if len(table) else []
+        calls: Sequence[Call] = []
+        if len(table):
+            work = service.answer_batch(model, products, product_ids, request_id)
+            calls = await _unless_gone(receive, work)
         failed = sum(fault.kind == "no title" for fault in faults)
         add_log_facts(scope, rows=len(table), failed=failed, model_version=model.version)
         if failed:
