@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 APP_NAME = "prodclf"
 DEPLOYMENT_NAME = "classifier"
 
+_SWITCH_SECONDS = 0.0005
+
 # Ray's own access log is off: the service writes one line a request itself.
 LOGGING = LoggingConfig(log_level="WARNING", enable_access_log=False)
 
@@ -40,6 +42,8 @@ class Classifier:
         load_arrow()
         forget_lost_connections()
         return_freed_memory()
+        # A thread that comes back from the disk waits for a busy event loop this long, at each of a write's ten calls.
+        sys.setswitchinterval(_SWITCH_SECONDS)
 
         _log_to_stderr()
         self._service = Service(config)

@@ -9,13 +9,15 @@ from typing import Any
 from prodclf_assets.catalog.event_logs import FEEDBACK
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake import EventLog, by_hour
-from prodclf_serving.inference.micro_batcher import MicroBatcher
-from prodclf_serving.problems import ProblemError
+from prodclf_serving.inference.worker_queue import Job, JobResult, WorkerQueue
+from prodclf_serving.problems import ProblemError, overloaded
 
 logger = logging.getLogger("prodclf.serving")
 
 _SECONDS = 15.0
 _MAX_PENDING = 256
+_MOST_ROWS = 1000
+_RETRY_AFTER_SECONDS = 1
 
 
 class FeedbackStore:
@@ -36,52 +38,63 @@ class FeedbackStore:
         self._log = cache(open_log)
         self._writer = writer
         self._on_stored = on_stored
-        self._batcher: MicroBatcher[None, dict[str, Any], LakeError | None] = MicroBatcher(
-            self._append,
-            max_rows=_MAX_PENDING,
-            max_pending_requests=_MAX_PENDING,
-            max_pending_rows=_MAX_PENDING,
+        self._queue: WorkerQueue[None, dict[str, Any], None] = WorkerQueue(
+            "feedback", 1, self._append, _MOST_ROWS
         )
+        self._pending = 0
 
-    async def store(self, row: dict[str, Any]) -> None:
-        """Store the feedback on one product; it is durable when this returns.
+    async def store(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Store feedback; it is durable when this returns.
 
         Args:
-            row: values by column of the feedback log, `time` and `category` among them.
+            rows: values by column of the feedback log, `time` and `category` among them.
 
         Raises:
             ProblemError: 503 with Retry-After, when the lake did not take it in time or too many wait. It may have been
                 stored all the same: who sends it again may store it twice.
         """
-        with self._batcher.admission(1):
-            try:
-                (error,) = await asyncio.wait_for(self._batcher.submit(None, [row]), _SECONDS)
-            except TimeoutError:
-                logger.error("feedback was not stored within %.0f s", _SECONDS)
-                self._on_stored("failed", 1)
-                raise _not_stored() from None
-        if error is not None:
+        if self._pending >= _MAX_PENDING:
+            raise overloaded(_RETRY_AFTER_SECONDS)
+        job: Job[None, dict[str, Any], None] = Job(None, rows, asyncio.get_running_loop().create_future())
+        self._pending += 1
+        self._queue.add(job)
+        self._queue.wake()
+        try:
+            # No task of its own, which would wait for its turn twice more in a busy event loop.
+            async with asyncio.timeout(_SECONDS):
+                await job.future
+        except TimeoutError:
+            logger.error("feedback was not stored within %.0f s", _SECONDS)
+            self._on_stored("failed", len(rows))
+            raise _not_stored() from None
+        except LakeError as error:
             raise _not_stored() from error
+        finally:
+            self._pending -= 1
 
     def close(self) -> None:
         """End the thread; a write that runs is finished."""
-        self._batcher.close()
+        self._queue.close()
 
-    def _append(self, _: None, rows: Sequence[dict[str, Any]]) -> list[LakeError | None]:
-        """Write rows and return for each what went wrong; the same for all, so that none is tried again alone."""
+    def _append(self, jobs: Sequence[Job[None, dict[str, Any], None]]) -> list[JobResult[None]]:
+        """Write all that waits; what goes wrong is the same for all, so that none is tried again alone."""
         import pyarrow as pa
 
+        rows = [row for job in jobs for row in job.items]
         try:
             log = self._log()
-            table = pa.Table.from_pylist(list(rows), schema=FEEDBACK.arrow)
+            table = pa.Table.from_pylist(rows, schema=FEEDBACK.arrow)
             for hour, of_hour in by_hour(table):
                 log.append(of_hour, self._writer, hour)
         except LakeError as error:
             logger.error("feedback cannot be stored: %s", error)
             self._on_stored("failed", len(rows))
-            return [error] * len(rows)
+            return [error for _ in jobs]
+        except Exception as error:
+            # One request must not fail its neighbours: find the one at fault by writing each alone.
+            return [error] if len(jobs) == 1 else [found for job in jobs for found in self._append([job])]
         self._on_stored("stored", len(rows))
-        return [None] * len(rows)
+        return [[] for _ in jobs]
 
 
 def _not_stored() -> ProblemError:

@@ -420,7 +420,7 @@ class Desk:
         return None if lease is None else lease.owner.partition(" ")[2]
 
     async def _store(self, rows: Sequence[dict[str, Any]]) -> None:
-        await asyncio.gather(*(self._service.feedback.store(row) for row in rows))
+        await self._service.feedback.store(rows)
         self._said.add(rows)
 
     async def _answers(self, model: LoadedModel, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

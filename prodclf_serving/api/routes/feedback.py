@@ -55,18 +55,9 @@ def feedback_routes(service: Service) -> APIRouter:
             raise invalid_items([ItemError(0, LABEL_COLUMN, "no category: say where the product belongs")])
         if given.category not in model.bundle.labels:
             raise await asyncio.to_thread(unknown_category, given.category, model)
-        await service.feedback.store(
-            {
-                "time": datetime.now(UTC),
-                **annotation_row(
-                    batch,
-                    0,
-                    product_id_of(record),
-                    HTTP,
-                    {name: record[name] for name in Feedback.model_fields.keys() - Product.model_fields},
-                ),
-            }
-        )
+        about = {name: record[name] for name in Feedback.model_fields.keys() - Product.model_fields}
+        row = annotation_row(batch, 0, product_id_of(record), HTTP, about)
+        await service.feedback.store([{"time": datetime.now(UTC), **row}])
         add_log_facts(request.scope, category=given.category, model_version=model.version)
         notes = [FieldNote(field=issue.field, detail=issue.message) for issue in issues]
         return FeedbackStored(

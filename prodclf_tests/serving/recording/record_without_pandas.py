@@ -35,7 +35,7 @@ def main(folder: Path, location: str) -> None:
     assert log.flush()
     assert drift.found is not None
     store = FeedbackStore(lambda: lake.events(FEEDBACK), "w")
-    asyncio.run(store.store({"time": datetime.now(UTC), "title": "Towel", "category": "Home"}))
+    asyncio.run(store.store([{"time": datetime.now(UTC), "title": "Towel", "category": "Home"}]))
     print(sorted({"pandas", "pyarrow", "sklearn"} & set(sys.modules)))
     # A table still becomes a frame, and a frame's column a column, as anywhere else.
     always = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

@@ -153,7 +153,7 @@ def test_a_lake_that_hangs_does_not_hang_the_answer(lake, monkeypatch):
     release, counts = threading.Event(), []
     store = _store(lake, lambda method, key: release.wait(20), counts)
     with pytest.raises(ProblemError, match="not-stored"):
-        asyncio.run(store.store({"time": datetime.now(UTC), "category": "a"}))
+        asyncio.run(store.store([{"time": datetime.now(UTC), "category": "a"}]))
     assert counts == [("failed", 1)]
     release.set()
     store.close()
@@ -170,9 +170,9 @@ async def test_feedback_that_comes_during_a_write_is_the_next_one(lake):
 
     store = _store(lake, slowly)
     rows = [{"time": datetime(2030, 5, 6, 12, tzinfo=UTC), "category": str(n)} for n in range(6)]
-    first = asyncio.create_task(store.store(rows[0]))
+    first = asyncio.create_task(store.store([rows[0]]))
     await eventually(started.is_set)
-    others = [asyncio.create_task(store.store(row)) for row in rows[1:]]
+    others = [asyncio.create_task(store.store([row])) for row in rows[1:]]
     await asyncio.sleep(0)
     release.set()
     await asyncio.gather(first, *others)
@@ -182,12 +182,35 @@ async def test_feedback_that_comes_during_a_write_is_the_next_one(lake):
 
 
 @pytest.mark.anyio
+async def test_one_that_cannot_be_written_takes_no_other_along(lake):
+    started, release = threading.Event(), threading.Event()
+
+    def slowly(method, key):
+        if method == "create":
+            started.set()
+            release.wait(20)
+
+    store = _store(lake, slowly)
+    now = datetime(2030, 5, 6, 12, tzinfo=UTC)
+    first = asyncio.create_task(store.store([{"time": now, "category": "0"}]))
+    await eventually(started.is_set)
+    others = [asyncio.create_task(store.store([{"time": now, "category": each}])) for each in ("1", 2, "3")]
+    await asyncio.sleep(0)
+    release.set()
+    results = await asyncio.gather(first, *others, return_exceptions=True)
+    assert [type(each).__name__ for each in results] == ["NoneType", "NoneType", "ArrowTypeError", "NoneType"]
+    assert [row["category"] for row in _read(lake)] == ["0", "1", "3"]
+    await store.store([{"time": now, "category": "4"}])
+    store.close()
+
+
+@pytest.mark.anyio
 async def test_too_many_at_once_are_told_to_come_back(lake, monkeypatch):
     monkeypatch.setattr(module, "_MAX_PENDING", 2)
     release = threading.Event()
     store = _store(lake, lambda method, key: release.wait(20))
     rows = [{"time": datetime.now(UTC), "category": str(n)} for n in range(4)]
-    tasks = [asyncio.create_task(store.store(row)) for row in rows]
+    tasks = [asyncio.create_task(store.store([row])) for row in rows]
     await eventually(lambda: tasks[3].done())
     release.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -208,8 +231,8 @@ def test_a_lake_that_cannot_be_opened_is_opened_at_the_next_try(lake):
     store = FeedbackStore(opened, "host-1")
     row = {"time": datetime.now(UTC), "category": "a"}
     with pytest.raises(ProblemError, match="not-stored"):
-        asyncio.run(store.store(row))
-    asyncio.run(store.store(row))
+        asyncio.run(store.store([row]))
+    asyncio.run(store.store([row]))
     assert len(_read(lake)) == 1
     store.close()
 
