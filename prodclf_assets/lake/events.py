@@ -182,18 +182,21 @@ class EventLog:
         try:
             file = pq.ParquetFile(pa.BufferReader(data))
             # An older writer may not have had a column that was added since.
-            present = [name for name in schema.names if name in file.schema_arrow.names]
-            table = file.read(columns=[*present, *({"time"} - set(present))])
+            there = set(file.schema_arrow.names)
+            present = [name for name in schema.names if name in there]
+            # Objects are small and many: threads would take longer to start than to read.
+            table = file.read(columns=[*present, *({"time"} - set(present))], use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise LakeError(
                 f"{self._store.describe(key)} is damaged ({error}): restore or remove the file"
             ) from error
         time = table["time"]
         low, high = (pa.scalar(bound, time.type) for bound in (since, until))
-        table = table.filter(pc.and_(pc.greater_equal(time, low), pc.less(time, high)))
+        within = pc.and_(pc.greater_equal(time, low), pc.less(time, high))
+        if not pc.all(within).as_py():
+            table = table.filter(within)
         arrays = [
-            table[field.name] if field.name in present else pa.nulls(len(table), field.type)
-            for field in schema
+            table[field.name] if field.name in there else pa.nulls(len(table), field.type) for field in schema
         ]
         return pa.table(arrays, schema.names).cast(schema)
 
