@@ -106,7 +106,7 @@ def main(data: Path, made: Path | None, pictures: Path | None, write: Path | Non
         home = folder / "home"
         registry = open_registry(Settings(PRODCLF_HOME=home))
         fetched = registry.fetch(registry.resolve("champion"), Path(scratch) / "fetched")
-        shutil.rmtree(home / "lake" / "_events" / "feedback", ignore_errors=True)
+        shutil.rmtree(home / "lake" / FEEDBACK.name, ignore_errors=True)
         queue_up(Bundle.load(fetched, threads=1), folder)
         service = start_live_service(home, registry)
         try:
@@ -311,7 +311,11 @@ def _report(people: list[Sitting], tally: Tally, home: Path) -> str:
     ]
     for text in (*lost, *other, *(line for person in people for line in person.complaints)):
         say(text)
-    return f"# A day at the desk\n\n{table('what | count', what)}"
+    return (
+        f"# A day at the desk\n\nWritten by `python -m prodclf_tests.benchmarks.desk.walk`: {CATALOGUE} at depth 3, one replica of "
+        "`prodclf serve`, two people by keys alone, one of them on a phone.\nTwo replicas are killed between decisions, two while "
+        f"one is under way.\n\n{table('what | count', what)}"
+    )
 
 
 def _next_training(folder: Path) -> dict[str, int]:
