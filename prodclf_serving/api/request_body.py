@@ -1,10 +1,11 @@
 """Request bodies into products: read within a byte limit, parsed as JSON, CSV or NDJSON, bad items told apart."""
 
+import io
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 from starlette.requests import ClientDisconnect
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope
 
 from prodclf_assets.catalog.product import Record
 from prodclf_assets.catalog.reading.mapping import infer_source_config
+from prodclf_assets.catalog.reading.unpacking import HEAD_BYTES, is_packed, stranger, unpack
 from prodclf_assets.errors import ProdclfError, SourceError
 from prodclf_serving.api.request_context import headers_of
 from prodclf_serving.problems import (
@@ -38,6 +40,15 @@ MEDIA_TYPES: dict[str, Format] = {
     "application/ndjson": "ndjson",
     "application/jsonl": "ndjson",
 }
+BODY_MEDIA_TYPES: dict[str, Format] = {
+    **MEDIA_TYPES,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "csv",
+    "application/vnd.oasis.opendocument.spreadsheet": "csv",
+    "application/vnd.ms-excel": "csv",
+    "application/zip": "csv",
+}
+"""The same and what is unpacked to CSV."""
+MOST_UNPACKED_BYTES: Final = 64 * 1024 * 1024
 
 
 MOST_COLUMNS = 500
@@ -239,6 +250,8 @@ def _parse_ndjson(body: bytes, max_rows: int) -> ParsedBatch:
 def parse_csv(body: bytes, charset: str, max_rows: int) -> CsvBody:
     """Read by the reader that files are read by, which loses no row: of a broken line it keeps what is there.
 
+    A workbook, or an archive of one table, is read as what it holds, whatever it is called.
+
     Raises:
         ProblemError: 400 when the body cannot be read, 413 when it holds more than `max_rows` products, 422 when no column
             is a title, or there are too many.
@@ -246,6 +259,10 @@ def parse_csv(body: bytes, charset: str, max_rows: int) -> CsvBody:
     from prodclf_assets.catalog.reading.column_content import poor_columns
     from prodclf_assets.catalog.reading.csv_reader import read_csv_columns
 
+    if is_packed(body[:HEAD_BYTES]):
+        body = _unpacked(body)
+    elif what := stranger(body[:HEAD_BYTES]):
+        raise malformed_body(f"the body is {what} and no table; send CSV, a workbook or JSON")
     _refuse_endless(body, max_rows)
     try:
         names, records = read_csv_columns(_as_utf8(body, charset), MOST_COLUMNS)
@@ -257,6 +274,14 @@ def parse_csv(body: bytes, charset: str, max_rows: int) -> CsvBody:
     if len(records.lines) > max_rows:
         raise batch_too_large(len(records.lines), max_rows)
     return CsvBody(names, records, columns)
+
+
+def _unpacked(body: bytes) -> bytes:
+    try:
+        _, data = unpack(io.BytesIO(body), "the body", (".csv", ".tsv"), MOST_UNPACKED_BYTES)
+    except SourceError as error:
+        raise malformed_body(str(error)) from error
+    return data
 
 
 def _as_batch(table: CsvBody) -> ParsedBatch:

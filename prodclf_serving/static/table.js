@@ -24,16 +24,31 @@ function part(text, from, delimiter, mostRows) {
   return { rows, end: rows ? end : text.length };
 }
 
-async function send(body, signal) {
+/** Whether a file is a workbook or an archive, which the service unpacks. */
+function packed(bytes) {
+  const [first, second] = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
+  return (first === 0x50 && second === 0x4b) || (first === 0xd0 && second === 0xcf);
+}
+
+async function send(body, signal, type = "text/csv; charset=utf-8") {
   for (let tries = 1; ; tries += 1) {
     try {
-      const response = await ask("predict/batch", { method: "POST", type: "text/csv; charset=utf-8", headers: { Accept: "text/csv" }, body, signal });
+      const response = await ask("predict/batch", { method: "POST", type, headers: { Accept: "text/csv" }, body, signal });
       return await response.text();
     } catch (error) {
       if (error.status !== 503 || tries >= TRIES) throw error;
       await new Promise((go) => setTimeout(go, 1000 * (error.retryAfter || 1)));
       if (signal.aborted) throw new DOMException("stopped", "AbortError");
     }
+  }
+}
+
+async function sendPacked(bytes, signal) {
+  try {
+    return await send(bytes, signal, "application/zip");
+  } catch (error) {
+    if (error.status === 413) throw new Error("The workbook has more rows than are taken at once. Save it as CSV, which is sent in parts.");
+    throw error;
   }
 }
 
@@ -109,7 +124,9 @@ async function process(file) {
   };
   tell(0);
   try {
-    await fileAll(decode(await file.arrayBuffer()), filed, tell, signal);
+    const bytes = await file.arrayBuffer();
+    if (packed(bytes)) filed.add(await sendPacked(bytes, signal));
+    else await fileAll(decode(bytes), filed, tell, signal);
     say(at("outcome"), `Done: ${filed.summary}.`, "auto");
   } catch (error) {
     if (signal !== stop.signal) return; // another file has taken its place

@@ -32,18 +32,19 @@ def read_records(found: FoundFile) -> tuple[Records, int, str]:
         data = found.path.read_bytes()
     except OSError as error:
         raise SourceError(f"{found.name} cannot be read ({error.strerror}); check its permissions") from error
-    digest = hashlib.sha256(data).hexdigest()
+    came = found.packed.read_bytes() if found.packed else data
+    digest = hashlib.sha256(came).hexdigest()
     if not data:
         raise SourceError(f"{found.name} is empty; give a file with at least one product")
     if found.kind == "parquet":
-        return _read_parquet(data, found.name), len(data), digest
+        return _read_parquet(data, found.name), len(came), digest
     try:
         text, cut = decompress(data)
     except (OSError, zlib.error) as error:
         raise SourceError(f"{found.name} is damaged gzip ({error}); fetch or compress it again") from error
     text, repaired = to_utf8(text)
     records = read_csv(text) if found.kind == "csv" else read_json_lines(text)
-    return Records(records.frame, records.lines, [*cut, *repaired, *records.issues]), len(data), digest
+    return Records(records.frame, records.lines, [*cut, *repaired, *records.issues]), len(came), digest
 
 
 def _read_parquet(data: bytes, name: str) -> Records:

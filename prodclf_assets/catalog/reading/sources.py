@@ -4,6 +4,7 @@ import contextlib
 import fnmatch
 import glob
 import math
+import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from prodclf_assets.catalog.reading.unpacking import HEAD_BYTES, PACKED, is_packed, stranger, unpack
 from prodclf_assets.errors import LakeError, LakeUnavailableError, SourceError, SourceUnavailableError
 from prodclf_assets.lake.s3 import S3Object, S3Store, make_client
 
 FileKind = Literal["csv", "jsonl", "parquet"]
+PARQUET_MARK: Final = b"PAR1"
 SUFFIXES: Final[dict[str, FileKind]] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -23,6 +26,7 @@ SUFFIXES: Final[dict[str, FileKind]] = {
     ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    **dict.fromkeys(PACKED, "csv"),
 }
 _WILD = "*?["
 
@@ -54,13 +58,15 @@ class FoundFile:
 
     Attributes:
         name: how the user knows it: a path or an `s3://` URI.
-        kind: its format, by suffix; by content when it has no suffix.
-        path: where it can be read; for S3 only while `found_files` stands at it.
+        kind: its format, by content where that tells, else by suffix.
+        path: where it can be read; for S3, and for what was unpacked, only while `found_files` stands at it.
+        packed: the workbook or archive that it was unpacked from.
     """
 
     name: str
     kind: FileKind
     path: Path
+    packed: Path | None = None
 
 
 def listed_files(source: str, s3_client: Any = None) -> list[ListedFile]:
@@ -140,16 +146,40 @@ def found_files(
     wanted = [item for item in listed_files(source, client) if only is None or item.name in only]
     with tempfile.TemporaryDirectory(prefix="prodclf-source-") as folder:
         for number, item in enumerate(wanted):
-            if not item.in_bucket:
-                yield FoundFile(item.name, kind_of(Path(item.name)), Path(item.name))
-                continue
-            bucket, key = _bucket_and_key(item.name)
-            path = (keep_in or Path(folder)) / f"{number}-{key.rsplit('/', 1)[-1]}"
-            with _as_source_error(source):
-                S3Store(client, bucket).download(key, path)
-            yield FoundFile(item.name, kind_of(path), path)
+            made = (keep_in or Path(folder)) / str(number)
+            path = Path(item.name)
+            if item.in_bucket:
+                made.mkdir()
+                bucket, key = _bucket_and_key(item.name)
+                path = made / key.rsplit("/", 1)[-1]
+                with _as_source_error(source):
+                    S3Store(client, bucket).download(key, path)
+            yield _as_it_is(item.name, path, made)
             if keep_in is None:
-                path.unlink()
+                shutil.rmtree(made, ignore_errors=True)
+
+
+def _as_it_is(name: str, path: Path, made: Path) -> FoundFile:
+    """A file as what it is, whatever its suffix says; what is packed is unpacked into a folder."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if is_packed(head):
+                file.seek(0)
+                inner, data = unpack(file, name, SUFFIXES)
+                made.mkdir(exist_ok=True)
+                table = made / f"table-{inner}"
+                table.write_bytes(data)
+                return FoundFile(name, kind_of(table), table, path)
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read ({error.strerror}); check its permissions") from error
+    if what := stranger(head):
+        raise SourceError(f"{name} is {what} and no table; export the products as {_known_suffixes()}")
+    if head.startswith(PARQUET_MARK):
+        return FoundFile(name, "parquet", path)
+    if path.suffix.lower() in PACKED and head:
+        raise SourceError(f"{name} is no {path.suffix.lower()} file, whatever its name says; save it as CSV")
+    return FoundFile(name, kind_of(path), path)
 
 
 def no_products(source: str) -> SourceError:
@@ -170,7 +200,7 @@ def kind_of(path: Path) -> FileKind:
         raise SourceError(f"{path}: {path.suffix} files cannot be read; save it as {_known_suffixes()}")
     with path.open("rb") as file:
         head = file.read(64)
-    if head.startswith(b"PAR1"):
+    if head.startswith(PARQUET_MARK):
         return "parquet"
     return "jsonl" if head.lstrip()[:1] in (b"{", b"[") else "csv"
 
@@ -250,4 +280,4 @@ def _is_product_file(path: Path) -> bool:
 
 
 def _known_suffixes() -> str:
-    return ".csv, .csv.gz, .jsonl or .parquet"
+    return ".csv, .csv.gz, .jsonl, .parquet or .xlsx"

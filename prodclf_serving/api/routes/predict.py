@@ -16,9 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prodclf_assets.catalog.product import FieldIssue, ProductBatch
 from prodclf_assets.catalog.product_columns import CellFault
+from prodclf_assets.catalog.reading.unpacking import HEAD_BYTES, is_packed
 from prodclf_serving.api.descriptions import TEXT, body_examples, body_problems
 from prodclf_serving.api.request_body import (
-    MEDIA_TYPES,
+    BODY_MEDIA_TYPES,
     CsvBody,
     ParsedBatch,
     content_type,
@@ -97,7 +98,8 @@ def predict_routes(serving: ServingSettings) -> APIRouter:
         """Order and `product_id` are kept. A product that cannot be classified gets an `error` of its own, the others are answered.
 
         The answer has the format that `Accept` names, else that of the request; a CSV answer repeats the input's
-        columns. CSV columns are recognised by usual names.
+        columns. CSV columns are recognised by usual names. A workbook (XLSX, ODS, XLS) or a ZIP file of one table is read
+        as CSV.
         """
         raise NotImplementedError("PredictionFastLane answers")
 
@@ -154,15 +156,15 @@ class PredictionFastLane:
     async def _predict_batch(self, scope: Scope, receive: Receive) -> _Sent:
         service = self._service
         media_type, charset = content_type(scope)
-        if media_type not in MEDIA_TYPES:
+        if media_type not in BODY_MEDIA_TYPES:
             raise unsupported_media_type(media_type, tuple(ANSWER_MEDIA_TYPES.values()))
-        format_ = MEDIA_TYPES[media_type]
+        format_ = BODY_MEDIA_TYPES[media_type]
         wanted = answer_format(headers_of(scope).get(b"accept", b"").decode("latin-1"), format_)
         body = await read_body(scope, receive, self._limit)
         model = service.model()
         if format_ == wanted == "csv":
             return await self._predict_table(scope, receive, body, charset, model)
-        small = len(body) <= _SMALL_BODY_BYTES
+        small = len(body) <= _SMALL_BODY_BYTES and not is_packed(body[:HEAD_BYTES])
         arguments = (body, format_, charset, service.config.serving.max_batch_rows)
         parsed = parse_batch(*arguments) if small else await asyncio.to_thread(parse_batch, *arguments)
         request_id = request_id_of(scope)

@@ -82,12 +82,12 @@ def test_kind_is_told_by_suffix_else_by_content(tmp_path: Path, name: str, data:
         ("none.csv", r"none\.csv does not exist; check the path"),
         ("*.csv", r"no .* file matches .*\*\.csv; check the pattern"),
         ("empty", r"folder .* holds no product file; put"),
-        ("book.xlsx", r"\.xlsx files cannot be read; save it as \.csv"),
+        ("book.pptx", r"\.pptx files cannot be read; save it as \.csv"),
     ],
 )
 def test_what_is_not_there_stops_with_the_remedy(tmp_path: Path, source: str, said: str) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "book.xlsx").write_bytes(b"PK")
+    (tmp_path / "book.pptx").write_bytes(b"PK")
     with pytest.raises(SourceError, match=said):
         list(found_files(str(tmp_path / source)))
 

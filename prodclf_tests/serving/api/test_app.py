@@ -25,6 +25,7 @@ from prodclf_serving.api.schemas import (
 )
 from prodclf_serving.service import Service
 from prodclf_serving.settings import ServiceConfig, ServingSettings
+from prodclf_tests.catalog.reading.workbooks import xlsx
 from prodclf_tests.serving.conftest import at_once, problem_of, sender
 
 BOTTLE = {
@@ -174,6 +175,39 @@ def test_csv_comes_back_as_the_table_that_score_writes(send):
     answered = ("predicted_category", "confidence", "decision")
     assert [rows[2][name] for name in answered] == ["", "0.0", "abstain"]
     assert "title" in rows[2]["issues"]
+
+
+@pytest.mark.parametrize(
+    "said", ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "text/csv"]
+)
+def test_a_workbook_is_answered_like_the_same_table_as_csv(send, said):
+    rows = [["sku", "title"], ["1", "Steel bottle"], ["2", None], ["3", "Cotton towel"]]
+    as_csv = "\n".join(",".join(cell or "" for cell in row) for row in rows)
+    answers = [
+        send("POST", "/predict/batch", content=content, headers={"content-type": kind})
+        for content, kind in ((xlsx({"S": rows}), said), (as_csv.encode(), "text/csv"))
+    ]
+    assert [each.status_code for each in answers] == [200, 200]
+    found, expected = (list(csv.DictReader(io.StringIO(each.text))) for each in answers)
+    for name in ("sku", "title", "issues"):
+        assert [row[name] for row in found] == [row[name] for row in expected]
+    headers = {"content-type": said, "accept": "application/json"}
+    answer = send("POST", "/predict/batch", content=xlsx({"S": rows}), headers=headers).json()
+    assert [bool(item.get("error")) for item in answer["predictions"]] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "the body is a PNG picture and no table; send CSV"),
+        (b"PK\x03\x04 and no more", "the body cannot be unpacked"),
+        (xlsx({"S": [["title"]]}), "the body is a workbook without a visible sheet of two rows or more"),
+    ],
+)
+def test_a_file_that_is_no_table_says_what_it_is(send, content, said):
+    answer = send("POST", "/predict/batch", content=content, headers={"content-type": "text/csv"})
+    assert answer.status_code == 400
+    assert said in answer.json()["detail"]
 
 
 def test_a_csv_error_in_json_names_the_line(send):

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS
+from prodclf_tests.catalog.reading.workbooks import xlsx
 from prodclf_tests.serving.console.conftest import Site, serious
 
 ROWS = 700
@@ -54,6 +55,23 @@ def test_a_file_comes_back_whole_though_it_went_in_parts(page: Page, tmp_path, d
     for decision, word in {"auto": "filed", "review": "to check", "abstain": "unknown"}.items():
         count = sum(row["decision"] == decision for row in rows)
         expect(page.locator("#outcome")).to_contain_text(f"{count} {word}")
+
+
+def test_a_workbook_is_filed_like_its_rows(page: Page, tmp_path):
+    source = tmp_path / "shop.xlsx"
+    lines = [
+        ["sku", "title", "price"],
+        *([number, f"{WORDS[number % 7]} {number}", 9.5] for number in range(40)),
+    ]
+    source.write_bytes(xlsx({"Products": lines}))
+    page.locator("#file").set_input_files(source)
+    expect(page.locator("#outcome")).to_contain_text("Done: 40 rows")
+    name, rows = saved(page)
+    assert name == "filed-shop.csv"
+    assert [(row["sku"], row["title"], row["price"]) for row in rows][:1] == [("0", "Basmati rice 0", "9.5")]
+    source.write_bytes(xlsx({"Products": [["title"], *([f"Lamp {number}"] for number in range(ROWS))]}))
+    page.locator("#file").set_input_files(source)
+    expect(page.locator("#outcome")).to_contain_text("Save it as CSV, which is sent in parts")
 
 
 def test_it_is_dropped_and_its_progress_seen(page: Page, tmp_path):
