@@ -45,5 +45,5 @@ class RegistryUnavailableError(RegistryError, PassingError):
     """The model registry did not answer, or was too busy."""
 
 
-class SearchUnavailableError(PassingError):
-    """Ray, which the search for parameters runs on, did not start or could not be reached."""
+class RayUnavailableError(PassingError):
+    """Ray, which the search and work on a cluster run on, did not start, could not be reached or lost its workers."""

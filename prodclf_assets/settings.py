@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     ray_address: str | None = Field(
         default=None,
         validation_alias=AliasChoices("RAY_ADDRESS"),
-        description="An existing Ray cluster for the search; a local Ray is started when unset.",
+        description="An existing Ray cluster for the search and for `prodclf score`; without it the search starts a local Ray.",
     )
     failure_webhook: str | None = Field(
         default=None,

@@ -19,6 +19,8 @@ from prodclf_tests.workers import LONG, Scheduling
 # CPU for Ray, MLflow or Dagster.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Ray reads it when it is imported, as tests of several rooms do: below `uv run` each of its workers would begin with another.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 if TYPE_CHECKING:
     from xdist.remote import Producer

@@ -251,6 +251,29 @@ def test_scores_are_those_of_the_bundle_whatever_the_format(home: Path, trained_
         assert abs(output["confidence"] - outputs[0]["confidence"]).max() < 1e-12
 
 
+def test_a_folder_takes_parts_and_is_gone_on_with(
+    home: Path, trained_bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prodclf_assets.classifier.scoring.part_folder.PART_ROWS", 3_000)
+    titles = [f"Steel water bottle {number}" for number in range(20_000)]
+    pd.DataFrame({"title": titles}).to_parquet("new.parquet")
+    score = ("score", "new.parquet", "filed/", "--model", trained_bundle_folder)
+    assert run(*score).exit_code == 0
+    parts = sorted(Path("filed").glob("part-*.csv"))
+    whole = pd.concat(map(pd.read_csv, parts))
+    assert len(parts) == 3
+    assert whole["title"].tolist() == titles
+    manifest = json.loads(Path("filed/manifest.json").read_text())
+    manifest["parts"] = manifest["parts"][:1]
+    Path("filed/manifest.json").write_text(json.dumps(manifest))
+    first = parts[0].stat().st_mtime_ns
+    again = run(*score)
+    assert "going on behind them" in again.stderr
+    assert "scored 20,000 rows" in again.stderr
+    assert parts[0].stat().st_mtime_ns == first
+    assert pd.concat(map(pd.read_csv, parts)).equals(whole)
+
+
 def test_own_columns_with_our_names_are_kept(home: Path, trained_bundle_folder: Path) -> None:
     Path("in.csv").write_text("title,confidence,decision\nfrying pan,high,mine\n")
     for source, target in (("in.csv", "once.csv"), ("once.csv", "twice.csv")):

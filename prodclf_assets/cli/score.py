@@ -1,9 +1,13 @@
 """`prodclf score`: file the products of a table."""
 
+import hashlib
+import json
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -11,12 +15,14 @@ from prodclf_assets.cli import files
 from prodclf_assets.cli.terminal import Progress, json_option, print_json, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from prodclf_assets.catalog.product_stream import Chunk
-    from prodclf_assets.catalog.reading.issues import Fault, FaultTally
-    from prodclf_assets.catalog.reading.writers import Format, TableWriter
-    from prodclf_assets.classifier.scoring.score_table import ScoreCounts, Scored
+    from prodclf_assets.catalog.reading.issues import FaultTally
+    from prodclf_assets.catalog.reading.mapping import SourceConfig
+    from prodclf_assets.catalog.reading.writers import Format
+    from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_assets.classifier.scoring.score_table import Prepared, ScoreCounts
 
 _PROBLEMS_SHOWN = 20
 
@@ -39,6 +45,9 @@ _PROBLEMS_SHOWN = 20
 )
 @click.option("--explain", "explained", is_flag=True, help="Say in a column why each row got its category.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when any row had a problem.")
+@click.option(
+    "--ray", "ray_address", metavar="ADDRESS", help="Answer on this Ray cluster.  [default: RAY_ADDRESS]"
+)
 @json_option
 def score(
     source: str,
@@ -49,13 +58,16 @@ def score(
     top_k: int,
     explained: bool,
     strict: bool,
+    ray_address: str | None,
     as_json: bool,
 ) -> None:
     """File the products of IN and write them to OUT, row by row in the same order.
 
-    IN is a file, folder, glob or s3://… of CSV, CSV.GZ, JSONL or Parquet; OUT is one file, which appears only when it
-    is complete. `-` is standard input or output. CSV and Parquet are read, answered and written a part at a time, in
-    memory that does not grow with them; JSONL is read whole, at about 1 GB of memory for a million rows.
+    IN is a file, folder, glob or s3://… of CSV, CSV.GZ, JSONL, Parquet or workbooks; OUT is one file, which appears only when it
+    is complete, or a folder (a name or s3://… that ends with a slash), which takes parts of 100,000 rows and a manifest
+    of them: the same command after a failure goes on with the next part. `-` is standard input or output. CSV and
+    Parquet are read, answered and written some rows at a time, in memory that does not grow with them; JSONL is read
+    whole, at about 1 GB of memory for a million rows.
 
     The columns of IN are kept as they were. Behind them come predicted_category, confidence, decision (auto, review or
     abstain), branch (the deepest part of the path that is sure), alternatives (JSON), model_version, and issues: what
@@ -77,6 +89,7 @@ def score(
       prodclf score new.csv filed.csv
       prodclf score 'feeds/*.jsonl' filed.parquet --source-config mapping.yaml --strict
       prodclf score doubtful.csv explained.csv --explain
+      prodclf score s3://shop/new/ s3://shop/filed/ --format parquet --ray ray://head:10001
       cat new.csv | prodclf score - - --model 4 > filed.csv
     """
     from prodclf_assets.lean_imports import load_arrow, load_compiler
@@ -88,19 +101,28 @@ def score(
     from prodclf_assets.catalog.reading.mapping import load_source_config
     from prodclf_assets.catalog.reading.sources import no_products
     from prodclf_assets.classifier.bundle import Bundle
-    from prodclf_assets.classifier.scoring.score_table import score_chunk
+    from prodclf_assets.classifier.scoring.score_table import prepared, score_chunk
+    from prodclf_assets.settings import get_settings
 
     started = time.monotonic()
-    format_out = files.output_format(out, format_)
+    format_out = (format_ or "csv") if out.endswith("/") else files.output_format(out, format_)
     mapping = load_source_config(source_config) if source_config else None
     faults = FaultTally(_PROBLEMS_SHOWN)
-    # Opened first: a place that cannot be written to is better known before a long reading than after.
-    with files.table_writer(out, format_out) as writer, files.open_source(source, mapping, format_) as chunks:
+    with ExitStack() as stack:
+        # Opened first: a place that cannot be written to is better known before a long reading than after.
+        output = None if out.endswith("/") else stack.enter_context(_file_output(out, format_out))
+        chunks = stack.enter_context(files.open_source(source, mapping, format_))
         model = find_model(ref)
         bundle = Bundle.load(model.path, threads=1)  # as many chunks as there are cores are answered at once
         version = model.version or bundle.version
-        answer = partial(score_chunk, bundle=bundle, model_version=version, top_k=top_k, explained=explained)
-        counts = _write(chunks if mapping else _told(chunks), answer, writer, faults)
+        if output is None:
+            made_from = _digest(source, mapping, format_out, bundle.version, version, top_k, explained)
+            output = stack.enter_context(_folder_output(out, format_out, made_from))
+        answer = partial(score_chunk, model_version=version, top_k=top_k, explained=explained)
+        work = partial(prepared, answer=answer, format_=format_out)
+        address = ray_address or get_settings().ray_address
+        workers = stack.enter_context(_answering(work, bundle, model.path, address))
+        counts = _write(chunks if mapping else _told(chunks), workers, output, faults)
         if not counts.rows:
             raise no_products(files.STANDARD_INPUT if source == files.STANDARD else source)
     for sentence in faults.sentences():
@@ -128,29 +150,105 @@ def _told(chunks: "Iterator[Chunk]") -> "Iterator[Chunk]":
         yield chunk
 
 
+class _Output(NamedTuple):
+    """Where answers go.
+
+    Attributes:
+        put: appends encoded rows, with how they were answered.
+        before: rows that an earlier run has written already.
+    """
+
+    put: "Callable[[Any, ScoreCounts], None]"
+    before: "ScoreCounts"
+
+
+class _Workers(NamedTuple):
+    """What answers: a function, and how many chunks it may be asked at once."""
+
+    do: "Callable[[Chunk], Prepared]"
+    at_once: int
+
+
+@contextmanager
+def _file_output(out: str, format_: "Format") -> "Iterator[_Output]":
+    from prodclf_assets.classifier.scoring.score_table import NOTHING_SCORED
+
+    with files.table_writer(out, format_) as writer:
+        yield _Output(lambda rows, _: writer.put(rows), NOTHING_SCORED)
+
+
+@contextmanager
+def _folder_output(out: str, format_: "Format", made_from: str) -> "Iterator[_Output]":
+    from prodclf_assets.classifier.scoring.part_folder import PartFolder
+    from prodclf_assets.lake import open_store
+
+    folder = PartFolder(open_store(out), format_, made_from)
+    before = folder.counts
+    if before.rows:
+        tell(f"{before.rows:,} rows are in {out} already: going on behind them")
+    with folder.writing() as parts:
+        yield _Output(parts.put, before)
+
+
+def _digest(source: str, mapping: "SourceConfig | None", *options: Any) -> str:
+    """Names all that the answers follow from; the files of a source by what the disk or the bucket says of them."""
+    from importlib.metadata import version
+
+    from prodclf_assets.catalog.reading.sources import listed_files
+
+    if source == files.STANDARD:
+        raise click.BadParameter("standard input cannot be gone on with; give IN as a file", param_hint="OUT")
+    listed = [(item.name, item.size, item.stamp) for item in listed_files(source)]
+    text = json.dumps([version("prodclf"), listed, mapping.to_yaml() if mapping else None, options])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def _answering(
+    work: "Callable[[Chunk, Bundle], Prepared]", bundle: "Bundle", folder: Path, ray_address: str | None
+) -> "Iterator[_Workers]":
+    """The cores of this machine, or a cluster's."""
+    from prodclf_assets.classifier.kernels import available_cores
+
+    if not ray_address:
+        yield _Workers(lambda chunk: work(chunk, bundle), available_cores())
+        return
+    from prodclf_assets.ray_node.session import ray_session
+
+    with ray_session(ray_address, cores=0):
+        from prodclf_assets.cluster.workers import Workers
+
+        workers = Workers(folder, work)
+        tell(f"answering on {workers.count} cores of the Ray cluster at {ray_address}")
+        yield _Workers(workers.do, workers.count)
+        if workers.lost:
+            tell(f"{workers.lost} workers were lost on the way; what they had at hand was answered by others")
+
+
 def _write(
-    chunks: "Iterator[Chunk]",
-    answer: "Callable[[Chunk], Scored]",
-    writer: "TableWriter",
-    faults: "FaultTally",
+    chunks: "Iterable[Chunk]", workers: _Workers, output: _Output, faults: "FaultTally"
 ) -> "ScoreCounts":
     """Answer and write all chunks, at once and in order."""
-    from prodclf_assets.classifier.kernels import available_cores
-    from prodclf_assets.classifier.scoring.score_table import NOTHING_SCORED, in_order
+    from prodclf_assets.classifier.scoring.score_table import in_order
 
-    def prepared(chunk: "Chunk") -> "tuple[Any, ScoreCounts, Sequence[Fault]]":
-        scored = answer(chunk)
-        return writer.encode(scored.rows), scored.counts, scored.faults
-
-    total = NOTHING_SCORED
+    total = output.before
     progress = Progress(None, "scored")
-    for encoded, counts, wrong in in_order(prepared, chunks, available_cores()):
-        writer.put(encoded)
+    for encoded, counts, wrong in in_order(workers.do, _behind(chunks, output.before.rows), workers.at_once):
+        output.put(encoded, counts)
         total += counts
         faults.add(wrong)
         progress(total.rows)
     progress.end()
     return total
+
+
+def _behind(chunks: "Iterable[Chunk]", rows: int) -> "Iterator[Chunk]":
+    """The chunks behind so many rows, which end with a chunk."""
+    for chunk in chunks:
+        if rows > 0:
+            rows -= len(chunk.rows)
+        else:
+            yield chunk
 
 
 def _sentence(summary: dict[str, Any]) -> str:

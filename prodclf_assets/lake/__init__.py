@@ -8,6 +8,7 @@ from prodclf_assets.lake.core import (
     Lake,
     LakeConflictError,
     open_lake,
+    open_store,
 )
 from prodclf_assets.lake.events import EventLog, EventSchema, by_hour
 from prodclf_assets.lake.folder import FolderStore
@@ -35,5 +36,6 @@ __all__ = [
     "entries_of",
     "hash_of",
     "open_lake",
+    "open_store",
     "sha256_of",
 ]

@@ -272,11 +272,20 @@ def open_lake(location: str, s3_client: Any = None) -> Lake:
     Raises:
         LakeError: the location is of another kind, or names no bucket.
     """
-    parts = urlsplit(location)
-    if parts.scheme == "s3":
-        if not parts.netloc:
-            raise LakeError(f"{location!r} names no bucket: write PRODCLF_LAKE as s3://bucket/prefix")
-        return Lake(S3Store(s3_client or make_client(), parts.netloc, parts.path))
-    if "://" in location or not location.strip():
+    if not location.strip() or ("://" in location and not location.startswith("s3://")):
         raise LakeError(f"{location!r} is not a lake: set PRODCLF_LAKE to a folder or to s3://bucket/prefix")
-    return Lake(FolderStore(Path(location)))
+    return Lake(open_store(location, s3_client))
+
+
+def open_store(location: str, s3_client: Any = None) -> Store:
+    """Open a folder, or an `s3://bucket/prefix` URI, to keep bytes in.
+
+    Raises:
+        LakeError: the URI names no bucket.
+    """
+    parts = urlsplit(location)
+    if parts.scheme != "s3":
+        return FolderStore(Path(location))
+    if not parts.netloc:
+        raise LakeError(f"{location!r} names no bucket: write s3://bucket/prefix")
+    return S3Store(s3_client or make_client(), parts.netloc, parts.path)

@@ -5,17 +5,14 @@ goes on begins with those that were. So it survives any way of dying, and a sear
 """
 
 import logging
-import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from prodclf_assets.errors import SearchUnavailableError
-from prodclf_assets.ray_node.node import small_node
+from prodclf_assets.ray_node.session import ray_session
 from prodclf_assets.search.progress import Progress
 from prodclf_assets.search.trials import (
     SPACE,
@@ -29,21 +26,6 @@ from prodclf_assets.search.trials import (
 
 logger = logging.getLogger(__name__)
 
-# Ray's processes inherit these.
-_ENVIRONMENT: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_enable_metrics_collection": "0",
-    # Below `uv run` Ray would start every worker by another `uv run`, which syncs the environment anew.
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # With this Ray takes 127.0.0.1 for its node and keeps its own ports off the network; the name is historical.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # The newer output speaks even when it is told to be silent.
-    "RAY_AIR_NEW_OUTPUT": "0",
-    # Whoever runs the search handles signals.
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-}
-_SMALLEST_STORE: Final = 80 * 1024 * 1024
 # Trials that are drawn at random before any are proposed by what is known.
 _AT_RANDOM: Final = 8
 
@@ -79,7 +61,7 @@ def run_trials(
     if missing <= 0 or left <= 0:
         return progress
     size = material.learnt.pairs.features.nbytes + material.learnt.pairs.candidates.nbytes
-    with _ray(threads, address, 2 * size):
+    with ray_session(address, cores=threads, store_bytes=2 * size, runtime_environments=True):
         from ray import tune
         from ray.tune.schedulers import MedianStoppingRule
 
@@ -177,35 +159,3 @@ def _progress_callback(before: Progress, on_trial: Callable[[Progress], None]) -
             logger.warning("a trial failed and does not count: %s", trial.error_file or trial)
 
     return ProgressCallback(before, on_trial)
-
-
-@contextmanager
-def _ray(cores: int, address: str | None, store: int) -> Iterator[None]:
-    """A Ray of our own, ended with the block, or the one at an address."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    import ray
-
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address:
-        options["address"] = address
-    else:
-        options |= {
-            "num_cpus": cores,
-            "object_store_memory": max(_SMALLEST_STORE, store),
-            "include_dashboard": False,
-        }
-    try:
-        try:
-            # Ray Tune gives each trial a runtime environment, of one variable.
-            with small_node(runtime_environments=True) if not address else nullcontext():
-                ray.init(**options)
-        except Exception as error:  # Ray raises nothing more exact
-            reason = str(error).strip().partition("\n")[0].rstrip(".")
-            raise SearchUnavailableError(
-                f"Ray, which the search runs on, did not start ({reason}): try again when the machine is less busy, "
-                "or check RAY_ADDRESS"
-            ) from error
-        yield
-    finally:
-        ray.shutdown()

@@ -8,6 +8,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.classifier.bundle import Bundle
-from prodclf_assets.classifier.scoring.rescoring import EarlierAnswers, rescore
+from prodclf_assets.classifier.scoring.rescoring import EarlierAnswers, answer_columns, rescore
 
 
 def catalogue(rows: int, changed: bool) -> Iterator[pa.Table]:
@@ -40,7 +41,13 @@ def main() -> None:
         for out, earlier in ((first, None), (second, first)):
             start = time.perf_counter()
             before = EarlierAnswers(earlier) if earlier else None
-            counts = rescore(catalogue(chosen.rows, earlier is not None), bundle, "1", out, before)
+            counts = rescore(
+                catalogue(chosen.rows, earlier is not None),
+                partial(answer_columns, bundle=bundle),
+                "1",
+                out,
+                before,
+            )
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
                 f"{counts.rows:,} products, {counts.scored:,} scored: {time.perf_counter() - start:.0f} s, "

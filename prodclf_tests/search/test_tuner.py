@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from prodclf_assets.errors import SearchUnavailableError
+from prodclf_assets.errors import RayUnavailableError
 from prodclf_assets.search.progress import Progress
 from prodclf_assets.search.trials import SPACE
 from prodclf_assets.search.tuner import first_progress, run_trials
@@ -57,7 +57,7 @@ def test_with_enough_trials_or_time_spent_nothing_is_started() -> None:
 
 
 def test_a_cluster_that_is_not_there_is_said_in_a_sentence() -> None:
-    with pytest.raises(SearchUnavailableError, match=r"did not start \(.*RAY_ADDRESS"):
+    with pytest.raises(RayUnavailableError, match=r"was not reached \(.*RAY_ADDRESS"):
         run_trials(
             MATERIAL,
             first_progress(MATERIAL, threads=1),

@@ -6,7 +6,7 @@ the time before instead of predicted. In memory are one batch, a few row groups,
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from prodclf_assets.catalog.cleaning.row_hashes import row_hashes
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
+from prodclf_assets.classifier.scoring.score_table import in_order
 
 if TYPE_CHECKING:
     from prodclf_assets.classifier.bundle import Bundle
@@ -93,46 +94,84 @@ class EarlierAnswers:
         return self._kept[number]
 
 
+def answer_columns(products: ProductBatch, bundle: "Bundle") -> "dict[str, pa.Array]":
+    """The answers of a model to products, as the columns of `ANSWERS`."""
+    return bundle.predict(products).to_columns(bundle.labels)
+
+
 def rescore(
     batches: Iterable[pa.Table],
-    bundle: "Bundle",
+    predict: Callable[[ProductBatch], "Mapping[str, pa.Array]"],
     model_version: str,
     out: Path,
     earlier: EarlierAnswers | None,
+    *,
+    at_once: int = 1,
 ) -> Rescored:
     """Write every product with its answer to a Parquet file.
 
     Args:
         batches: products, with their columns as in a products frame; all batches have the same columns.
-        bundle: the model.
+        predict: answers products, as `answer_columns` does.
         model_version: what the column `model_version` says.
         out: the file to write.
         earlier: answers that the same model gave before, if there are any.
+        at_once: how many batches `predict` may be asked at once; meanwhile the next are read and those before written.
     """
     decisions: Counter[str] = Counter()
     rows = scored = 0
     writer: pq.ParquetWriter | None = None
     try:
-        for products in batches:
-            frame = products.to_pandas(types_mapper=_TEXTS.get, ignore_metadata=True)
-            hashes = product_hashes(frame)
-            found = earlier.find(hashes) if earlier else np.full(len(frame), -1)
-            answers = _answers(frame, found, bundle, earlier)
-            table = products.replace_schema_metadata(None)
+        for batch, predicted in in_order(
+            lambda batch: (batch, _predicted(batch, predict)), _looked_up(batches, earlier), at_once
+        ):
+            answers = _answers(batch.found, predicted, earlier)
+            table = batch.products.replace_schema_metadata(None)
             for name in ANSWERS.names:
                 table = table.append_column(name, answers[name])
             table = table.append_column(
-                "model_version", pa.array([model_version] * len(frame), pa.large_string())
+                "model_version", pa.array([model_version] * len(batch.found), pa.large_string())
             )
-            table = table.append_column(HASH_COLUMN, pa.array(hashes))
+            table = table.append_column(HASH_COLUMN, pa.array(batch.hashes))
             writer = writer or pq.ParquetWriter(out, table.schema, compression="zstd")
             writer.write_table(table)
-            rows, scored = rows + len(frame), scored + int((found < 0).sum())
+            rows, scored = rows + len(batch.found), scored + len(batch.new)
             decisions.update(answers["decision"].to_pylist())
     finally:
         if writer is not None:
             writer.close()
     return Rescored(rows, scored, {name: decisions[name] for name in ("auto", "review", "abstain")})
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Some products.
+
+    Attributes:
+        products: their columns.
+        hashes: uint64[n], see `product_hashes`.
+        found: int64[n], rows of earlier answers, -1 where there is none.
+        new: those without, to be predicted.
+    """
+
+    products: pa.Table
+    hashes: npt.NDArray[np.uint64]
+    found: npt.NDArray[np.int64]
+    new: ProductBatch
+
+
+def _looked_up(batches: Iterable[pa.Table], earlier: EarlierAnswers | None) -> Iterator[_Batch]:
+    for products in batches:
+        frame = products.to_pandas(types_mapper=_TEXTS.get, ignore_metadata=True)
+        hashes = product_hashes(frame)
+        found = earlier.find(hashes) if earlier else np.full(len(frame), -1)
+        yield _Batch(products, hashes, found, ProductBatch.from_frame(frame[found < 0]))
+
+
+def _predicted(
+    batch: _Batch, predict: Callable[[ProductBatch], "Mapping[str, pa.Array]"]
+) -> "Mapping[str, pa.Array]":
+    return predict(batch.new) if len(batch.new) else {name: [] for name in ANSWERS.names}
 
 
 def product_hashes(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
@@ -141,16 +180,12 @@ def product_hashes(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
 
 
 def _answers(
-    frame: pd.DataFrame, found: npt.NDArray[np.int64], bundle: "Bundle", earlier: EarlierAnswers | None
+    found: npt.NDArray[np.int64], predicted: "Mapping[str, pa.Array]", earlier: EarlierAnswers | None
 ) -> pa.Table:
-    """Return the answer of each product: those found from before, the others from the model."""
+    """Return the answer of each product: those found from before, the others as predicted."""
     new = np.flatnonzero(found < 0)
-    parts, order = [], [new]
-    columns = (
-        bundle.predict(ProductBatch.from_frame(frame.iloc[new])).to_columns(bundle.labels) if len(new) else {}
-    )
-    parts.append(pa.table({name: columns.get(name, []) for name in ANSWERS.names}, schema=ANSWERS))
-    if earlier is not None and len(new) < len(frame):
+    parts, order = [pa.table({name: predicted[name] for name in ANSWERS.names}, schema=ANSWERS)], [new]
+    if earlier is not None and len(new) < len(found):
         old = np.flatnonzero(found >= 0)
         parts.append(earlier.take(found[old]).cast(ANSWERS))
         order.append(old)

@@ -1,10 +1,11 @@
 """Score a source of any size: every row answered in order, with what was wrong with it said beside it."""
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.calibration.thresholds import DECISIONS
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from prodclf_assets.catalog.product_stream import Chunk
     from prodclf_assets.catalog.reading.issues import Fault
+    from prodclf_assets.catalog.reading.writers import Format
     from prodclf_assets.classifier.bundle import Bundle
 
 SCORE_COLUMNS: Final = (
@@ -105,6 +107,28 @@ def score_chunk(
         rows - issues.count(""),
     )
     return Scored(_with_answers(chunk.rows, added), counts, understood.faults)
+
+
+Prepared = tuple[Any, ScoreCounts, "Sequence[Fault]"]
+"""Answered rows, encoded for writing; how they were answered; what was wrong with them."""
+
+
+def prepared(
+    chunk: "Chunk", bundle: "Bundle", *, answer: "Callable[[Chunk, Bundle], Scored]", format_: "Format"
+) -> Prepared:
+    """Answer a chunk, and do the part of writing that takes time: all that may be done elsewhere.
+
+    Args:
+        chunk: some rows.
+        bundle: the model.
+        answer: `score_chunk` with its options.
+        format_: what the rows are encoded as.
+    """
+    from prodclf_assets.catalog.reading.writers import stream_writer
+
+    scored = answer(chunk, bundle)
+    with stream_writer(io.BytesIO(), format_) as writer:
+        return writer.encode(scored.rows), scored.counts, scored.faults
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

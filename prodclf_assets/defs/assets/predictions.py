@@ -3,8 +3,9 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,10 +23,13 @@ from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.review.unfiled import PREDICTIONS, unfiled_parts
+from prodclf_assets.settings import get_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from prodclf_assets.catalog.product import ProductBatch
+    from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.scoring.rescoring import EarlierAnswers
 
 ROWS_AT_ONCE: Final = 16_384
@@ -67,7 +71,9 @@ def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.Materia
         earlier = _earlier(context, lake, made_by, stack)
         source = StoredTable(stack.enter_context(lake.opened(raw)))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
-        out = rescore(current_batches(source), live.bundle, live.version, folder / "table.parquet", earlier)
+        predict, at_once = _workers(live.bundle, stack)
+        table = folder / "table.parquet"
+        out = rescore(current_batches(source), predict, live.version, table, earlier, at_once=at_once)
         never = _never_answers(lake)
         (folder / "notes.json").write_text(
             json.dumps({"made_by": made_by, "never_answers": never}), encoding="utf-8"
@@ -96,6 +102,26 @@ def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.Materia
         },
         data_version=dg.DataVersion(version.content_hash),
     )
+
+
+def _workers(
+    bundle: "Bundle", stack: ExitStack
+) -> "tuple[Callable[[ProductBatch], Mapping[str, pa.Array]], int]":
+    """What answers, and how many batches it may be asked at once: this process, or the cluster that is set."""
+    from prodclf_assets.classifier.scoring.rescoring import answer_columns
+
+    address = get_settings().ray_address
+    if not address:
+        return partial(answer_columns, bundle=bundle), 1  # a call uses all cores by itself
+    from prodclf_assets.ray_node.session import ray_session
+
+    stack.enter_context(ray_session(address, cores=0))
+    from prodclf_assets.cluster.workers import Workers
+
+    model = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
+    bundle.save(model)
+    workers = Workers(model, answer_columns)
+    return workers.do, workers.count
 
 
 def current_batches(raw: StoredTable) -> "Iterator[pa.Table]":

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from prodclf_assets.classifier.scoring.rescoring import (
     ANSWERS,
     EarlierAnswers,
     Rescored,
+    answer_columns,
     product_hashes,
     rescore,
 )
@@ -35,7 +37,8 @@ def score(
     frame: pd.DataFrame, model: TrainedModel, out: Path, earlier: Path | None = None, rows: int = 40
 ) -> tuple[Rescored, pd.DataFrame]:
     before = EarlierAnswers(earlier) if earlier else None
-    counts = rescore(batches(frame, rows), model.bundle, "3", out, before)
+    predict = partial(answer_columns, bundle=model.bundle)
+    counts = rescore(batches(frame, rows), predict, "3", out, before, at_once=2)
     return counts, pd.read_parquet(out)
 
 
