@@ -13,6 +13,7 @@ from prodclf_assets.catalog.event_logs import FEEDBACK, PREDICTION_LOG
 from prodclf_assets.catalog.product import ProductBatch, Record
 from prodclf_assets.classifier.kernels import available_cores
 from prodclf_assets.lake import EventLog, EventSchema, open_lake
+from prodclf_assets.monitoring.audit.overlay import read_overlay
 from prodclf_assets.registry import open_follower
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.micro_batcher import MicroBatcher
@@ -59,6 +60,7 @@ class Service:
             config.settings.model_alias,
             ModelCache(config.model_cache, config.settings.model_name),
             self.metrics.refresh,
+            lambda known: read_overlay(open_lake(config.settings.lake), known),
         )
         self.batcher: MicroBatcher[LoadedModel, Record, Answer] = MicroBatcher(
             self._answer_call,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from prodclf_assets.api.model_folder import ModelFolder, find_live, find_model
+from prodclf_assets.api.model_folder import ModelFolder, find_live, find_model, load_bundle
 from prodclf_assets.api.products import ColumnMapping, Products, issue_texts, table_of, told
 from prodclf_assets.errors import BundleError, LabelError, SourceError
 
@@ -158,9 +158,7 @@ class Classifier:
 
     @classmethod
     def _of(cls, found: ModelFolder, threads: int | None = None) -> Self:
-        from prodclf_assets.classifier.bundle import Bundle
-
-        bundle = Bundle.load(found.path, threads)
+        bundle = load_bundle(found, threads)
         return cls(bundle, found.version or bundle.version)
 
     @property

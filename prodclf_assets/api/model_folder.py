@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prodclf_assets.settings import get_settings
 
 if TYPE_CHECKING:
+    from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.registry import RegisteredVersion
 
 
@@ -53,6 +54,27 @@ def find_live() -> ModelFolder | None:
     settings = get_settings()
     found = open_registry(settings).find(settings.model_alias)
     return None if found is None else _fetched(found)
+
+
+def load_bundle(found: ModelFolder, threads: int | None = None) -> "Bundle":
+    """Load a bundle; of a registered one the answers that the audit holds are held, as in serving.
+
+    Args:
+        found: where it is.
+        threads: how many one call may use; all cores of this process when None.
+
+    Raises:
+        BundleError: the folder holds no model, one that was altered, or one that this prodclf cannot read.
+        LakeError: the lake cannot be read.
+    """
+    from prodclf_assets.classifier.bundle import Bundle
+    from prodclf_assets.lake import open_lake
+    from prodclf_assets.monitoring.audit.overlay import read_overlay
+
+    bundle = Bundle.load(found.path, threads)
+    if found.version is None:
+        return bundle
+    return bundle.with_holds(read_overlay(open_lake(get_settings().lake)).holds)
 
 
 def live_categories() -> list[str] | None:

@@ -22,6 +22,7 @@ from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.text.packed import PackedTexts
 from prodclf_assets.classifier.bundle_hash import MANIFEST, bundle_hash
 from prodclf_assets.classifier.calibration.calibrator import Calibrator
+from prodclf_assets.classifier.calibration.holds import NOTHING_HELD, Holds
 from prodclf_assets.classifier.calibration.thresholds import (
     ABSTAIN,
     AUTO,
@@ -107,6 +108,7 @@ class Bundle:
         thresholds: from probabilities to decisions.
         provenance: where it comes from.
         threads: how many one call of `predict` may use.
+        holds: answers that are not `auto` however sure they are; not part of the folder.
     """
 
     encoder: Encoder
@@ -115,6 +117,7 @@ class Bundle:
     thresholds: Thresholds
     provenance: Provenance
     threads: int = 1
+    holds: Holds = NOTHING_HELD
 
     @cached_property
     def labels(self) -> list[str]:
@@ -134,6 +137,15 @@ class Bundle:
     def version(self) -> str:
         """First 12 hex digits of the hash over all files' hashes: equal for equal models."""
         return bundle_hash(self.manifest.files)[:12]
+
+    def with_holds(self, holds: Holds) -> Self:
+        """The same model, with these answers held for review."""
+        held = replace(self, holds=holds)
+        # What a cached property holds: the files are the same.
+        held.__dict__.update(
+            {name: self.__dict__[name] for name in ("manifest", "labels") if name in self.__dict__}
+        )
+        return held
 
     def predict(self, products: ProductBatch, top_k: int = 5) -> Predictions:
         """Answer products: the one way anything is ever predicted.
@@ -183,6 +195,8 @@ class Bundle:
         top_labels, top_probabilities = labels[:, :keep].copy(), probabilities[:, :keep].copy()
         top_labels[silent], top_probabilities[silent] = -1, 0.0
         category = tree.path_or_nothing[np.where(silent, -1, best)]
+        if self.holds:
+            decision[(decision == AUTO) & self.holds.cover(category.tolist(), products.seller_id)] = REVIEW
         return Predictions(
             category.tolist(),
             np.where(silent, 0.0, confidence),

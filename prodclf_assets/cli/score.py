@@ -96,11 +96,10 @@ def score(
 
     load_arrow()
     load_compiler()
-    from prodclf_assets.api.model_folder import find_model
+    from prodclf_assets.api.model_folder import find_model, load_bundle
     from prodclf_assets.catalog.reading.issues import FaultTally
     from prodclf_assets.catalog.reading.mapping import load_source_config
     from prodclf_assets.catalog.reading.sources import no_products
-    from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.scoring.score_table import prepared, score_chunk
     from prodclf_assets.settings import get_settings
 
@@ -113,10 +112,10 @@ def score(
         output = None if out.endswith("/") else stack.enter_context(_file_output(out, format_out))
         chunks = stack.enter_context(files.open_source(source, mapping, format_))
         model = find_model(ref)
-        bundle = Bundle.load(model.path, threads=1)  # as many chunks as there are cores are answered at once
+        bundle = load_bundle(model, threads=1)  # as many chunks as there are cores are answered at once
         version = model.version or bundle.version
         if output is None:
-            made_from = _digest(source, mapping, format_out, bundle.version, version, top_k, explained)
+            made_from = _digest(source, mapping, format_out, bundle.version, version, str(bundle.holds), top_k, explained)
             output = stack.enter_context(_folder_output(out, format_out, made_from))
         answer = partial(score_chunk, model_version=version, top_k=top_k, explained=explained)
         work = partial(prepared, answer=answer, format_=format_out)
@@ -218,7 +217,7 @@ def _answering(
     with ray_session(ray_address, cores=0):
         from prodclf_assets.cluster.workers import Workers
 
-        workers = Workers(folder, work)
+        workers = Workers(folder, work, bundle.holds)
         tell(f"answering on {workers.count} cores of the Ray cluster at {ray_address}")
         yield _Workers(workers.do, workers.count)
         if workers.lost:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from prodclf_assets.classifier.calibration.holds import NOTHING_HELD, Holds
 from prodclf_assets.errors import RayUnavailableError
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ class _Worker:
     Args:
         files: the bundle, bytes by path.
         work: what is done with an item, by the model.
+        holds: answers that are held for review.
     """
 
-    def __init__(self, files: dict[str, bytes], work: "Callable[[Any, Bundle], Any]") -> None:
+    def __init__(self, files: dict[str, bytes], work: "Callable[[Any, Bundle], Any]", holds: Holds) -> None:
         from prodclf_assets.classifier.bundle import Bundle
 
         with tempfile.TemporaryDirectory(prefix="prodclf-bundle-") as folder:
@@ -46,7 +48,7 @@ class _Worker:
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
-            self._bundle = Bundle.load(Path(folder), threads=1)
+            self._bundle = Bundle.load(Path(folder), threads=1).with_holds(holds)
         self._work = work
 
     def ready(self) -> str:
@@ -64,19 +66,22 @@ class Workers(Generic[Item, Result]):
     Args:
         bundle: folder of the model; it is sent to each worker once and need not be where the workers are.
         work: what is done with an item, by the model; it is sent along, as items and results are.
+        holds: answers that are held for review.
 
     Attributes:
         count: workers, as many as the cluster had cores.
         lost: workers that died and were replaced.
     """
 
-    def __init__(self, bundle: Path, work: "Callable[[Item, Bundle], Result]") -> None:
+    def __init__(
+        self, bundle: Path, work: "Callable[[Item, Bundle], Result]", holds: Holds = NOTHING_HELD
+    ) -> None:
         files = {
             str(path.relative_to(bundle)): path.read_bytes()
             for path in sorted(bundle.rglob("*"))
             if path.is_file()
         }
-        self._arguments = ray.put(files), work
+        self._arguments = ray.put(files), work, holds
         self._kind = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
         self._free: SimpleQueue[Any] = SimpleQueue()
         self._starting: dict[Any, Any] = {}

@@ -1,14 +1,17 @@
 """What became of each version, and which was champion before: read from the append-only log, never from what can be edited."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from prodclf_assets.lake import LogEntry
 
 PROMOTIONS_LOG = "promotions"
 
-Event = Literal["promote", "rollback", "refuse"]
-"""A refusal is of the gate, and leaves the champion that there is."""
+Event = Literal["promote", "rollback", "refuse", "hold", "release"]
+"""A refusal is of the gate, holding answers for review and releasing them is of the audit: they leave the champion that there is."""
+
+CHANGES: Final = frozenset({"promote", "rollback"})
+"""The events that change the champion."""
 
 
 def promotion_record(
@@ -26,7 +29,7 @@ def promotion_record(
     Args:
         event: what was done.
         model: name of the registered model.
-        version: the version that is champion from now on, or was refused.
+        version: the version that is champion from now on, or was refused, or the champion whose answers are held or released.
         previous: the version that was champion until now, if there was one.
         reason: why, as a person would say it.
         bundle_hash: SHA-256 (hex) of the version's model.
@@ -54,7 +57,7 @@ def previous_champion(entries: Iterable[LogEntry], model: str, current: int) -> 
     pile: list[int] = []
     for entry in entries:
         record = entry.record
-        if record["model"] != model or record["event"] == "refuse":
+        if record["model"] != model or record["event"] not in CHANGES:
             continue
         _cut_back(pile, record["previous"])
         if record["event"] == "rollback" and pile:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from prodclf_assets.errors import RegistryError
 from prodclf_assets.lake import Lake
@@ -239,6 +239,16 @@ class Registry:
             self._tag(chosen, REFUSED, reason)
             if numbers:
                 self._tag(chosen, NUMBERS, json.dumps(dict(numbers)))
+
+    def note_holds(
+        self, event: Literal["hold", "release"], reason: str, lake: Lake, numbers: Mapping[str, Any]
+    ) -> None:
+        """Write to the promotion log that answers of the champion are held for review, or no longer.
+
+        Raises:
+            RegistryError: there is no champion.
+        """
+        self._log(event, self.resolve(CHAMPION), reason, lake, numbers)
 
     def rollback(self, reason: str, lake: Lake) -> RegisteredVersion:
         """Restore the champion before this one, as the promotion log has it, and mark the one that leaves.

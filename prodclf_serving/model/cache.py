@@ -45,9 +45,25 @@ class ModelCache:
         Raises:
             OSError: the folder cannot be written.
         """
-        beside = self.folder / f".{_NOTE}-{os.getpid()}-{uuid.uuid4().hex}"
-        beside.write_bytes(orjson.dumps({"version": kept.version, "folder": kept.folder.name}))
-        beside.replace(self.folder / _NOTE)
+        self.keep(_NOTE, orjson.dumps({"version": kept.version, "folder": kept.folder.name}))
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Keep what was read last of something, for a start without it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        beside = self.folder / f".{name}-{os.getpid()}-{uuid.uuid4().hex}"
+        beside.write_bytes(data)
+        beside.replace(self.folder / name)
+
+    def kept(self, name: str) -> bytes | None:
+        """What was kept last, None where nothing was."""
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError:
+            return None
 
     def last_good(self) -> CachedModel | None:
         """The bundle noted last, if it is still there."""

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.errors import BundleError
+from prodclf_assets.monitoring.audit.overlay import Overlay
 from prodclf_assets.registry import RegisteredVersion
 from prodclf_serving.inference.loaded_model import LoadedModel
 from prodclf_serving.inference.predictor import answer_records
@@ -22,6 +23,7 @@ logger = logging.getLogger("prodclf.serving")
 RefreshResult = Literal["unchanged", "swapped", "refused", "unreachable", "from_cache", "absent"]
 
 _REFUSED_FOR_SECONDS = 60.0
+_HOLDS = "holds.json"
 _CANARY = ({"title": "Stainless steel water bottle 1 litre", "brand": "Canary", "price": "₹499"},)
 
 
@@ -53,6 +55,7 @@ class ModelHolder:
         alias: the alias or version number to follow.
         cache: where fetched bundles are kept, and where a start without a registry finds the last good one.
         on_outcome: called with the outcome of each refresh, for metrics.
+        read_overlay: gives what is held for review, from what was known before.
     """
 
     def __init__(
@@ -61,16 +64,20 @@ class ModelHolder:
         alias: str,
         cache: ModelCache,
         on_outcome: Callable[[RefreshResult], None] = lambda outcome: None,
+        read_overlay: Callable[[Overlay], Overlay] = lambda known: known,
     ) -> None:
         self._source = functools.cache(open_source)
         self._alias = alias
         self._cache = cache
         self._on_outcome = on_outcome
+        self._read_overlay = read_overlay
         self._refreshing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._refusal: _Refusal | None = None
         self._last_outcome: RefreshResult | None = None
+        self._overlay_unreadable = False
+        self.overlay = self._kept_overlay()
         self.current: LoadedModel | None = None
         self.previous: CachedModel | None = None
         self.last_error: str | None = None
@@ -92,6 +99,7 @@ class ModelHolder:
     def refresh(self) -> RefreshResult:
         """Bring the model up to date with the alias; never raises, whatever the registry or the store does."""
         with self._refreshing:
+            self._follow_overlay()
             outcome = self._refresh()
             self._on_outcome(outcome)
             self._last_outcome = outcome
@@ -100,6 +108,39 @@ class ModelHolder:
     def _poll(self, poll_seconds: float) -> None:
         while not self._stop.wait(poll_seconds):
             self.refresh()
+
+    def _follow_overlay(self) -> None:
+        """Hold what is to be held; what was known last stays while it cannot be read."""
+        try:
+            overlay = self._read_overlay(self.overlay)
+        except Exception as error:
+            # The boundary to the lake, as that to the registry.
+            if not self._overlay_unreadable:
+                logger.warning("what is held for review cannot be read: %s", error)
+            self._overlay_unreadable = True
+            return
+        self._overlay_unreadable = False
+        if overlay == self.overlay:
+            return
+        self.overlay = overlay
+        if self.current is not None:
+            self.current = replace(self.current, bundle=self.current.bundle.with_holds(overlay.holds))
+        held = ", ".join(change.what for change in overlay.held)
+        logger.info("held for review: %s", held or "nothing")
+        try:
+            self._cache.keep(_HOLDS, overlay.to_json())
+        except OSError as error:
+            logger.warning(
+                "the model cache cannot be written, a start without the lake would hold nothing: %s", error
+            )
+
+    def _kept_overlay(self) -> Overlay:
+        """What was held when this machine last knew; the lake says whether it still is."""
+        kept = self._cache.kept(_HOLDS)
+        try:
+            return Overlay() if kept is None else Overlay.from_json(None, kept)
+        except (ValueError, TypeError):
+            return Overlay()
 
     def _refresh(self) -> RefreshResult:
         try:
@@ -128,9 +169,8 @@ class ModelHolder:
         Raises:
             BundleError: its bytes, its format or its answer to the canary are wrong.
         """
-        model = LoadedModel(
-            Bundle.load(folder, threads=1), version, self._alias, folder, time.time(), degraded_reason
-        )
+        bundle = Bundle.load(folder, threads=1).with_holds(self.overlay.holds)
+        model = LoadedModel(bundle, version, self._alias, folder, time.time(), degraded_reason)
         (answer,) = answer_records(model, _CANARY, top_k=1)
         total = sum(entry["probability"] for entry in answer.probabilities)
         if not answer.probabilities or not math.isfinite(total + answer.confidence):

@@ -9,7 +9,9 @@ from prodclf_assets.lake import LogEntry
 from prodclf_assets.registry.promotions import Event, previous_champion, promotion_record
 
 ACTIONS = st.lists(
-    st.sampled_from(["promote", "rollback", "killed promote", "killed rollback", "another model", "refuse"]),
+    st.sampled_from(
+        ["promote", "rollback", "killed promote", "killed rollback", "another model", "refuse", "hold"]
+    ),
     max_size=12,
 )
 
@@ -53,6 +55,9 @@ def test_the_previous_champion_is_the_one_there_was(actions: list[str]) -> None:
             history.write("promote", version)
         elif action == "refuse":
             history.write("refuse", version)
+        elif action == "hold":
+            history.write("hold", history.champions[-1])
+            history.write("release", history.champions[-1])
         elif action == "another model":
             history.write("promote", version, model="another")
         elif len(history.champions) > 1:

@@ -84,6 +84,8 @@ def _decided(explanation: Explanation, thresholds: Mapping[str, Any]) -> str:
         return f"Do not rely on it: {_lacking(explanation, thresholds, sure)}."
     if needed > 1:
         return "Have a person look: in this category the model was not right often enough to file by itself."
+    if explanation.confidence >= needed:
+        return "Have a person look: people found too many such answers wrong, so they are held for review."
     return f"Have a person look: {sure} is below the {least} that this category needs."
 
 

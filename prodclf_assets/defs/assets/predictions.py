@@ -22,6 +22,7 @@ from prodclf_assets.defs.metadata import counts_table
 from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.errors import LakeError
 from prodclf_assets.lake import Lake
+from prodclf_assets.monitoring.audit.overlay import read_overlay
 from prodclf_assets.monitoring.review.unfiled import PREDICTIONS, unfiled_parts
 from prodclf_assets.settings import get_settings
 
@@ -65,7 +66,8 @@ def _score(context: dg.AssetExecutionContext, store: LakeResource) -> dg.Materia
     if live is None:
         context.log.info("there is no champion yet: nothing is scored")
         return None
-    made_by = f"{live.bundle.version} {code_version('classifier')}"
+    held = read_overlay(lake).version or "nothing held"
+    made_by = f"{live.bundle.version} {code_version('classifier')} {held}"
     raw = resolve_version(lake, dg.AssetKey("raw_products"), context.instance, context.run)
     with ExitStack() as stack:
         earlier = _earlier(context, lake, made_by, stack)
@@ -120,7 +122,7 @@ def _workers(
 
     model = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prodclf-")))
     bundle.save(model)
-    workers = Workers(model, answer_columns)
+    workers = Workers(model, answer_columns, bundle.holds)
     return workers.do, workers.count
 
 

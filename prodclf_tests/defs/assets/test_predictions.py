@@ -1,5 +1,6 @@
 """The catalogue filed by the champion: every product that counts, scored again only where something changed."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.lake import open_lake
+from prodclf_assets.monitoring.audit.overlay import change_holds
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import Settings, get_settings
 from prodclf_tests.defs.graph import run_graph
@@ -83,3 +85,26 @@ def test_only_what_changed_is_scored_again(
     assert third is not None
     assert third["scored_now"] == 301, "damaged answers are not used again"
     pd.testing.assert_frame_equal(stored(settings), table)
+
+
+def test_what_the_audit_holds_is_no_longer_filed_until_it_is_released(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    shop: Path,
+    trained_model: TrainedModel,
+    tracking_store: None,
+) -> None:
+    promote(settings, trained_model.folder)
+    run(instance, "raw_products", "predictions")
+    before = stored(settings)
+    name = before.loc[before["decision"] == "auto", "predicted_category"].iloc[0]
+    lake = open_lake(settings.lake)
+    change_holds(lake, "hold", [("category", name)], "too many wrong", datetime.now(UTC))
+    run(instance, "predictions")
+    after = stored(settings)
+    assert set(after.loc[after["predicted_category"] == name, "decision"]) <= {"review", "abstain"}
+    others = after["predicted_category"] != name
+    assert after.loc[others, "decision"].tolist() == before.loc[others, "decision"].tolist()
+    change_holds(lake, "release", [("category", name)], "trained again", datetime.now(UTC))
+    run(instance, "predictions")
+    assert stored(settings)["decision"].tolist() == before["decision"].tolist()

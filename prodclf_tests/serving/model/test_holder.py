@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from prodclf_assets.classifier.bundle import FORMAT_VERSION
-from prodclf_assets.errors import RegistryError
+from prodclf_assets.errors import LakeError, RegistryError
+from prodclf_assets.monitoring.audit.overlay import Change, Overlay
 from prodclf_assets.registry import RegisteredVersion
 from prodclf_serving.model import holder as holder_module
 from prodclf_serving.model.cache import ModelCache
@@ -234,3 +235,51 @@ def test_it_polls_in_the_background_until_it_is_stopped(holder, source):
     until(lambda: holder.current.version == "2")
     holder.stop()
     assert not holder._thread.is_alive()
+
+
+class Held:
+    """What is held for review, as the lake would say it."""
+
+    def __init__(self) -> None:
+        self.overlay = Overlay()
+        self.reachable = True
+
+    def read(self, known: Overlay) -> Overlay:
+        if not self.reachable:
+            raise LakeError("the lake is down")
+        return self.overlay
+
+    def hold(self, event: str, name: str) -> None:
+        change = Change(event, "category", name, "2030-01-10T12:00:00+00:00", "too many wrong")
+        self.overlay = Overlay(f"v{len(self.overlay.changes)}", (*self.overlay.changes, change))
+
+
+def test_what_the_audit_holds_is_followed_with_the_same_model(source, cache):
+    held = Held()
+    holder = ModelHolder(lambda: source, "champion", cache, read_overlay=held.read)
+    holder.refresh()
+    assert not holder.current.bundle.holds
+    held.hold("hold", "Toys > Puzzles")
+    assert holder.refresh() == "unchanged"
+    assert holder.current.bundle.holds.categories == {"Toys > Puzzles"}
+    assert holder.current.version == "1"
+    source.alias = 2
+    holder.refresh()
+    assert holder.current.bundle.holds.categories == {"Toys > Puzzles"}, (
+        "another model changes nothing about it"
+    )
+    held.hold("release", "Toys > Puzzles")
+    holder.refresh()
+    assert not holder.current.bundle.holds
+
+
+def test_what_was_held_stays_held_without_the_lake(source, cache, caplog):
+    held = Held()
+    held.hold("hold", "Toys > Puzzles")
+    ModelHolder(lambda: source, "champion", cache, read_overlay=held.read).refresh()
+    held.reachable = False
+    restarted = ModelHolder(lambda: source, "champion", cache, read_overlay=held.read)
+    for _ in range(2):
+        restarted.refresh()
+    assert restarted.current.bundle.holds.categories == {"Toys > Puzzles"}
+    assert caplog.text.count("the lake is down") == 1, "once, not at every poll of an outage"
