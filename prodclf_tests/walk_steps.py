@@ -45,6 +45,12 @@ suspects = pd.read_csv("suspects.csv", dtype=str)
 suspects["category"] = ["ok" if row % 2 else "keep" for row in range(len(suspects))]
 suspects.to_csv("suspects.csv", index=False)
 END"""
+_JUDGED = """uv run python - <<'END'
+import pandas as pd
+audit = pd.read_csv("audit.csv", dtype=str)
+audit["category"] = "Home & Kitchen > Cookware"
+audit.to_csv("audit.csv", index=False)
+END"""
 README = (
     Step(
         'uv run dagster asset materialize -m prodclf_assets.definitions --select "*"',
@@ -106,6 +112,9 @@ OTHERS = (
     Step("uv run prodclf review export queue.csv --rows 200", "queue.csv", before="rm queue.csv"),
     Step("uv run prodclf review import queue.csv --reviewer asha", "label", before=_FILLED),
     Step("uv run prodclf review import suspects.csv --reviewer asha", "label", before=_DECIDED),
+    Step("uv run prodclf review export audit.csv --queue audit", "filed products wait to be judged"),
+    Step("uv run prodclf review import audit.csv --reviewer asha", "label", before=_JUDGED),
+    Step("uv run prodclf audit status", "wait"),
     Step("uv run dg check defs", "All definitions loaded successfully"),
     Step("uv run dg list defs", "promotion_decision"),
     Step('uv run dg launch --assets "raw_products,clean_products"', "2 assets materialised"),

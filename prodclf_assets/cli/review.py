@@ -52,6 +52,14 @@ def review() -> None:
     help="Also what is in doubt in a file that `prodclf score` wrote; may be repeated.",
 )
 @click.option("--source-config", help="YAML mapping of the columns of the scored files.  [default: inferred]")
+@click.option(
+    "--queue",
+    "which",
+    type=click.Choice(["doubt", "audit"]),
+    default="doubt",
+    show_default=True,
+    help="Products in doubt, or those that were filed and drawn for the audit, which are always blind.",
+)
 @click.option("--blind", is_flag=True, help="Leave out what the model answered, so that nobody is led by it.")
 @json_option
 def export(
@@ -60,6 +68,7 @@ def export(
     since: datetime,
     scored: tuple[str, ...],
     source_config: str | None,
+    which: str,
     blind: bool,
     as_json: bool,
 ) -> None:
@@ -76,6 +85,7 @@ def export(
       prodclf review export queue.csv --rows 200
       prodclf review export queue.parquet --scored filed.csv --since 30d
       prodclf review export queue.csv --blind
+      prodclf review export audit.csv --queue audit
     """
     from prodclf_assets.api.classifier import Classifier
     from prodclf_assets.cli.files import output_format
@@ -85,16 +95,24 @@ def export(
 
     format_ = output_format(out, None)
     lake = _lake()
-    more = scored_doubts(scored, source_config) if scored else None
-    queue = queue_for(Classifier.live, lake, human_labels(lake).table, since, datetime.now(UTC), more)
-    table = file_rows(queue.table.head(rows), blind=blind)
+    labelled = human_labels(lake).table
+    if which == "audit":
+        from prodclf_assets.monitoring.audit.queue import audit_queue
+
+        if scored:
+            raise click.UsageError("--scored adds to the products in doubt; leave it out with --queue audit")
+        found = audit_queue(lake, labelled)
+        sentence = f"{len(found):,} filed products wait to be judged"
+    else:
+        more = scored_doubts(scored, source_config) if scored else None
+        queue = queue_for(Classifier.live, lake, labelled, since, datetime.now(UTC), more)
+        found, sentence = queue.table, queue.sentence
+    table = file_rows(found.head(rows), blind=blind or which == "audit")
     _write(table, out, format_)
     if as_json:
-        print_json(
-            {"output": out, "rows": len(table), "waiting": len(queue.table), "sentence": queue.sentence}
-        )
+        print_json({"output": out, "rows": len(table), "waiting": len(found), "sentence": sentence})
     else:
-        tell(f"{out}: {len(table):,} products; {queue.sentence}")
+        tell(f"{out}: {len(table):,} products; {sentence}")
 
 
 @review.command()

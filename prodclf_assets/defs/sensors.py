@@ -17,6 +17,8 @@ from prodclf_assets.settings import get_settings
 
 STARTED_BY: Final = "prodclf/started_by"
 DRIFT_COOL_DOWN: Final = timedelta(days=3)
+REPORTS: Final = ("drift_report", "audit_report")
+"""Assets that say whether something has `drifted`, its `causes`, and whether the `advice` is to retrain."""
 # A run that old is lost, not under way; it must not keep new data waiting for ever.
 LONGEST_RUN: Final = timedelta(days=1)
 UNDER_WAY: Final = [
@@ -108,24 +110,34 @@ def _digest_read(lake: Lake, source: str) -> str | None:
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def drift(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
-    """Starts the graph when the latest drift report proves that retraining would help, once in three days at most."""
+    """Starts the graph when the latest drift report, or the audit, proves that retraining would help, once in three days at most."""
+    reasons: list[str] = []
     with as_failure():
         opened = lake.open()
-        report = opened.find_latest("drift_report")
-        if report is None:
-            return dg.SkipReason("there is no drift_report yet")
-        content = json.loads(opened.read_bytes(report, "report.json"))
-        reason = why_not_retrain(
-            content,
-            report,
-            model=opened.find_latest("model"),
-            last=json.loads(context.cursor) if context.cursor else None,
-            now=get_current_datetime(),
-        )
-    if reason is None and (busy := run_under_way(context.instance)) is not None:
-        reason = f"drift calls for retraining, and run {busy[:8]} is under way: wait for its end"
-    if reason is not None:
-        return dg.SkipReason(reason)
+        for name in REPORTS:
+            report = opened.find_latest(name)
+            if report is None:
+                continue
+            content = json.loads(opened.read_bytes(report, "report.json"))
+            reason = why_not_retrain(
+                name,
+                content,
+                report,
+                model=opened.find_latest("model"),
+                last=json.loads(context.cursor) if context.cursor else None,
+                now=get_current_datetime(),
+            )
+            if reason is None:
+                return _retrain(context, content, report)
+            reasons.append(reason)
+    return dg.SkipReason("; ".join(reasons) or "there is no drift_report yet")
+
+
+def _retrain(
+    context: dg.SensorEvaluationContext, content: dict[str, Any], report: Version
+) -> dg.SensorResult | dg.SkipReason:
+    if (busy := run_under_way(context.instance)) is not None:
+        return dg.SkipReason(f"drift calls for retraining, and run {busy[:8]} is under way: wait for its end")
     causes = _named(content["causes"])
     request = dg.RunRequest(run_key=report.id, tags={STARTED_BY: "drift", "prodclf/drift_causes": causes})
     position = {"report": report.id, "started_at": get_current_datetime().isoformat()}
@@ -133,6 +145,7 @@ def drift(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorR
 
 
 def why_not_retrain(
+    name: str,
     report: dict[str, Any],
     version: Version,
     *,
@@ -140,23 +153,25 @@ def why_not_retrain(
     last: dict[str, str] | None,
     now: datetime,
 ) -> str | None:
-    """Say why a drift report does not start retraining; None when it does.
+    """Say why a report does not start retraining; None when it does.
 
     Args:
-        report: the drift report: whether there is drift, its causes, the advice.
+        name: of `REPORTS`.
+        report: the report: whether there is drift, its causes, the advice.
         version: the report's version in the lake.
         model: the latest model, if there is one.
         last: which report last started retraining, and when.
         now: the time.
     """
+    named = f"the {name.replace('_', ' ')}"
     if not report["drifted"]:
-        return f"the drift report of {version.created_at:%Y-%m-%d %H:%M} found no drift"
+        return f"{named} of {version.created_at:%Y-%m-%d %H:%M} found no reason to retrain"
     if "retrain" not in report["advice"]:
         return f"there is drift ({_named(report['causes'])}), and the advice is not to retrain: {report['advice']}"
     if last is not None and last["report"] == version.id:
-        return f"the drift report of {version.created_at:%Y-%m-%d %H:%M} has started retraining already"
+        return f"{named} of {version.created_at:%Y-%m-%d %H:%M} has started retraining already"
     if model is not None and model.created_at > version.created_at:
-        return "a model was trained after the drift report was made: the next report says whether that helped"
+        return f"a model was trained after {named} was made: the next report says whether that helped"
     if last is not None:
         rested = datetime.fromisoformat(last["started_at"]) + DRIFT_COOL_DOWN
         if now < rested:

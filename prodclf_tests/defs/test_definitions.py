@@ -32,6 +32,8 @@ GRAPH = {
     "stakeholder_report": {"evaluation_report", "promotion_decision", "drift_report"},
     "predictions": {"raw_products", "promotion_decision"},
     "review_queue": {"predictions", "human_labels"},
+    "audit_sample": {"predictions", "human_labels"},
+    "audit_report": {"audit_sample", "human_labels"},
     "suspect_labels": {"raw_products", "clean_products", "train_split", "features", "human_labels"},
 }
 GROUPS = {
@@ -54,7 +56,14 @@ GROUPS = {
     "registry": {"promotion_decision"},
     "operations": {"lake_retention"},
     "reports": {"stakeholder_report"},
-    "monitoring": {"drift_report", "human_labels", "review_queue", "suspect_labels"},
+    "monitoring": {
+        "audit_report",
+        "audit_sample",
+        "drift_report",
+        "human_labels",
+        "review_queue",
+        "suspect_labels",
+    },
 }
 KINDS = {
     "raw_products": {"pandas", "parquet"},
@@ -75,6 +84,8 @@ KINDS = {
     "predictions": {"parquet", "lightgbm"},
     "human_labels": {"pandas", "parquet"},
     "review_queue": {"pandas", "parquet"},
+    "audit_sample": {"pandas", "parquet"},
+    "audit_report": {"json"},
     "suspect_labels": {"pandas", "parquet", "csv"},
 }
 CHECKS = {
@@ -91,12 +102,14 @@ CHECKS = {
     ("final_model", "as_good_as_measured"),
     ("promotion_decision", "became_champion"),
     ("drift_report", "no_drift"),
+    ("audit_report", "promise_kept"),
     ("clean_products", "categories_of_the_live_model"),
     ("suspect_labels", "usual_share_of_suspects"),
 }
 WARNINGS = {
     ("promotion_decision", "became_champion"),
     ("drift_report", "no_drift"),
+    ("audit_report", "promise_kept"),
     ("clean_products", "categories_of_the_live_model"),
     ("suspect_labels", "usual_share_of_suspects"),
 }

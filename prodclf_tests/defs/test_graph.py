@@ -52,6 +52,8 @@ ASSETS = {
     "stakeholder_report",
     "predictions",
     "review_queue",
+    "audit_sample",
+    "audit_report",
     "suspect_labels",
 }
 
@@ -277,7 +279,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
 def test_the_last_words_say_what_came_out_and_where_to_look(trained: Trained) -> None:
     report = trained.report("evaluation_report")
     for part in (
-        "done, 19 assets materialised",
+        "done, 21 assets materialised",
         "1,500 rows",
         f"accuracy {report['accuracy']:.1%}",
         f"macro-F1 {report['baseline_macro_f1']:.1%}",

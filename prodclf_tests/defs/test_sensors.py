@@ -254,7 +254,7 @@ def test_without_drift_nothing_starts(reports: Reports) -> None:
     reports.write("drift_report", {"drifted": False, "causes": [], "advice": "ignore"})
     assert (
         reports.daemon.skips()
-        == f"the drift report of {reports.daemon.now - timedelta(minutes=1):%Y-%m-%d %H:%M} found no drift"
+        == f"the drift report of {reports.daemon.now - timedelta(minutes=1):%Y-%m-%d %H:%M} found no reason to retrain"
     )
 
 
@@ -303,6 +303,19 @@ def test_retraining_rests_before_it_is_started_again(reports: Reports) -> None:
     minutes = DRIFT_COOL_DOWN.total_seconds() / 60
     reports.daemon.skips(minutes - 5)
     reports.daemon.starts(5)
+
+
+def test_a_promise_that_the_audit_found_broken_starts_the_graph_too(reports: Reports) -> None:
+    reports.write("drift_report", {"drifted": False, "causes": [], "advice": "ignore"})
+    reports.write("audit_report", {"drifted": False, "causes": [], "advice": "ignore"})
+    why = reports.daemon.skips()
+    assert "the drift report of" in why
+    assert "the audit report of" in why
+    reports.write(
+        "audit_report", {"drifted": True, "causes": ["audit of category 'Toys'"], "advice": "retrain"}
+    )
+    assert reports.daemon.starts().tags["prodclf/drift_causes"] == "audit of category 'Toys'"
+    assert "has started retraining already" in reports.daemon.skips()
 
 
 def test_drift_waits_for_the_run_that_is_under_way(reports: Reports, instance: dg.DagsterInstance) -> None:

@@ -1,8 +1,8 @@
 """Whether the promise is kept: of all that was filed, of each category, and of each seller."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -65,6 +65,13 @@ class Level:
     promise: float
     state: State
 
+    def __str__(self) -> str:
+        what = f"{self.scope} {self.name!r}" if self.name else "all that is filed"
+        return (
+            f"{what}: {self.wrong} of {self.answers} answers judged blind were wrong, {self.upper:.1%} at most are right where "
+            f"{self.promise:.0%} are promised"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """As the report has it."""
         return {
@@ -73,17 +80,26 @@ class Level:
         }
 
 
-def levels_of(answers: pd.DataFrame, promise: Promise) -> list[Level]:
+ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def levels_of(
+    answers: pd.DataFrame,
+    promise: Promise,
+    start: Callable[[Scope, str], datetime] = lambda scope, name: ALWAYS,
+) -> list[Level]:
     """All levels with enough answers; the first is that of all.
 
     Args:
         answers: judged draws in the order in which they were judged: `wrong` (bool), the columns that `draw` adds,
-            `predicted_category`, `seller_id`.
+            `predicted_category`, `seller_id`, and `drawn_at`.
         promise: what is promised.
+        start: the time from which the draws of a scope and name count.
     """
-    found = [level_of(answers, "all", "", promise)]
+    found = [level_of(answers[answers["drawn_at"] >= start("all", "")], "all", "", promise)]
     for scope, column in _COLUMNS.items():
-        for name, mine in answers.groupby(column, sort=True):
+        for name, ever in answers.groupby(column, sort=True):
+            mine = ever[ever["drawn_at"] >= start(scope, str(name))]
             if len(mine) >= ENOUGH:
                 found.append(level_of(mine, scope, str(name), promise))
     return found
@@ -120,9 +136,9 @@ def alpha_of(answers: pd.DataFrame, scope: Scope) -> float:
     return FALSE_ALARMS * SHARES[scope] / float(levels)
 
 
-def term_start(first: date, today: date) -> date:
-    """The day from which answers count today: terms of `TERM`, the first of which began on `first`."""
-    return first + (today - first) // TERM * TERM
+def term_start(first: datetime, now: datetime) -> datetime:
+    """The time from which answers count now: terms of `TERM`, the first of which began on `first`."""
+    return first + (now - first) // TERM * TERM
 
 
 def todays_count(budget: int, overall: Level) -> int:

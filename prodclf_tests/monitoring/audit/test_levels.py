@@ -1,4 +1,4 @@
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from prodclf_assets.monitoring.audit.levels import (
 )
 
 PROMISE = Promise(0.95, 0.05)
+DRAWN_AT = pd.Timestamp("2026-01-05", tz="UTC")
 
 
 def answers_of(wrong: dict[str, tuple[int, int]]) -> pd.DataFrame:
@@ -28,7 +29,11 @@ def answers_of(wrong: dict[str, tuple[int, int]]) -> pd.DataFrame:
     frame = pd.DataFrame(sorted(rows), columns=["at", "predicted_category", "wrong"])
     weights = dict.fromkeys(("weight", "category_weight", "seller_weight"), 1.0)
     return frame.assign(
-        **weights, seller_id=pd.array([None] * len(frame), "string"), categories=40, sellers=1
+        **weights,
+        drawn_at=DRAWN_AT,
+        seller_id=pd.array([None] * len(frame), "string"),
+        categories=40,
+        sellers=1,
     )
 
 
@@ -71,9 +76,9 @@ def test_fewer_are_drawn_the_closer_the_bound_comes(lower: float, count: int) ->
 
 
 def test_answers_count_together_for_a_term() -> None:
-    first = date(2026, 1, 5)
+    first = datetime(2026, 1, 5, 7, tzinfo=UTC)
     assert term_start(first, first) == first
-    assert term_start(first, first + TERM - timedelta(1)) == first
+    assert term_start(first, first + TERM - timedelta(seconds=1)) == first
     assert term_start(first, first + TERM * 2 + timedelta(3)) == first + TERM * 2
 
 
@@ -81,3 +86,13 @@ def test_levels_are_plain_numbers() -> None:
     (level,) = levels_of(answers_of({"A": (0, 3)}), PROMISE)
     assert set(map(type, level.to_dict().values())) <= {str, int, float}
     assert not np.isnan(level.to_dict()["lower"])
+
+
+def test_what_was_drawn_before_a_level_starts_does_not_count() -> None:
+    answers = answers_of({"A": (20, 30), "B": (0, 30)})
+    starts = {("category", "A"): DRAWN_AT + timedelta(1)}
+    found = levels_of(answers, PROMISE, lambda scope, name: starts.get((scope, name), DRAWN_AT))
+    assert [(level.scope, level.name, level.answers) for level in found] == [
+        ("all", "", 60),
+        ("category", "B", 30),
+    ]
