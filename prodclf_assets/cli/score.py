@@ -115,7 +115,8 @@ def score(
         bundle = load_bundle(model, threads=1)  # as many chunks as there are cores are answered at once
         version = model.version or bundle.version
         if output is None:
-            made_from = _digest(source, mapping, format_out, bundle.version, version, str(bundle.holds), top_k, explained)
+            holds = bundle.holds.everything, sorted(bundle.holds.categories), sorted(bundle.holds.sellers)
+            made_from = _digest(source, mapping, format_out, bundle.version, version, holds, top_k, explained)
             output = stack.enter_context(_folder_output(out, format_out, made_from))
         answer = partial(score_chunk, model_version=version, top_k=top_k, explained=explained)
         work = partial(prepared, answer=answer, format_=format_out)
