@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from prodclf_assets.cli import drift, inspect, models, review, sample, score, serve, train
+from prodclf_assets.cli import drift, inspect, models, review, sample, score, serve, shops, train
 from prodclf_assets.errors import ProdclfError
 
 __all__ = ["main"]
@@ -45,6 +45,7 @@ def main() -> None:
       prodclf models list                  which models there are and which one answers
       prodclf drift                        whether products still look like those it was trained on
       prodclf review export queue.csv      products in doubt, for a person to file
+      prodclf shops list                   the shops of this home: each has a source, models and labels of its own
 
     Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong use. Settings come from the
     environment (PRODCLF_HOME, PRODCLF_SOURCE, …); infra/SETTINGS.md lists them.
@@ -60,5 +61,10 @@ for _command in (
     models.models,
     drift.drift,
     review.review,
+    shops.init,
+    shops.shops,
 ):
     main.add_command(_command)
+
+for _command in (train.train, score.score, serve.serve, drift.drift, models.models, review.review):
+    shops.add_shop_option(_command)

@@ -1,11 +1,13 @@
 """`prodclf train`: the whole graph, in this process."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from prodclf_assets.cli.terminal import tell
 from prodclf_assets.errors import MappingError, ProdclfError
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ def train(
         if not _resume_graph():
             raise click.exceptions.Exit(1)
         return
+    _enter_shop(source, source_config)
     mapping = _mapping_file(source_config, depth)
     catalogue = _given(source=source, source_config=mapping, sample_rows=sample_rows)
     run_config = {
@@ -112,6 +115,59 @@ def train(
     }
     if not _run_graph(run_config):
         raise click.exceptions.Exit(1)
+
+
+def _enter_shop(source: str | None, source_config: str | None) -> None:
+    """Work for the shop that a source belongs to, a new one where the present shop's model knows another catalogue."""
+    from prodclf_assets import shops
+    from prodclf_assets.settings import choose_shop, chosen_shop, get_settings, home_settings
+
+    settings = home_settings()
+    named = source or settings.source
+    if settings.shop is not None or named is None:
+        return
+    present = chosen_shop(settings.home)
+    mapping = source_config or (str(settings.source_config) if settings.source_config else None)
+    shop = shops.shop_for(named, lambda: _knows_another(named, mapping))
+    why = "which has been trained on it before"
+    if shop is None:
+        shop, why = shops.free_name(named), f"a new one, since shop {present!r} knows another catalogue"
+        shops.make_shop(shop, named, mapping)
+    if shop != present:
+        choose_shop(settings.home, shop)
+        get_settings.cache_clear()
+        tell(
+            f"{named} is trained as shop {shop!r}, {why}; `prodclf shops use {present}` goes back to {present!r}"
+        )
+
+
+def _knows_another(source: str, source_config: str | None) -> bool:
+    """Whether the present shop learnt from the sample, or from a catalogue that shares few categories with a source."""
+    from prodclf_assets.api.model_folder import live_categories
+    from prodclf_assets.catalog.columns import LABEL_COLUMN
+    from prodclf_assets.catalog.reading.catalogue import read_catalogue
+    from prodclf_assets.catalog.reading.mapping import load_source_config
+    from prodclf_assets.catalog.reading.sources import listed_files
+    from prodclf_assets.catalog.stored_table import NOTES
+    from prodclf_assets.classifier.evaluation.promotion_gate import GateConfig, shared_categories
+    from prodclf_assets.defs.assets.catalog import SAMPLE
+    from prodclf_assets.lake import open_lake
+    from prodclf_assets.settings import get_settings
+    from prodclf_assets.shops import remembered_catalogue
+
+    listed_files(source)  # no shop is made for what is not there
+    lake = open_lake(get_settings().lake)
+    version = lake.find_latest("raw_products")
+    if version is None:
+        return remembered_catalogue() is not None
+    if json.loads(lake.read_bytes(version, NOTES))["source"] == SAMPLE:
+        return True
+    labels = live_categories()
+    if labels is None:
+        return False
+    products = read_catalogue(source, load_source_config(source_config) if source_config else None).products
+    filed = products[products[LABEL_COLUMN].notna()]
+    return bool(len(filed)) and shared_categories(filed, labels) < GateConfig().shared_categories
 
 
 def _given(**options: str | float | None) -> dict[str, str | float]:
