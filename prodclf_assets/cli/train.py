@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from prodclf_assets.cli.terminal import tell
+from prodclf_assets.cli.terminal import tell, verbose_option
 from prodclf_assets.errors import MappingError, ProdclfError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on with the last run, which failed, from its last good asset; nothing else given.",
 )
+@verbose_option
 def train(
     source: str | None,
     source_config: str | None,
@@ -67,6 +69,7 @@ def train(
     search: int | None,
     search_minutes: float | None,
     resume: bool,
+    verbose: bool,
 ) -> None:
     """Run the graph: read the catalogue, clean it, train, evaluate, and promote the model if it is better.
 
@@ -97,7 +100,7 @@ def train(
             raise click.UsageError(
                 "--resume goes on with what the failed run was given; leave the other options out"
             )
-        if not _resume_graph():
+        if not _resume_graph(verbose):
             raise click.exceptions.Exit(1)
         return
     _enter_shop(source, source_config)
@@ -111,7 +114,7 @@ def train(
             "model": {"config": _given(rebalancing=rebalancing)},
             "evaluation_report": {"config": {"compare_rebalancing": compare_rebalancing}},
         },
-        "loggers": {"terminal": {}},
+        "loggers": _loggers(verbose),
     }
     if not _run_graph(run_config):
         raise click.exceptions.Exit(1)
@@ -175,7 +178,14 @@ def _given(**options: str | float | None) -> dict[str, str | float]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _resume_graph() -> bool:
+def _loggers(verbose: bool) -> dict[str, Any]:
+    if not verbose:
+        # What libraries announce of themselves is for those who write programs.
+        warnings.simplefilter("ignore")
+    return {"terminal": {"config": {"verbose": verbose}}}
+
+
+def _resume_graph(verbose: bool) -> bool:
     """Run what the last run of the graph left undone; True when every asset and blocking check is well."""
     import dagster as dg
 
@@ -192,7 +202,7 @@ def _resume_graph() -> bool:
         return dg.execute_job(
             dg.reconstructable(graph),
             instance=instance,
-            run_config={**last.run_config, "loggers": {"terminal": {}}},
+            run_config={**last.run_config, "loggers": _loggers(verbose)},
             reexecution_options=dg.ReexecutionOptions.from_failure(last.run_id, instance),
             asset_selection=list(last.asset_selection) if last.asset_selection else None,
         ).success
@@ -227,19 +237,23 @@ def _instance() -> "DagsterInstance":
     home.mkdir(parents=True, exist_ok=True)
     if Path("dagster.yaml").is_file():
         return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), config_dir=str(Path.cwd())))
-    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_OURS))
+    # As a file, so that `dagster dev` finds it where the summary of a run says.
+    (home / "dagster.yaml").write_text(_OURS, "utf-8")
+    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home)))
 
 
 # What runs of the graph are called: ours, and those of `dagster asset materialize`, whose steps are the same.
 _JOBS = ("graph", "__ASSET_JOB")
 
 # What `dagster.yaml` of the repository says, for an installed prodclf that runs anywhere.
-_OURS = {
-    "storage": {"custom": {"module": "prodclf_assets.defs.history", "class": "LocalHistory", "config": {}}},
-    "compute_logs": {"module": "prodclf_assets.defs.history", "class": "LocalComputeLogs", "config": {}},
-    "python_logs": {"python_log_level": "INFO", "managed_python_loggers": ["prodclf_assets"]},
-    "telemetry": {"enabled": False},
-}
+_OURS = """\
+storage: {custom: {module: prodclf_assets.defs.history, class: LocalHistory, config: {}}}
+compute_logs: {module: prodclf_assets.defs.history, class: LocalComputeLogs, config: {}}
+python_logs: {python_log_level: DEBUG, managed_python_loggers: [prodclf_assets]}
+freshness: {enabled: true}
+telemetry: {enabled: false}
+nux: {enabled: false}
+"""
 
 
 def _mapping_file(source_config: str | None, depth: int | None) -> str | None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from prodclf_assets.errors import SearchUnavailableError
-from prodclf_assets.ray_node.node import small_node
+from prodclf_assets.ray_node.node import quiet_node, small_node
 from prodclf_assets.search.progress import Progress
 from prodclf_assets.search.trials import (
     SPACE,
@@ -198,7 +198,7 @@ def _ray(cores: int, address: str | None, store: int) -> Iterator[None]:
     try:
         try:
             # Ray Tune gives each trial a runtime environment, of one variable.
-            with small_node(runtime_environments=True) if not address else nullcontext():
+            with quiet_node(), small_node(runtime_environments=True) if not address else nullcontext():
                 ray.init(**options)
         except Exception as error:  # Ray raises nothing more exact
             reason = str(error).strip().partition("\n")[0].rstrip(".")
