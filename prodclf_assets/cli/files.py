@@ -34,6 +34,21 @@ def output_format(out: str | Path, chosen: "Format | None") -> "Format":
         raise click.BadParameter(str(error), param_hint="OUT") from error
 
 
+def check_not_input(source: str, out: str) -> None:
+    """Refuse to write over a file that is read.
+
+    Raises:
+        click.BadParameter: OUT is one of the files of IN.
+        SourceError: IN is not there.
+    """
+    from prodclf_assets.catalog.reading.sources import listed_files
+
+    if STANDARD in (source, out) or source.startswith("s3://") or not Path(out).exists():
+        return
+    if any(Path(out).samefile(file.name) for file in listed_files(source)):
+        raise click.BadParameter(f"{out} is what is read, and would be lost: name another", param_hint="OUT")
+
+
 def table_writer(out: str, format_: "Format") -> "AbstractContextManager[TableWriter]":
     """Open a file that appears only when complete, or standard output."""
     from prodclf_assets.catalog.reading.writers import open_writer, stream_writer
