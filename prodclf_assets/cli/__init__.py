@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from prodclf_assets.cli import drift, inspect, models, review, sample, score, serve, shops, train
+from prodclf_assets.cli import drift, inspect, models, report, review, sample, score, serve, shops, train
 from prodclf_assets.errors import ProdclfError
 
 __all__ = ["main"]
@@ -44,6 +44,7 @@ def main() -> None:
       prodclf serve                        answer over HTTP
       prodclf models list                  which models there are and which one answers
       prodclf drift                        whether products still look like those it was trained on
+      prodclf report --open                how good the model is, as a page
       prodclf review export queue.csv      products in doubt, for a person to file
       prodclf shops list                   the shops of this home: each has a source, models and labels of its own
 
@@ -60,11 +61,20 @@ for _command in (
     serve.serve,
     models.models,
     drift.drift,
+    report.report,
     review.review,
     shops.init,
     shops.shops,
 ):
     main.add_command(_command)
 
-for _command in (train.train, score.score, serve.serve, drift.drift, models.models, review.review):
+for _command in (
+    train.train,
+    score.score,
+    serve.serve,
+    drift.drift,
+    models.models,
+    report.report,
+    review.review,
+):
     shops.add_shop_option(_command)
