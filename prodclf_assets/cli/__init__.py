@@ -4,12 +4,16 @@ Nothing but click is imported here or at the top of a command's module. pandas, 
 to load; `prodclf --help` must answer in less than half of one.
 """
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 
 from prodclf_assets.cli import drift, inspect, models, report, review, sample, score, serve, shops, train
-from prodclf_assets.errors import ProdclfError
+from prodclf_assets.errors import ProdclfError, disk_fault
 
 __all__ = ["main"]
 
@@ -24,9 +28,30 @@ class _UserError(click.ClickException):
 class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _ended_as_by_hand():
+                return super().invoke(ctx)
         except ProdclfError as error:
             raise _UserError(str(error)) from error
+        except Exception as error:
+            from prodclf_assets.settings import get_settings
+
+            fault = disk_fault(error, get_settings().home.absolute())
+            if fault is None:
+                raise
+            raise _UserError(fault) from error
+
+
+@contextmanager
+def _ended_as_by_hand() -> Iterator[None]:
+    """Let SIGTERM end what runs in this block as Ctrl-C does: nothing half written is left, and runs are marked as stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @click.group(

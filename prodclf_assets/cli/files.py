@@ -3,13 +3,13 @@
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from prodclf_assets.errors import ProdclfError, SourceError
+from prodclf_assets.errors import ProdclfError, SourceError, disk_fault
 
 if TYPE_CHECKING:
     from prodclf_assets.catalog.product_stream import Chunk
@@ -49,13 +49,28 @@ def check_not_input(source: str, out: str) -> None:
         raise click.BadParameter(f"{out} is what is read, and would be lost: name another", param_hint="OUT")
 
 
-def table_writer(out: str, format_: "Format") -> "AbstractContextManager[TableWriter]":
-    """Open a file that appears only when complete, or standard output."""
+@contextmanager
+def table_writer(out: str, format_: "Format") -> "Iterator[TableWriter]":
+    """Open a file that appears only when complete, or standard output.
+
+    Raises:
+        SourceError: the disk is full or cannot be written to.
+    """
     from prodclf_assets.catalog.reading.writers import open_writer, stream_writer
 
-    if out == STANDARD:
-        return stream_writer(sys.stdout.buffer, format_)
-    return open_writer(out, format_)
+    try:
+        if out == STANDARD:
+            with stream_writer(sys.stdout.buffer, format_) as writer:
+                yield writer
+            sys.stdout.buffer.flush()
+        else:
+            with open_writer(out, format_) as writer:
+                yield writer
+    except OSError as error:
+        fault = disk_fault(error, "standard output" if out == STANDARD else out)
+        if fault is None:
+            raise
+        raise SourceError(fault) from error
 
 
 @contextmanager

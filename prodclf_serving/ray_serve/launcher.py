@@ -1,5 +1,6 @@
 """`prodclf serve`: start Ray Serve, say when it is ready, and stop it without losing a request."""
 
+import errno
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from typing import Any
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.lean_imports import without
 from prodclf_assets.ray_node.node import quiet_node, small_node
+from prodclf_assets.settings import get_settings
 from prodclf_serving.api.middleware.api_keys import read_keys
 from prodclf_serving.haproxy.ingress import PIDS, find_haproxy, finish_haproxy
 from prodclf_serving.haproxy.watchdog import Watchdog
@@ -44,11 +46,14 @@ def main(host: str | None = None, port: int | None = None, *, verbose: bool = Fa
 
     Raises:
         ProdclfError: the port is taken, the API keys cannot be used, or the service does not start.
+        OSError: the folder of fetched models cannot be written to.
     """
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     serving = get_serving_settings().model_copy(update=given)
     if serving.api_keys_file is not None:
         read_keys(serving.api_keys_file)  # said now rather than by refusing everybody
+    if not serving.ray_address:  # on a cluster the replicas have disks of their own
+        _check_folder(serving.model_cache(get_settings()))
     stop = threading.Event()
     _keep_bytecode()
     with ray_environment(serving) as behind_haproxy, _ray(serving, verbose), _stopping(stop):
@@ -60,6 +65,17 @@ def main(host: str | None = None, port: int | None = None, *, verbose: bool = Fa
             _drain(serving, behind_haproxy)
         finally:
             _end(serving, orderly=stop.is_set())
+
+
+def _check_folder(folder: Path) -> None:
+    """Make a folder that replicas write to.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _keep_bytecode() -> None:
