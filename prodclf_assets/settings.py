@@ -1,15 +1,19 @@
 """The environment, typed and read once: every variable of the product is a field here and nowhere else."""
 
-import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from prodclf_assets.errors import ProdclfError
+
+DEFAULT_SHOP: Final = "default"
+SHOP_NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_SHOPS: Final = "shops"
+_CURRENT: Final = "current_shop"
 
 
 class Settings(BaseSettings):
@@ -21,12 +25,18 @@ class Settings(BaseSettings):
     home: Path = Field(
         default=Path(".prodclf"),
         validation_alias=AliasChoices("PRODCLF_HOME"),
-        description="Folder of all local state: lake, MLflow database and artifacts, Dagster history.",
+        description="Folder of all local state: lake, MLflow database and artifacts, Dagster history. Shops other than `default` have each all of it in `shops/NAME` below it.",
+    )
+    shop: str | None = Field(
+        default=None,
+        pattern=SHOP_NAME,
+        validation_alias=AliasChoices("PRODCLF_SHOP"),
+        description="The shop to work for: source, lake, models, labels and history of its own. What `prodclf shops use` chose when unset, else `default`.",
     )
     lake_location: str | None = Field(
         default=None,
         validation_alias=AliasChoices("PRODCLF_LAKE"),
-        description="Where assets are stored: a folder or s3://bucket/prefix; `$PRODCLF_HOME/lake` when unset.",
+        description="Where assets are stored: a folder or s3://bucket/prefix; `$PRODCLF_HOME/lake` when unset. Shops other than `default` use `shops/NAME` below it.",
     )
     source: str | None = Field(
         default=None,
@@ -71,7 +81,7 @@ class Settings(BaseSettings):
         default="product_classifier",
         min_length=1,
         validation_alias=AliasChoices("PRODCLF_MODEL_NAME"),
-        description="Name of the registered model.",
+        description="Name of the registered model; shops other than `default` add `-NAME` to it.",
     )
     model_alias: str = Field(
         default="champion",
@@ -92,6 +102,24 @@ class Settings(BaseSettings):
         description='An http(s) address that is sent a Slack-shaped message, `{"text": …}`, when a run fails.',
     )
 
+    def of_shop(self, name: str) -> Self:
+        """Return these settings for one shop: the home itself for `default`, a place of its own in each store for others."""
+        if name == DEFAULT_SHOP:
+            return self.model_copy(update={"shop": name})
+        lake = self.lake_location and f"{self.lake_location.rstrip('/')}/{_SHOPS}/{name}"
+        own = {
+            "shop": name,
+            "home": self.home / _SHOPS / name,
+            "lake_location": lake,
+            "model_name": f"{self.model_name}-{name}",
+        }
+        return self.model_copy(update=own)
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment that runs are logged to."""
+        return "prodclf" if self.shop in (None, DEFAULT_SHOP) else f"prodclf-{self.shop}"
+
     @property
     def lake(self) -> str:
         """Location of the lake: an absolute folder or an `s3://` URI."""
@@ -110,7 +138,17 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """Read the environment, once per process.
+    """Read the environment, once per process, for the shop that PRODCLF_SHOP names or that the home has chosen.
+
+    Raises:
+        ProdclfError: a variable has a value that cannot be used; the sentence names it.
+    """
+    settings = home_settings()
+    return settings.of_shop(settings.shop or chosen_shop(settings.home))
+
+
+def home_settings() -> Settings:
+    """Read the environment as it is, whichever shop is worked for.
 
     Raises:
         ProdclfError: a variable has a value that cannot be used; the sentence names it.
@@ -124,44 +162,33 @@ def get_settings() -> Settings:
         ) from error
 
 
-class RememberedCatalogue(NamedTuple):
-    """What a home was trained on last, so that schedule, sensors and "Materialize all" train the same again.
+def pin_shop(name: str | None = None) -> None:
+    """Work for one shop from here on, in this process and in those it starts, whatever the home chooses meanwhile.
 
-    Attributes:
-        source: path, folder, glob or `s3://…`; local ones absolute.
-        source_config: absolute path of the mapping file; None when the mapping is inferred.
+    Args:
+        name: the shop; the present one when None.
     """
-
-    source: str
-    source_config: str | None
-
-
-def absolute_source(source: str) -> str:
-    """Return a source as it is named from any working directory."""
-    return source if "://" in source else str(Path(source).expanduser().absolute())
+    os.environ["PRODCLF_SHOP"] = name or get_settings().shop or DEFAULT_SHOP
+    get_settings.cache_clear()
 
 
-def remembered_catalogue() -> RememberedCatalogue | None:
-    """Return what this home was trained on last; None for a new home and for one that knows the sample alone."""
+def chosen_shop(home: Path) -> str:
+    """Return the shop that a home works for when nobody names one."""
     try:
-        return RememberedCatalogue(**json.loads(_memory().read_bytes()))
+        return (home / _CURRENT).read_text("utf-8").strip() or DEFAULT_SHOP
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        raise ProdclfError(
-            f"{_memory()} cannot be read ({error}): remove it, and name the catalogue with --source once more"
-        ) from error
+        return DEFAULT_SHOP
 
 
-def remember_catalogue(source: str, source_config: str | None) -> None:
-    """Make a source and its mapping what this home trains when nobody names another."""
-    mapping = str(Path(source_config).expanduser().absolute()) if source_config else None
-    memory = _memory()
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    written = memory.with_suffix(f".{os.getpid()}.part")
-    written.write_text(json.dumps({"source": absolute_source(source), "source_config": mapping}), "utf-8")
-    written.replace(memory)
+def choose_shop(home: Path, name: str) -> None:
+    """Make a shop the one that a home works for when nobody names one."""
+    home.mkdir(parents=True, exist_ok=True)
+    written = home / f".{_CURRENT}.{os.getpid()}.part"
+    written.write_text(f"{name}\n", "utf-8")
+    written.replace(home / _CURRENT)
 
 
-def _memory() -> Path:
-    return get_settings().home.resolve() / "catalogue.json"
+def named_shops(home: Path) -> list[str]:
+    """Return the names of a home's shops in order, without `default`."""
+    folders = (home / _SHOPS).iterdir() if (home / _SHOPS).is_dir() else ()
+    return sorted(folder.name for folder in folders if folder.is_dir())

@@ -220,6 +220,44 @@ def test_explanations_are_a_column_of_their_own(eight: Path, trained_bundle_fold
     assert filed["explanation"].str.contains("File it|Have a person look|Do not rely|no title").all()
 
 
+def test_what_is_read_is_never_written_over(eight: Path, trained_bundle_folder: Path) -> None:
+    before = eight.read_bytes()
+    Path("link.csv").symlink_to(eight)
+    for source, out in (
+        ("eight.csv", "eight.csv"),
+        (".", "eight.csv"),
+        ("*.csv", "link.csv"),
+        ("link.csv", eight),
+    ):
+        result = run("score", source, out, "--model", trained_bundle_folder)
+        assert result.exit_code == 2
+        assert "is what is read, and would be lost" in result.stderr
+    assert eight.read_bytes() == before
+    assert sorted(path.name for path in eight.parent.iterdir()) == ["eight.csv", "link.csv"]
+
+
+def test_rows_and_columns_for_a_spreadsheet(eight: Path, trained_bundle_folder: Path) -> None:
+    options = ("--only", "review", "--only", "abstain", "--columns", "sku, decision,alternative_2")
+    result = run("score", eight, "some.csv", "--model", trained_bundle_folder, *options)
+    assert result.exit_code == 0
+    back = pd.read_csv("some.csv", dtype=str)
+    assert list(back.columns) == ["sku", "decision", "alternative_2"]
+    assert set(back["decision"]) <= {"review", "abstain"}
+    assert f"written  {len(back):>9}  those asked for to some.csv" in result.stderr
+    assert (
+        sum(
+            int(line.split()[1])
+            for line in result.stderr.splitlines()
+            if line[2:].startswith(("auto", "review", "abstain"))
+        )
+        == 8
+    )
+    wrong = run("score", eight, "other.csv", "--model", trained_bundle_folder, "--columns", "sku,prize")
+    assert wrong.exit_code == 1
+    assert "no column 'prize'" in wrong.stderr
+    assert not Path("other.csv").exists()
+
+
 def test_json_summary_counts_what_was_done(eight: Path, trained_bundle_folder: Path) -> None:
     result = run("score", eight, "filed.parquet", "--model", trained_bundle_folder, "--json")
     summary = json.loads(result.stdout)

@@ -3,7 +3,15 @@
 from xdist.scheduler import LoadFileScheduling
 
 # Begun last, one of these would go on alone when the other workers are done.
-LONG = ("test_aws.py", "test_graph.py", "test_drills.py", "test_cli.py", "test_executor.py", "test_tuning.py")
+LONG = (
+    "test_aws.py",
+    "test_graph.py",
+    "test_drills.py",
+    "test_cli.py",
+    "test_cli_shops.py",
+    "test_executor.py",
+    "test_tuning.py",
+)
 # They share the session's one live service, which only one worker should start.
 TOGETHER = ("prodclf_tests/serving/test_live.py", "prodclf_tests/parity/test_parity.py")
 

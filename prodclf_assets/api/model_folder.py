@@ -1,6 +1,10 @@
 """From what people call a model to its folder on this machine; every program that loads one asks here."""
 
+import atexit
 import json
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,7 +94,17 @@ def live_categories() -> list[str] | None:
 
 def _fetched(version: "RegisteredVersion") -> ModelFolder:
     from prodclf_assets.registry import open_follower
+    from prodclf_assets.registry.versions import bundle_folder
 
     settings = get_settings()
-    folder = open_follower(settings).fetch(version, settings.home.resolve() / "models")
-    return ModelFolder(folder, str(version.version))
+    kept = settings.home.resolve() / "models"
+    if not bundle_folder(version, kept).is_dir() and not _can_write(kept):
+        kept = Path(tempfile.mkdtemp(prefix="prodclf-models-"))
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    return ModelFolder(open_follower(settings).fetch(version, kept), str(version.version))
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether a folder can be written to, or made."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    return os.access(there, os.W_OK)

@@ -75,7 +75,7 @@ class Checkpoints:
         found = self.newest(name, kind)
         if found is None:
             found = make()
-            logger.info("%s: done", name)
+            logger.debug("%s: done", name)
             self.keep(name, found)
         return found
 

@@ -61,6 +61,25 @@ class Predictions:
             "alternatives": from_packed(alternatives(labels, self.top_labels, self.top_probabilities)),
         }
 
+    def plain_alternatives(self, labels: list[str], count: int) -> "dict[str, pa.Array]":
+        """The alternatives as columns, missing where there are fewer.
+
+        Args:
+            labels: every category the model can answer.
+            count: alternatives, each with a column for its category and one for its probability.
+        """
+        import pyarrow as pa
+
+        names, columns = pa.array(labels, pa.large_string()), {}
+        codes, probabilities = self.top_labels, self.top_probabilities
+        for place in range(count):
+            there = codes[:, place] >= 0 if place < codes.shape[1] else np.zeros(len(codes), bool)
+            code = codes[:, min(place, codes.shape[1] - 1)]
+            share = probabilities[:, min(place, codes.shape[1] - 1)]
+            columns[f"alternative_{place + 1}"] = names.take(pa.array(code, mask=~there))
+            columns[f"alternative_{place + 1}_confidence"] = pa.array(share, mask=~there)
+        return columns
+
 
 def alternatives(
     labels: Sequence[str], codes: npt.NDArray[np.int32], probabilities: npt.NDArray[np.float64]

@@ -3,13 +3,13 @@
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from prodclf_assets.errors import ProdclfError, SourceError
+from prodclf_assets.errors import ProdclfError, SourceError, disk_fault
 
 if TYPE_CHECKING:
     from prodclf_assets.catalog.product_stream import Chunk
@@ -34,13 +34,43 @@ def output_format(out: str | Path, chosen: "Format | None") -> "Format":
         raise click.BadParameter(str(error), param_hint="OUT") from error
 
 
-def table_writer(out: str, format_: "Format") -> "AbstractContextManager[TableWriter]":
-    """Open a file that appears only when complete, or standard output."""
+def check_not_input(source: str, out: str) -> None:
+    """Refuse to write over a file that is read.
+
+    Raises:
+        click.BadParameter: OUT is one of the files of IN.
+        SourceError: IN is not there.
+    """
+    from prodclf_assets.catalog.reading.sources import listed_files
+
+    if STANDARD in (source, out) or source.startswith("s3://") or not Path(out).exists():
+        return
+    if any(Path(out).samefile(file.name) for file in listed_files(source)):
+        raise click.BadParameter(f"{out} is what is read, and would be lost: name another", param_hint="OUT")
+
+
+@contextmanager
+def table_writer(out: str, format_: "Format") -> "Iterator[TableWriter]":
+    """Open a file that appears only when complete, or standard output.
+
+    Raises:
+        SourceError: the disk is full or cannot be written to.
+    """
     from prodclf_assets.catalog.reading.writers import open_writer, stream_writer
 
-    if out == STANDARD:
-        return stream_writer(sys.stdout.buffer, format_)
-    return open_writer(out, format_)
+    try:
+        if out == STANDARD:
+            with stream_writer(sys.stdout.buffer, format_) as writer:
+                yield writer
+            sys.stdout.buffer.flush()
+        else:
+            with open_writer(out, format_) as writer:
+                yield writer
+    except OSError as error:
+        fault = disk_fault(error, "standard output" if out == STANDARD else out)
+        if fault is None:
+            raise
+        raise SourceError(fault) from error
 
 
 @contextmanager

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from prodclf_assets.classifier.scoring.score_table import Prepared, ScoreCounts
 
 _PROBLEMS_SHOWN = 20
+_BECAME = {
+    "auto": "sure enough to be filed as they are",
+    "review": "a category that a person should look at",
+    "abstain": "too little to go by: not to be relied on",
+}
 
 
 @click.command()
@@ -43,6 +48,22 @@ _PROBLEMS_SHOWN = 20
 @click.option(
     "--top-k", type=click.IntRange(1, 50), default=5, show_default=True, help="Alternatives listed a row."
 )
+@click.option(
+    "--only",
+    type=click.Choice(["auto", "review", "abstain"]),
+    multiple=True,
+    help="Write rows with this decision alone; may be repeated.",
+)
+@click.option(
+    "--columns", help="Write these columns alone, of IN or of the answer, with commas between them."
+)
+@click.option(
+    "--alternatives",
+    type=click.Choice(["json", "columns"]),
+    default="json",
+    show_default=True,
+    help="One column of JSON, or alternative_1, alternative_1_confidence, alternative_2 … for a spreadsheet.",
+)
 @click.option("--explain", "explained", is_flag=True, help="Say in a column why each row got its category.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when any row had a problem.")
 @click.option(
@@ -56,6 +77,9 @@ def score(
     ref: str | None,
     format_: "Format | None",
     top_k: int,
+    only: tuple[str, ...],
+    columns: str | None,
+    alternatives: str,
     explained: bool,
     strict: bool,
     ray_address: str | None,
@@ -88,8 +112,9 @@ def score(
     Examples:
       prodclf score new.csv filed.csv
       prodclf score 'feeds/*.jsonl' filed.parquet --source-config mapping.yaml --strict
-      prodclf score doubtful.csv explained.csv --explain
-      prodclf score s3://shop/new/ s3://shop/filed/ --format parquet --ray ray://head:10001
+      prodclf score new.csv doubtful.csv --only review --only abstain --explain
+      prodclf score new.csv sheet.csv --columns sku,title,predicted_category,decision,alternative_2
+      prodclf score s3://shop/new/ s3://shop/filed/ --format parquet --ray auto
       cat new.csv | prodclf score - - --model 4 > filed.csv
     """
     from prodclf_assets.lean_imports import load_arrow, load_compiler
@@ -100,13 +125,18 @@ def score(
     from prodclf_assets.catalog.reading.issues import FaultTally
     from prodclf_assets.catalog.reading.mapping import load_source_config
     from prodclf_assets.catalog.reading.sources import no_products
-    from prodclf_assets.classifier.scoring.score_table import prepared, score_chunk
+    from prodclf_assets.classifier.calibration.thresholds import DECISIONS
+    from prodclf_assets.classifier.scoring.score_table import Wanted, prepared, score_chunk
     from prodclf_assets.settings import get_settings
 
     started = time.monotonic()
     format_out = (format_ or "csv") if out.endswith("/") else files.output_format(out, format_)
     mapping = load_source_config(source_config) if source_config else None
     faults = FaultTally(_PROBLEMS_SHOWN)
+    names = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
+    plain = alternatives == "columns" or any(name.startswith("alternative_") for name in names)
+    wanted = Wanted(only or DECISIONS, names, explained, plain)
+    files.check_not_input(source, out)
     with ExitStack() as stack:
         # Opened first: a place that cannot be written to is better known before a long reading than after.
         output = None if out.endswith("/") else stack.enter_context(_file_output(out, format_out))
@@ -116,9 +146,11 @@ def score(
         version = model.version or bundle.version
         if output is None:
             holds = bundle.holds.everything, sorted(bundle.holds.categories), sorted(bundle.holds.sellers)
-            made_from = _digest(source, mapping, format_out, bundle.version, version, holds, top_k, explained)
+            made_from = _digest(
+                source, mapping, format_out, bundle.version, version, holds, top_k, asdict(wanted)
+            )
             output = stack.enter_context(_folder_output(out, format_out, made_from))
-        answer = partial(score_chunk, model_version=version, top_k=top_k, explained=explained)
+        answer = partial(score_chunk, model_version=version, top_k=top_k, wanted=wanted)
         work = partial(prepared, answer=answer, format_=format_out)
         address = ray_address or get_settings().ray_address
         workers = stack.enter_context(_answering(work, bundle, model.path, address))
@@ -129,6 +161,7 @@ def score(
         tell(sentence)
     summary = {
         **asdict(counts),
+        "written_rows": sum(counts.decisions[decision] for decision in wanted.decisions),
         "model_version": version,
         "output": out,
         "seconds": round(time.monotonic() - started, 3),
@@ -252,15 +285,14 @@ def _behind(chunks: "Iterable[Chunk]", rows: int) -> "Iterator[Chunk]":
 
 
 def _sentence(summary: dict[str, Any]) -> str:
-    decided = summary["decisions"]
-    text = (
-        f"scored {summary['rows']:,} rows with model {summary['model_version']}: {decided['auto']:,} auto, "
-        f"{decided['review']:,} review, {decided['abstain']:,} abstain"
-    )
-    problems = (
-        f"; {summary['problem_rows']:,} rows had problems, see the column issues"
-        if summary["problem_rows"]
-        else ""
-    )
-    where = "" if summary["output"] == files.STANDARD else f"; written to {summary['output']}"
-    return text + problems + where
+    """What became of each row."""
+    decided, rows, written = summary["decisions"], summary["rows"], summary["written_rows"]
+    place = "" if summary["output"] == files.STANDARD else f" to {summary['output']}"
+    wrong = summary["problem_rows"]
+    lines = [
+        f"scored {rows:,} rows with model {summary['model_version']}"
+        + (f"; {wrong:,} rows had problems, see the column issues" if wrong else ""),
+        *(f"  {decision:<8} {decided[decision]:>9,}  {what}" for decision, what in _BECAME.items()),
+        f"  written  {written:>9,}  {'all of them' if written == rows else 'those asked for'}{place}",
+    ]
+    return "\n".join(lines)

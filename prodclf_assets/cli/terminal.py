@@ -9,6 +9,8 @@ import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Show all that libraries say, too.")
+
 
 def tell(text: str) -> None:
     """Say something to a person, on standard error, so that standard output stays what was asked for."""

@@ -1,11 +1,14 @@
 """`prodclf train`: the whole graph, in this process."""
 
 import hashlib
+import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from prodclf_assets.cli.terminal import tell, verbose_option
 from prodclf_assets.errors import MappingError, ProdclfError
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on with the last run, which failed, from its last good asset; nothing else given.",
 )
+@verbose_option
 def train(
     source: str | None,
     source_config: str | None,
@@ -65,6 +69,7 @@ def train(
     search: int | None,
     search_minutes: float | None,
     resume: bool,
+    verbose: bool,
 ) -> None:
     """Run the graph: read the catalogue, clean it, train, evaluate, and promote the model if it is better.
 
@@ -95,9 +100,10 @@ def train(
             raise click.UsageError(
                 "--resume goes on with what the failed run was given; leave the other options out"
             )
-        if not _resume_graph():
+        if not _resume_graph(verbose):
             raise click.exceptions.Exit(1)
         return
+    _enter_shop(source, source_config)
     mapping = _mapping_file(source_config, depth)
     catalogue = _given(source=source, source_config=mapping, sample_rows=sample_rows)
     run_config = {
@@ -108,10 +114,63 @@ def train(
             "model": {"config": _given(rebalancing=rebalancing)},
             "evaluation_report": {"config": {"compare_rebalancing": compare_rebalancing}},
         },
-        "loggers": {"terminal": {}},
+        "loggers": _loggers(verbose),
     }
     if not _run_graph(run_config):
         raise click.exceptions.Exit(1)
+
+
+def _enter_shop(source: str | None, source_config: str | None) -> None:
+    """Work for the shop that a source belongs to, a new one where the present shop's model knows another catalogue."""
+    from prodclf_assets import shops
+    from prodclf_assets.settings import choose_shop, chosen_shop, get_settings, home_settings
+
+    settings = home_settings()
+    named = source or settings.source
+    if settings.shop is not None or named is None:
+        return
+    present = chosen_shop(settings.home)
+    mapping = source_config or (str(settings.source_config) if settings.source_config else None)
+    shop = shops.shop_for(named, lambda: _knows_another(named, mapping))
+    why = "which has been trained on it before"
+    if shop is None:
+        shop, why = shops.free_name(named), f"a new one, since shop {present!r} knows another catalogue"
+        shops.make_shop(shop, named, mapping)
+    if shop != present:
+        choose_shop(settings.home, shop)
+        get_settings.cache_clear()
+        tell(
+            f"{named} is trained as shop {shop!r}, {why}; `prodclf shops use {present}` goes back to {present!r}"
+        )
+
+
+def _knows_another(source: str, source_config: str | None) -> bool:
+    """Whether the present shop learnt from the sample, or from a catalogue that shares few categories with a source."""
+    from prodclf_assets.api.model_folder import live_categories
+    from prodclf_assets.catalog.columns import LABEL_COLUMN
+    from prodclf_assets.catalog.reading.catalogue import read_catalogue
+    from prodclf_assets.catalog.reading.mapping import load_source_config
+    from prodclf_assets.catalog.reading.sources import listed_files
+    from prodclf_assets.catalog.stored_table import NOTES
+    from prodclf_assets.classifier.evaluation.promotion_gate import GateConfig, shared_categories
+    from prodclf_assets.defs.assets.catalog import SAMPLE
+    from prodclf_assets.lake import open_lake
+    from prodclf_assets.settings import get_settings
+    from prodclf_assets.shops import remembered_catalogue
+
+    listed_files(source)  # no shop is made for what is not there
+    lake = open_lake(get_settings().lake)
+    version = lake.find_latest("raw_products")
+    if version is None:
+        return remembered_catalogue() is not None
+    if json.loads(lake.read_bytes(version, NOTES))["source"] == SAMPLE:
+        return True
+    labels = live_categories()
+    if labels is None:
+        return False
+    products = read_catalogue(source, load_source_config(source_config) if source_config else None).products
+    filed = products[products[LABEL_COLUMN].notna()]
+    return bool(len(filed)) and shared_categories(filed, labels) < GateConfig().shared_categories
 
 
 def _given(**options: str | float | None) -> dict[str, str | float]:
@@ -119,7 +178,14 @@ def _given(**options: str | float | None) -> dict[str, str | float]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _resume_graph() -> bool:
+def _loggers(verbose: bool) -> dict[str, Any]:
+    if not verbose:
+        # What libraries announce of themselves is for those who write programs.
+        warnings.simplefilter("ignore")
+    return {"terminal": {"config": {"verbose": verbose}}}
+
+
+def _resume_graph(verbose: bool) -> bool:
     """Run what the last run of the graph left undone; True when every asset and blocking check is well."""
     import dagster as dg
 
@@ -136,7 +202,7 @@ def _resume_graph() -> bool:
         return dg.execute_job(
             dg.reconstructable(graph),
             instance=instance,
-            run_config={**last.run_config, "loggers": {"terminal": {}}},
+            run_config={**last.run_config, "loggers": _loggers(verbose)},
             reexecution_options=dg.ReexecutionOptions.from_failure(last.run_id, instance),
             asset_selection=list(last.asset_selection) if last.asset_selection else None,
         ).success
@@ -171,19 +237,23 @@ def _instance() -> "DagsterInstance":
     home.mkdir(parents=True, exist_ok=True)
     if Path("dagster.yaml").is_file():
         return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), config_dir=str(Path.cwd())))
-    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_OURS))
+    # As a file, so that `dagster dev` finds it where the summary of a run says.
+    (home / "dagster.yaml").write_text(_OURS, "utf-8")
+    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home)))
 
 
 # What runs of the graph are called: ours, and those of `dagster asset materialize`, whose steps are the same.
 _JOBS = ("graph", "__ASSET_JOB")
 
 # What `dagster.yaml` of the repository says, for an installed prodclf that runs anywhere.
-_OURS = {
-    "storage": {"custom": {"module": "prodclf_assets.defs.history", "class": "LocalHistory", "config": {}}},
-    "compute_logs": {"module": "prodclf_assets.defs.history", "class": "LocalComputeLogs", "config": {}},
-    "python_logs": {"python_log_level": "INFO", "managed_python_loggers": ["prodclf_assets"]},
-    "telemetry": {"enabled": False},
-}
+_OURS = """\
+storage: {custom: {module: prodclf_assets.defs.history, class: LocalHistory, config: {}}}
+compute_logs: {module: prodclf_assets.defs.history, class: LocalComputeLogs, config: {}}
+python_logs: {python_log_level: DEBUG, managed_python_loggers: [prodclf_assets]}
+freshness: {enabled: true}
+telemetry: {enabled: false}
+nux: {enabled: false}
+"""
 
 
 def _mapping_file(source_config: str | None, depth: int | None) -> str | None:

@@ -10,6 +10,9 @@ from typing import Any
 
 import dagster as dg
 
+from prodclf_assets.defs.resources import CatalogueSource
+from prodclf_assets.errors import ProdclfError
+
 # A shop's catalogue changes daily; a day without new rows is worth a look, two mean that the feed is broken.
 RAW_FRESHNESS = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)
@@ -41,14 +44,23 @@ graph_job = dg.define_asset_job(
     description="Read the catalogue, train, evaluate, gate: every asset, in order.",
 )
 
-weekly_training = dg.ScheduleDefinition(
+NO_CATALOGUE = "PRODCLF_SOURCE is not set and no catalogue was trained on: the built-in sample never changes"
+
+
+@dg.schedule(
     name="weekly_training",
     job=graph_job,
     cron_schedule="0 3 * * 1",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="The whole graph, Mondays at 3:00 UTC: wording changes slowly, and the gate keeps the better model.",
 )
+def weekly_training(catalogue_source: CatalogueSource) -> dg.RunRequest | dg.SkipReason:
+    """The whole graph, Mondays at 3:00 UTC: wording changes slowly, and the gate keeps the better model."""
+    try:
+        return dg.RunRequest() if catalogue_source.resolved_source() else dg.SkipReason(NO_CATALOGUE)
+    except ProdclfError as error:
+        return dg.SkipReason(str(error))
+
 
 followers = dg.AutomationConditionSensorDefinition(
     "followers",

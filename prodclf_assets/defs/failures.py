@@ -8,7 +8,8 @@ from typing import Final, ParamSpec, TypeVar
 import dagster as dg
 from dagster._core.execution.context.compute import current_execution_context
 
-from prodclf_assets.errors import PassingError, ProdclfError
+from prodclf_assets.errors import PassingError, ProdclfError, disk_fault
+from prodclf_assets.settings import get_settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +35,8 @@ def as_failure(attempts: int | None = None) -> Iterator[None]:
         dagster.Failure: the block raised another ProdclfError.
     """
     try:
-        yield
+        with _told_of_disks():
+            yield
     except ProdclfError as error:
         failure = dg.Failure(
             description=str(error), metadata={"error": type(error).__name__}, allow_retries=False
@@ -44,6 +46,20 @@ def as_failure(attempts: int | None = None) -> Iterator[None]:
         failure.__cause__ = error
         pause = RETRIES.calculate_delay(attempts + 1)
         raise dg.RetryRequested(RETRIES.max_retries, pause) from failure
+
+
+@contextmanager
+def _told_of_disks() -> Iterator[None]:
+    """Make one sentence of a full or read-only disk, too."""
+    try:
+        yield
+    except ProdclfError:
+        raise
+    except Exception as error:
+        fault = disk_fault(error, get_settings().home.absolute())
+        if fault is None:
+            raise
+        raise ProdclfError(fault) from error
 
 
 def user_errors(function: Callable[P, T]) -> Callable[P, T]:

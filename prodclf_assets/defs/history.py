@@ -1,4 +1,4 @@
-"""Dagster's own history under PRODCLF_HOME.
+"""Dagster's own history under PRODCLF_HOME, one for each shop.
 
 `dagster.yaml` can name a folder or an environment variable that must be set, and PRODCLF_HOME is optional; so
 it names these classes instead, which ask the settings.
@@ -11,10 +11,12 @@ from dagster._core.storage.local_compute_log_manager import LocalComputeLogManag
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
-from prodclf_assets.settings import get_settings
+from prodclf_assets.settings import get_settings, pin_shop
 
 
 def _folder(name: str) -> str:
+    # Whatever Dagster starts later, another process and perhaps another day, works for the shop whose history this is.
+    pin_shop()
     return str(get_settings().home.resolve() / "dagster" / name)
 
 

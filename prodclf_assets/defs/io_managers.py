@@ -33,6 +33,7 @@ from prodclf_assets.defs.resources import LakeResource
 from prodclf_assets.lake import Lake, Version
 
 VERSION_KEY = "prodclf/version"
+PAGE = "report.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +79,15 @@ class LakeIOManager(dg.ConfigurableIOManager):
             lake = self.lake.open()
             shown = self.save(obj, Path(scratch))
             version = lake.write(name, Path(scratch), metadata={"dagster_run_id": context.run_id})
-        context.add_output_metadata({**shown, **version_metadata(lake, version)})
+        context.add_output_metadata(
+            {**shown, **self.places(lake.describe(version)), **version_metadata(lake, version)}
+        )
         # The bytes decide whether what lies downstream is stale, not the time of writing.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(version.content_hash))
+
+    def places(self, location: str) -> Mapping[str, Any]:
+        """Return metadata that says where to find what was written at a location."""
+        return {}
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the version that this run should see.
@@ -166,10 +173,14 @@ class PageIOManager(ReportIOManager):
 
     def save(self, value: ReportWithPage, folder: Path) -> Mapping[str, Any]:
         """Write all of it."""
-        (folder / "report.html").write_text(value.page, encoding="utf-8")
+        (folder / PAGE).write_text(value.page, encoding="utf-8")
         for name, content in value.files.items():
             (folder / name).write_bytes(content)
         return super().save(value.report, folder)
+
+    def places(self, location: str) -> Mapping[str, Any]:
+        """Show where the page is."""
+        return {"page": dg.MetadataValue.path(f"{location}/files/{PAGE}")}
 
 
 def resolve_version(

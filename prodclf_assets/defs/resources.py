@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 import dagster as dg
 from pydantic import Field
 
+from prodclf_assets.errors import SourceError
 from prodclf_assets.lake import Lake, open_lake
-from prodclf_assets.settings import absolute_source, get_settings, remembered_catalogue
+from prodclf_assets.settings import DEFAULT_SHOP, get_settings
+from prodclf_assets.shops import absolute_source, remembered_catalogue
 
 
 class LakeResource(dg.ConfigurableResource[Any]):
@@ -57,11 +59,20 @@ class CatalogueSource(dg.ConfigurableResource[Any]):
     )
 
     def resolved_source(self) -> str | None:
-        """Return the source to read: named here, by PRODCLF_SOURCE or trained on last; None for the built-in sample."""
-        named = self.source or get_settings().source
+        """Return the source to read: named here, by PRODCLF_SOURCE or trained on last; None for the built-in sample.
+
+        Raises:
+            SourceError: a shop other than `default` has no source yet; the sample is not put in its place.
+        """
+        settings = get_settings()
+        named = self.source or settings.source
         if named:
             return named
         remembered = remembered_catalogue()
+        if remembered is None and settings.shop != DEFAULT_SHOP:
+            raise SourceError(
+                f"shop {settings.shop!r} has no source yet: name it with `prodclf train --shop {settings.shop} --source FILE`"
+            )
         return remembered.source if remembered else None
 
     def resolved_source_config(self) -> str | None:

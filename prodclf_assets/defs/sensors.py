@@ -7,7 +7,7 @@ from typing import Any, Final
 import dagster as dg
 from dagster._time import get_current_datetime
 
-from prodclf_assets.defs.automation import graph_job
+from prodclf_assets.defs.automation import NO_CATALOGUE, graph_job
 from prodclf_assets.defs.failures import as_failure
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
 from prodclf_assets.defs.source_watch import SourceLook, digest_of, look_at
@@ -44,13 +44,11 @@ def new_products(
     Content decides: a file that is written again with the same bytes starts nothing. Files that changed in the last
     half minute are left alone until they are quiet.
     """
-    source = catalogue_source.resolved_source()
-    if source is None:
-        return dg.SkipReason(
-            "PRODCLF_SOURCE is not set and no catalogue was trained on: the built-in sample never changes"
-        )
     with as_failure():
         try:
+            source = catalogue_source.resolved_source()
+            if source is None:
+                return dg.SkipReason(NO_CATALOGUE)
             memory = get_settings().home.resolve() / "source_files.json"
             look = look_at(source, memory, get_current_datetime().timestamp())
         except SourceError as error:

@@ -1,12 +1,17 @@
 """What a person reads on the terminal when a run of the graph has ended."""
 
+import os
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
+from dagster._core.instance.config import is_dagster_home_set
 
-from prodclf_assets.settings import get_settings
+from prodclf_assets.settings import Settings, chosen_shop, get_settings, home_settings
 
 _MOST_FINDINGS: Final = 4
 _LONGEST_LINE: Final = 80
@@ -135,12 +140,38 @@ def _sentence(event: dg.DagsterEvent) -> str:
 
 
 def _where_to_look(ending: RunEnding, shown: Metadata) -> list[str]:
-    lines = ["  look next    dagster dev    the graph, its history, checks and plots"]
+    settings, home = get_settings(), home_settings().home
+    shop = "" if settings.shop == chosen_shop(home) else f" --shop {settings.shop}"
+    lines = [("look next", _dagster(settings), "the graph, its history, checks and plots")]
     if ending.mlflow_run_id is not None:
-        store = get_settings().tracking_uri
+        store = settings.tracking_uri
         # A server has its own page; only a database needs one started over it.
-        command = store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
-        lines.append(f"               {command}    run {ending.mlflow_run_id}")
+        command = (
+            store if store.startswith("http") else as_typed("mlflow", "ui", "--backend-store-uri", store)
+        )
+        lines.append(("", command, f"run {ending.mlflow_run_id}"))
     if shown.get("promotion_decision", {}).get("champion", "none") != "none":
-        lines.append("               prodclf serve    answers for the champion on http://127.0.0.1:8000")
-    return lines
+        serve = as_typed("prodclf", "serve") + shop
+        lines.append(("", serve, "answers for the champion on http://127.0.0.1:8000"))
+    if ending.end != "FINISHED":
+        failed = {str(event.step_key) for event in ending.failures}
+        resumed = as_typed("prodclf", "train", "--resume") + shop
+        # What a step has read is not read again by a resumed run; a mended source is.
+        again = as_typed(Path(sys.argv[0]).name, *sys.argv[1:])
+        of_source = any(step.startswith(("raw_products", "clean_products")) for step in failed)
+        mend = "mend what it stopped at, then " if failed else ""
+        lines.append(("go on", f"{mend}{again if of_source else resumed}", ""))
+    return [f"  {word:<12} {command}    {what}".rstrip() for word, command, what in lines]
+
+
+def as_typed(*words: str) -> str:
+    """Return a command as it is typed in the shell at hand: `uv run` finds programs that the shell itself does not."""
+    return ("uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else "") + shlex.join(words)
+
+
+def _dagster(settings: Settings) -> str:
+    """Return the command that shows the history of this shop."""
+    if is_dagster_home_set() or Path("dagster.yaml").is_file():
+        return as_typed("dagster", "dev")
+    home = shlex.quote(str(settings.home.resolve() / "dagster"))
+    return f"DAGSTER_HOME={home} {as_typed('dagster', 'dev', '-m', 'prodclf_assets.definitions')}"

@@ -6,19 +6,22 @@ print it as two traces and a line for every step that was not reached. All of th
 
 import logging
 import sys
+from typing import Any
 
 import dagster as dg
 
 SKIPPED = "Dependencies for step"
 
 
-@dg.logger
-def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
-    """Log what assets say, warnings, and errors nobody foresaw."""
+@dg.logger(config_schema={"verbose": dg.Field(bool, default_value=False)})
+def terminal_logger(context: dg.InitLoggerContext) -> logging.Logger:
+    """Log what assets say, warnings, and errors nobody foresaw; everything when it is to be verbose."""
+    verbose = context.logger_config["verbose"]
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(is_worth_showing)
+    if not verbose:
+        handler.addFilter(is_worth_showing)
     handler.setFormatter(_ShortLine())
-    logger = logging.Logger("prodclf", logging.INFO)
+    logger = logging.Logger("prodclf", logging.DEBUG if verbose else logging.INFO)
     logger.addHandler(handler)
     return logger
 
@@ -28,8 +31,16 @@ def is_worth_showing(record: logging.LogRecord) -> bool:
     about = getattr(record, "dagster_meta", {})
     event = about.get("dagster_event")
     if event is None:
-        return not str(about.get("orig_message", "")).startswith(SKIPPED)
-    return bool(event.is_step_failure and event.step_failure_data.user_failure_data is None)
+        return about.get("step_key") is not None and not str(about.get("orig_message", "")).startswith(
+            SKIPPED
+        )
+    return bool(event.is_step_failure and not _is_understood(event.step_failure_data))
+
+
+def _is_understood(failure: Any) -> bool:
+    """Whether the summary at the end of the run says all there is to a failure: a user's error, or a check's sentence."""
+    check = failure.error is not None and failure.error.cls_name == "DagsterAssetCheckFailedError"
+    return check or failure.user_failure_data is not None
 
 
 class _ShortLine(logging.Formatter):

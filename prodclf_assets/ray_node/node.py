@@ -3,6 +3,7 @@
 None of these names is promised by Ray; a test says which of them a new version no longer has.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,20 +53,36 @@ def small_node(*, worker: str | None = None, runtime_environments: bool = False)
         yield
 
 
+# What Ray says of itself though nothing is amiss: how it is configured, that a node without its agents finds none, and that
+# calls which watch for changes end when it ends.
+_OF_ITSELF = ("exporter agent", "infinite retries remaining", "Throughput optimized Ray Serve", "  • ")
+_OF_TOKENS = "ray._private.authentication.authentication_token_setup"
+
+
 @contextmanager
-def quiet_about_agents() -> Iterator[None]:
-    """Keep to itself, in this block, that the node finds no agent to send its metrics to."""
+def quiet_node() -> Iterator[None]:
+    """Keep what Ray says of itself off the terminal in this block; what its workers say of their work is shown."""
     from ray._private import worker
 
     show = worker.print_worker_logs
 
     def show_other(data: dict[str, Any], *arguments: Any, **options: Any) -> None:
-        lines = [line for line in data.get("lines", []) if "exporter agent" not in line]
+        lines = [
+            line
+            for line in data.get("lines", [])
+            if line.strip() and not any(map(line.__contains__, _OF_ITSELF))
+        ]
         if lines:
             show({**data, "lines": lines}, *arguments, **options)
 
-    with _exchanged(worker, "print_worker_logs", show_other):
-        yield
+    tokens = logging.getLogger(_OF_TOKENS)
+    level = tokens.level
+    tokens.setLevel(logging.ERROR)
+    try:
+        with _exchanged(worker, "print_worker_logs", show_other):
+            yield
+    finally:
+        tokens.setLevel(level)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 from prodclf_assets.errors import RayUnavailableError
-from prodclf_assets.ray_node.node import small_node
+from prodclf_assets.ray_node.node import quiet_node, small_node
 
 # Ray's processes inherit these.
 _ENVIRONMENT: Final = {
@@ -56,7 +56,8 @@ def ray_session(
         }
     try:
         try:
-            with small_node(runtime_environments=runtime_environments) if not address else nullcontext():
+            own = small_node(runtime_environments=runtime_environments) if not address else nullcontext()
+            with quiet_node(), own:
                 ray.init(**options)
         except Exception as error:  # Ray raises nothing more exact
             reason = str(error).strip().partition("\n")[0].rstrip(".")

@@ -376,4 +376,4 @@ def open_registry(settings: Settings) -> Registry:
         location = f"{settings.lake.rstrip('/')}/_mlflow"
     else:
         location = str(settings.home.resolve() / "mlflow-artifacts")
-    return Registry(settings.tracking_uri, settings.model_name, artifact_location=location)
+    return Registry(settings.tracking_uri, settings.model_name, settings.experiment, location)

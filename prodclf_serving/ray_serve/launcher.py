@@ -1,5 +1,6 @@
 """`prodclf serve`: start Ray Serve, say when it is ready, and stop it without losing a request."""
 
+import errno
 import json
 import logging
 import os
@@ -11,14 +12,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from prodclf_assets.errors import ProdclfError
 from prodclf_assets.lean_imports import without
-from prodclf_assets.ray_node.node import quiet_about_agents, small_node
+from prodclf_assets.ray_node.node import quiet_node, small_node
+from prodclf_assets.settings import get_settings
 from prodclf_serving.api.middleware.api_keys import read_keys
 from prodclf_serving.haproxy.ingress import PIDS, find_haproxy, finish_haproxy
 from prodclf_serving.haproxy.watchdog import Watchdog
@@ -34,23 +36,27 @@ _FINISH_SECONDS = 10.0
 _LAST_SECONDS = 5.0
 
 
-def main(host: str | None = None, port: int | None = None) -> None:
+def main(host: str | None = None, port: int | None = None, *, verbose: bool = False) -> None:
     """Serve until SIGINT or SIGTERM; then turn `/ready` off, finish what was accepted and stop every process.
 
     Args:
         host: address to listen on; `PRODCLF_SERVE_HOST` when None.
         port: TCP port; `PRODCLF_SERVE_PORT` when None.
+        verbose: show all that Ray says.
 
     Raises:
         ProdclfError: the port is taken, the API keys cannot be used, or the service does not start.
+        OSError: the folder of fetched models cannot be written to.
     """
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     serving = get_serving_settings().model_copy(update=given)
     if serving.api_keys_file is not None:
         read_keys(serving.api_keys_file)  # said now rather than by refusing everybody
+    if not serving.ray_address:  # on a cluster the replicas have disks of their own
+        _check_folder(serving.model_cache(get_settings()))
     stop = threading.Event()
     _keep_bytecode()
-    with ray_environment(serving) as behind_haproxy, _ray(serving), _stopping(stop):
+    with ray_environment(serving) as behind_haproxy, _ray(serving, verbose), _stopping(stop):
         try:
             _deploy(serving, behind_haproxy)
             _announce(serving, stop)
@@ -59,6 +65,17 @@ def main(host: str | None = None, port: int | None = None) -> None:
             _drain(serving, behind_haproxy)
         finally:
             _end(serving, orderly=stop.is_set())
+
+
+def _check_folder(folder: Path) -> None:
+    """Make a folder that replicas write to.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _keep_bytecode() -> None:
@@ -71,31 +88,31 @@ def _keep_bytecode() -> None:
 
 
 @contextmanager
-def _ray(serving: ServingSettings) -> Iterator[None]:
+def _ray(serving: ServingSettings, verbose: bool) -> Iterator[None]:
     """A Ray of our own, or the one that RAY_ADDRESS names; our own ends with the block."""
     with without("pandas"):
         import ray
 
-    quiet: dict[str, Any] = {"logging_level": logging.WARNING, "namespace": "serve"}
-    if serving.ray_address:
-        ray.init(address=serving.ray_address, **quiet)
-    else:
-        with small_node(worker=worker.__file__):
-            ray.init(
-                # More than the replicas need, since Ray starts as many workers ahead, side by side.
-                num_cpus=serving.replicas + _WORKERS_OF_SERVE,
-                object_store_memory=serving.object_store_mb * 1024 * 1024,
-                include_dashboard=False,
-                **quiet,
-            )
-    try:
-        with without("pandas"):  # by now the workers of our own Ray are being started
-            import ray.serve
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        with quiet_about_agents():
+    with nullcontext() if verbose else quiet_node():
+        quiet: dict[str, Any] = {"logging_level": logging.WARNING, "namespace": "serve"}
+        if serving.ray_address:
+            ray.init(address=serving.ray_address, **quiet)
+        else:
+            with small_node(worker=worker.__file__):
+                ray.init(
+                    # More than the replicas need, since Ray starts as many workers ahead, side by side.
+                    num_cpus=serving.replicas + _WORKERS_OF_SERVE,
+                    object_store_memory=serving.object_store_mb * 1024 * 1024,
+                    include_dashboard=False,
+                    **quiet,
+                )
+        try:
+            with without("pandas"):  # by now the workers of our own Ray are being started
+                import ray.serve
+            logging.getLogger("ray.serve").setLevel(logging.WARNING)
             yield
-    finally:
-        _shut_down(wait=not serving.ray_address)
+        finally:
+            _shut_down(wait=not serving.ray_address)
 
 
 def _shut_down(*, wait: bool) -> None:

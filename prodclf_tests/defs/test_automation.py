@@ -1,6 +1,7 @@
 """What is made by itself, and above all what is not: conditions evaluated as the daemon does."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -8,6 +9,8 @@ from dagster._core.test_utils import freeze_time
 
 from prodclf_assets.definitions import defs
 from prodclf_assets.defs.automation import every_night, graph_job, inputs_changed, weekly_training
+from prodclf_assets.defs.resources import CatalogueSource
+from prodclf_assets.settings import get_settings
 
 TRAINING = {
     "raw_products", "human_labels", "clean_products", "train_split", "validation_split", "test_split",
@@ -123,11 +126,18 @@ def test_nothing_that_leads_to_a_model_is_ever_made_by_itself() -> None:
     assert specs["data_quality_report"].automation_condition is not None
 
 
-def test_the_week_has_one_training_and_a_person_may_start_it_any_time() -> None:
+def test_the_week_has_one_training_and_a_person_may_start_it_any_time(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRODCLF_SOURCE", "shop.csv")
+    get_settings.cache_clear()
     assert weekly_training.cron_schedule == "0 3 * * 1"
     assert weekly_training.job_name == graph_job.name == "graph"
     assert weekly_training.default_status == dg.DefaultScheduleStatus.RUNNING
-    with dg.DagsterInstance.ephemeral() as instance, dg.build_schedule_context(instance) as context:
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_schedule_context(instance, resources={"catalogue_source": CatalogueSource()}) as context,
+    ):
         data = weekly_training.evaluate_tick(context)
     assert data.run_requests is not None
     assert len(data.run_requests) == 1

@@ -131,6 +131,30 @@ def test_plots_are_inside_the_metadata_and_small(trained: Trained, asset: str, p
     assert len(markdown) < 100_000
 
 
+@pytest.mark.parametrize(
+    ("name", "asset", "part"),
+    [
+        ("evaluation", "evaluation_report", "right at first guess"),
+        ("stakeholders", "stakeholder_report", "Work saved"),
+        ("drift", "drift_report", "Nothing to compare yet"),
+        ("quality", "data_quality_report", "How far the columns are filled"),
+    ],
+)
+def test_every_report_is_a_page(trained: Trained, name: str, asset: str, part: str) -> None:
+    result = CliRunner().invoke(main, ["report", name])
+    assert result.exit_code == 0, result.output
+    path = Path(result.stdout.strip())
+    assert path == get_settings().home / "reports" / f"{name}.html"
+    assert part in path.read_text("utf-8")
+    assert Path(trained.shown[asset]["page"]).read_bytes() == path.read_bytes()
+
+
+def test_mlflow_keeps_the_page_of_the_evaluation(mlflow: MlflowClient, trained: Trained) -> None:
+    (run,) = mlflow.search_runs([mlflow.get_experiment_by_name("prodclf").experiment_id], "")
+    page = Path(mlflow.download_artifacts(run.info.run_id, "evaluation.html"))
+    assert page.read_bytes() == Path(trained.shown["evaluation_report"]["page"]).read_bytes()
+
+
 def test_the_report_has_what_a_person_looks_for(trained: Trained) -> None:
     report, shown = trained.report("evaluation_report"), trained.shown["evaluation_report"]
     assert shown["accuracy"] == report["accuracy"]

@@ -4,7 +4,8 @@ import pytest
 
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
 from prodclf_assets.errors import LakeError, ProdclfError
-from prodclf_assets.settings import get_settings, remember_catalogue, remembered_catalogue
+from prodclf_assets.settings import get_settings
+from prodclf_assets.shops import remember_catalogue, remembered_catalogue
 
 
 def test_the_environment_decides_what_is_not_configured(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

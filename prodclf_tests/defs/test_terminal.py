@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import dagster as dg
 import pytest
 
@@ -29,15 +31,23 @@ def after() -> None:
     """Never reached."""
 
 
-def shown(capfd: pytest.CaptureFixture[str], *assets: dg.AssetsDefinition) -> str:
+def shown(
+    capfd: pytest.CaptureFixture[str],
+    *assets: dg.AssetsDefinition,
+    checks: Sequence[dg.AssetChecksDefinition] = (),
+    verbose: bool = False,
+) -> str:
     defs = dg.Definitions(
         assets=list(assets),
+        asset_checks=list(checks),
         jobs=[dg.define_asset_job("all", selection=dg.AssetSelection.all())],
         loggers={"terminal": terminal_logger},
     )
     with dg.DagsterInstance.ephemeral() as instance:
         defs.resolve_job_def("all").execute_in_process(
-            run_config={"loggers": {"terminal": {}}}, instance=instance, raise_on_error=False
+            run_config={"loggers": {"terminal": {"config": {"verbose": verbose}}}},
+            instance=instance,
+            raise_on_error=False,
         )
     return capfd.readouterr().err
 
@@ -63,3 +73,26 @@ def test_an_error_nobody_foresaw_is_shown_with_its_trace(capfd: pytest.CaptureFi
     text = shown(capfd, talking, broken)
     assert "ZeroDivisionError: nobody foresaw this" in text
     assert "Stack Trace" in text
+
+
+@dg.asset_check(asset=talking, blocking=True)
+def sound() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=False, description="half of the products are gone")
+
+
+@dg.asset(deps=[talking])
+def behind() -> None:
+    """Never reached."""
+
+
+def test_a_failed_check_leaves_no_trace(capfd: pytest.CaptureFixture[str]) -> None:
+    text = shown(capfd, talking, behind, checks=[sound])
+    assert "Traceback" not in text
+    assert "Stack Trace" not in text
+    assert "DagsterAssetCheckFailedError" not in text
+
+
+def test_verbose_shows_every_event_and_detail(capfd: pytest.CaptureFixture[str]) -> None:
+    text = shown(capfd, talking, unusable, verbose=True)
+    assert "a detail" in text
+    assert "STEP_SUCCESS" in text

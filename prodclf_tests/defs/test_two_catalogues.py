@@ -12,7 +12,8 @@ import pytest
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.defs.resources import CatalogueSource
 from prodclf_assets.lake import open_lake
-from prodclf_assets.settings import get_settings, remembered_catalogue
+from prodclf_assets.settings import get_settings
+from prodclf_assets.shops import remembered_catalogue
 from prodclf_tests.defs.conftest import REPOSITORY, settle
 from prodclf_tests.defs.graph import run_graph
 

@@ -109,8 +109,7 @@ def decide(
             True, "there are no test products to compare it with the champion on", numbers
         )
     if champion_labels is not None:
-        categories = categories_of(test)
-        shared = categories[categories.isin(list(champion_labels))].index.nunique() / len(test)
+        shared = shared_categories(test, champion_labels)
         numbers["shared_categories"] = shared
         if shared < config.shared_categories:
             reason = (
@@ -142,6 +141,17 @@ def decide(
     verdict = "better than the champion" if low > 0 else "no significant loss against the champion"
     reason = f"{verdict}: {gain.mean():+.4f} {interval}"
     return PromotionDecision(True, reason, numbers)
+
+
+def shared_categories(products: pd.DataFrame, labels: Collection[str]) -> float:
+    """Share of products with a category that a model knows one of; what GateConfig.shared_categories is a limit for.
+
+    Args:
+        products: products frame with `category`, one row at the least.
+        labels: the categories that the model can answer.
+    """
+    categories = categories_of(products)
+    return float(categories[categories.isin(list(labels))].index.nunique() / len(products))
 
 
 def _unfit(report: EvaluationReport) -> str | None:

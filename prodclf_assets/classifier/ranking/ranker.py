@@ -247,7 +247,7 @@ class _Measured:
             loss = float(-np.log(np.maximum(of_product, 1e-12)).mean())
             trees = max(self.curve, default=0) + len(block.first_leaf)
             self.curve[trees] = loss
-            logger.info("re-ranker: %d trees, log loss %.4f on held-out products", trees, loss)
+            logger.debug("re-ranker: %d trees, log loss %.4f on held-out products", trees, loss)
 
 
 @kernel

@@ -7,8 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.classifier.calibration.thresholds import DECISIONS
+from prodclf_assets.errors import SourceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +77,25 @@ class Scored:
     faults: "Sequence[Fault]"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of the answered rows.
+
+    Attributes:
+        decisions: rows with one of these are kept.
+        columns: names of the columns that are kept, in this order; all when empty.
+        explained: add `EXPLANATION_COLUMN`, which costs a row as many predictions as it has words and fields.
+        plain: put `alternative_1`, `alternative_1_confidence`, `alternative_2` … in the place of the column `alternatives`.
+    """
+
+    decisions: tuple[str, ...] = DECISIONS
+    columns: tuple[str, ...] = ()
+    explained: bool = False
+    plain: bool = False
+
+
 def score_chunk(
-    chunk: "Chunk", bundle: "Bundle", model_version: str, *, top_k: int = 5, explained: bool = False
+    chunk: "Chunk", bundle: "Bundle", model_version: str, *, top_k: int = 5, wanted: Wanted | None = None
 ) -> Scored:
     """Answer the rows of a chunk.
 
@@ -86,27 +107,39 @@ def score_chunk(
         bundle: the model.
         model_version: what the column `model_version` says.
         top_k: alternatives listed for each row.
-        explained: add `EXPLANATION_COLUMN`, which costs a row as many predictions as it has words and fields.
+        wanted: rows and columns that are kept; all rows with `SCORE_COLUMNS` when None. Counts are of all rows.
+
+    Raises:
+        SourceError: a wanted column is not there.
     """
     import pyarrow as pa
 
+    wanted = wanted or Wanted()
     understood = chunk.understand()
     products, rows = understood.products, len(understood.products)
     predictions = bundle.predict(products, top_k=top_k)
     issues = _issue_texts(understood.faults, rows)
+    kept = np.isin(np.array(predictions.decision, object), wanted.decisions)
+    answers = predictions.to_columns(bundle.labels)
+    if wanted.plain:
+        del answers["alternatives"]
+        answers |= predictions.plain_alternatives(bundle.labels, top_k)
     added = {
-        **predictions.to_columns(bundle.labels),
+        **answers,
         "model_version": pa.array([model_version] * rows, pa.large_string()),
         "issues": pa.array(issues, pa.large_string()),
     }
-    if explained:
-        added[EXPLANATION_COLUMN] = pa.array(_explanations(bundle, products), pa.large_string())
+    if wanted.explained:
+        texts = np.full(rows, "", object)
+        texts[kept] = _explanations(bundle, products.take(np.flatnonzero(kept)))
+        added[EXPLANATION_COLUMN] = pa.array(texts, pa.large_string())
     counts = ScoreCounts(
         rows,
         {name: predictions.decision.count(name) for name in DECISIONS},
         rows - issues.count(""),
     )
-    return Scored(_with_answers(chunk.rows, added), counts, understood.faults)
+    answered = _with_answers(chunk.rows, added)
+    return Scored(_narrowed(answered, kept, wanted.columns), counts, understood.faults)
 
 
 Prepared = tuple[Any, ScoreCounts, "Sequence[Fault]"]
@@ -202,3 +235,19 @@ def _with_answers(
     kept = rows.rename(columns=renamed_columns([str(name) for name in rows.columns], list(added)))
     answers = pd.DataFrame({name: column.to_pylist() for name, column in added.items()}, index=kept.index)
     return pd.concat([kept, answers], axis=1)
+
+
+def _narrowed(
+    rows: "pa.Table | pd.DataFrame", kept: npt.NDArray[np.bool_], columns: Sequence[str]
+) -> "pa.Table | pd.DataFrame":
+    import pyarrow as pa
+
+    names = [str(name) for name in (rows.column_names if isinstance(rows, pa.Table) else rows.columns)]
+    absent = [name for name in columns if name not in names]
+    if absent:
+        raise SourceError(f"there is no column {absent[0]!r} to be written; there are {', '.join(names)}")
+    if columns:
+        rows = rows.select(columns) if isinstance(rows, pa.Table) else rows[list(columns)]
+    if kept.all():
+        return rows
+    return rows.filter(pa.array(kept)) if isinstance(rows, pa.Table) else rows[kept]

@@ -175,7 +175,7 @@ def fit_features(
         )
     truth = LabelSets.of(both, tree)
     folds = config.folds_for(len(both))
-    logger.info("features: %d products, %d labels, %d folds", len(both), len(tree), folds)
+    logger.info("learns from %d products in %d categories, in %d parts", len(both), len(tree), folds)
     digest = data_hash(train, validation)
     kept = NO_CHECKPOINTS
     if checkpoints:
@@ -252,7 +252,7 @@ def fit_model(
         "imbalance_ratio": imbalance_ratio(known.labels),
         **{f"out_of_fold_{name}": value for name, value in answered.metrics(thresholds).items()},
     }
-    logger.info("model: %s", {name: round(value, 4) for name, value in metrics.items()})
+    logger.debug("model: %s", {name: round(value, 4) for name, value in metrics.items()})
     provenance = Provenance(
         data_hash=features.data_hash,
         git_commit=git_commit,

@@ -28,7 +28,7 @@ from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_
 from prodclf_assets.defs.assets.review import latest_labels
 from prodclf_assets.defs.automation import RAW_FRESHNESS, inputs_changed
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import NotedTable
+from prodclf_assets.defs.io_managers import NotedTable, ReportWithPage
 from prodclf_assets.defs.metadata import counts_table, findings_table, preview, records_table
 from prodclf_assets.defs.resources import CatalogueSource, LakeResource
 from prodclf_assets.errors import LakeError
@@ -214,17 +214,22 @@ def _cleaning_metadata(settled: Settled, current: CurrentRows) -> dict[str, Any]
     name="data_quality_report",
     group_name="catalog",
     owners=[CATALOGUE_OWNER],
-    kinds={"json"},
+    kinds={"json", "html"},
     tags={"stage": "report"},
-    code_version=code_version("catalog", "defs"),
+    code_version=code_version("catalog", "defs", "monitoring"),
     automation_condition=inputs_changed(),
-    io_manager_key="report_io",
+    io_manager_key="page_io",
 )
 @user_errors
 def data_quality_report(
     context: dg.AssetExecutionContext, raw_products: StoredTable, clean_products: StoredTable
-) -> dict[str, Any]:
-    """What a catalogue manager can mend at the source: unusable values, copies, products in several categories, empty columns."""
+) -> ReportWithPage:
+    """What a catalogue manager can mend at the source: unusable values, copies, products in several categories, empty columns.
+
+    `report.html` beside the report is a page to read and keep.
+    """
+    from prodclf_assets.monitoring.report_pages import quality_page
+
     raw, notes = raw_products.notes["quality"], clean_products.notes
     clean = quality_report(clean_products).to_dict()
     context.add_output_metadata(
@@ -248,7 +253,7 @@ def data_quality_report(
             ),
         }
     )
-    return {
+    report = {
         "source": raw_products.notes["source"],
         "delivered": raw,
         "kept": clean,
@@ -256,6 +261,7 @@ def data_quality_report(
         "label_findings": notes["label_findings"],
         "issues": raw_products.notes["issues"],
     }
+    return ReportWithPage(report, quality_page(report))
 
 
 def _read(

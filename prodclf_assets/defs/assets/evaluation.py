@@ -13,7 +13,7 @@ from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.automation import MODEL_FRESHNESS
 from prodclf_assets.defs.failures import user_errors
-from prodclf_assets.defs.io_managers import resolve_version
+from prodclf_assets.defs.io_managers import ReportWithPage, resolve_version
 from prodclf_assets.defs.metadata import records_table
 from prodclf_assets.defs.mlflow_run import MlflowRun, mlflow_link
 from prodclf_assets.defs.resources import LakeResource
@@ -71,11 +71,11 @@ class EvaluationConfig(dg.Config):
 @dg.asset(
     group_name="classifier",
     owners=[DATA_OWNER, CATALOGUE_OWNER],
-    kinds={"json", "mlflow"},
+    kinds={"json", "html", "mlflow"},
     tags={"stage": "report"},
-    code_version=code_version("classifier"),
+    code_version=code_version("classifier", "monitoring"),
     freshness_policy=MODEL_FRESHNESS,
-    io_manager_key="report_io",
+    io_manager_key="page_io",
 )
 @user_errors
 def evaluation_report(
@@ -87,17 +87,27 @@ def evaluation_report(
     validation_split: pd.DataFrame,
     test_split: pd.DataFrame,
     mlflow_run: MlflowRun,
-) -> dict[str, Any]:
-    """How good the model is on products it has not seen, beside a tuned linear SVM trained on the same rows."""
+) -> ReportWithPage:
+    """How good the model is on products it has not seen, beside a tuned linear SVM trained on the same rows.
+
+    `report.html` beside the report is a page to read and keep.
+    """
     from prodclf_assets.classifier.evaluation.report import evaluate
     from prodclf_assets.classifier.training.training import data_hash
+    from prodclf_assets.monitoring.report_pages import evaluation_page
 
     answered, measured_by = _answered(context, model, train_split, validation_split, test_split)
     report = evaluate(model, answered, measured_by).to_dict()
     if config.compare_rebalancing:
         report["rebalancing"] = _treatments(context, lake, model, train_split, validation_split)
     drawn = draw(report)
-    run_id = _log(mlflow_run, report, drawn, data_hash(test_split))
+    page = evaluation_page(report)
+    run_id = _log(
+        mlflow_run,
+        report,
+        {"evaluation.html": page.encode(), **{f"plots/{name}.png": png for name, png in drawn.items()}},
+        data_hash(test_split),
+    )
     context.log.info(
         f"accuracy {report['accuracy']:.4f}, macro-F1 {report['macro_f1']:.4f}; "
         f"{report['baseline_name']} {report['baseline_accuracy']:.4f}, {report['baseline_macro_f1']:.4f}"
@@ -125,7 +135,7 @@ def evaluation_report(
             "mlflow_run": mlflow_link(run_id, mlflow_run.experiment_id()),
         }
     )
-    return report
+    return ReportWithPage(report, page)
 
 
 def _answered(
@@ -194,8 +204,8 @@ def draw(report: Mapping[str, Any]) -> dict[str, bytes]:
     }
 
 
-def _log(mlflow_run: MlflowRun, report: Mapping[str, Any], drawn: Mapping[str, bytes], test_hash: str) -> str:
-    """Write measurements and plots to the MLflow run."""
+def _log(mlflow_run: MlflowRun, report: Mapping[str, Any], files: Mapping[str, bytes], test_hash: str) -> str:
+    """Write measurements and files, by the name they get there, to the MLflow run."""
     metrics = {
         name: float(value)
         for name, value in report.items()
@@ -207,11 +217,11 @@ def _log(mlflow_run: MlflowRun, report: Mapping[str, Any], drawn: Mapping[str, b
         for name in ("macro_f1", "accuracy", "ece")
     }
     with tempfile.TemporaryDirectory(prefix="prodclf-plots-") as scratch:
-        files = {}
-        for name, png in drawn.items():
-            files[f"plots/{name}.png"] = Path(scratch) / f"{name}.png"
-            files[f"plots/{name}.png"].write_bytes(png)
-        return mlflow_run.log(metrics=metrics, tags={"test_data_hash": test_hash}, artifacts=files)
+        artifacts = {}
+        for name, content in files.items():
+            artifacts[name] = Path(scratch) / Path(name).name
+            artifacts[name].write_bytes(content)
+        return mlflow_run.log(metrics=metrics, tags={"test_data_hash": test_hash}, artifacts=artifacts)
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from prodclf_assets.errors import BundleError, ProdclfError
 from prodclf_assets.lake import Lake, Version
 from prodclf_assets.registry import CHALLENGER, CHAMPION, RegisteredVersion, Registry, open_registry
 from prodclf_assets.registry.versions import BUNDLE_HASH, hashes_of
-from prodclf_assets.settings import get_settings, remember_catalogue
+from prodclf_assets.settings import get_settings
+from prodclf_assets.shops import remember_catalogue
 
 # As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _judge(
         )
     if _is_foreign(decision):
         remedy = (
-            "keep each catalogue in a PRODCLF_HOME of its own, or, if this one is to take over, run "
+            "give it a shop of its own with `prodclf init NAME`, or, if it is to take over, run "
             f"`prodclf models promote {version.version}`"
         )
         return replace(decision, reason=f"{decision.reason}; {remedy}")

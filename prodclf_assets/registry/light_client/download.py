@@ -30,7 +30,13 @@ def download(tracking_uri: str, location: str, aside: Path) -> Path | None:
     target = aside / "bundle"
     if location.startswith(("/", _FILE)):
         kept = Path(urllib.parse.unquote(location.removeprefix(_FILE))) / BUNDLE
-        return Path(shutil.copytree(kept, target)) if kept.is_dir() else None
+        if not kept.is_dir():
+            return None
+        shutil.copytree(kept, target)
+        # The copy of a read-only folder could be neither moved to its place nor removed.
+        for folder in (target, *filter(Path.is_dir, target.rglob("*"))):
+            folder.chmod(0o755)
+        return target
     if location.startswith(_PROXIED) and not location.startswith(_PROXIED + "/"):
         route = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow-artifacts/artifacts"
         _download_folder(route, f"{location.removeprefix(_PROXIED)}/{BUNDLE}", target)

@@ -1,5 +1,7 @@
+import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +18,12 @@ from prodclf_assets.classifier.scoring.score_table import (
     NOTHING_SCORED,
     SCORE_COLUMNS,
     ScoreCounts,
+    Wanted,
     in_order,
     renamed_columns,
     score_chunk,
 )
+from prodclf_assets.errors import SourceError
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def source(tmp_path: Path) -> str:
     return str(path)
 
 
-def scored(source: str, bundle: Bundle, **options: int) -> tuple[pd.DataFrame, ScoreCounts, list[Fault]]:
+def scored(source: str, bundle: Bundle, **options: Any) -> tuple[pd.DataFrame, ScoreCounts, list[Fault]]:
     with open_source(source) as chunks:
         found = [score_chunk(chunk, bundle, "7", **options) for chunk in chunks]
     frame = pa.concat_tables([each.rows for each in found]).to_pandas()
@@ -103,7 +107,7 @@ def test_no_more_is_taken_than_keeps_threads_busy_and_errors_come_out() -> None:
 
 def test_explained_rows_say_why_and_are_otherwise_the_same(source: str, trained_bundle: Bundle) -> None:
     plain, counts, _ = scored(source, trained_bundle)
-    found, counted, _ = scored(source, trained_bundle, explained=True)
+    found, counted, _ = scored(source, trained_bundle, wanted=Wanted(explained=True))
     assert counted == counts
     pd.testing.assert_frame_equal(found.drop(columns="explanation"), plain)
     assert "frying" in found["explanation"][0] or "pan" in found["explanation"][0]
@@ -132,6 +136,41 @@ def test_alternatives_are_as_many_as_asked_for(source: str, trained_bundle: Bund
     frame, _, _ = scored(source, trained_bundle, top_k=2)
     counts = [text.count('"probability"') for text in frame["alternatives"]]
     assert counts == [2, 0, 2, 2, 2, 2, 0]
+
+
+def test_plain_alternatives_say_what_the_json_does(source: str, trained_bundle: Bundle) -> None:
+    frame, _, _ = scored(source, trained_bundle, top_k=2)
+    plain, _, _ = scored(source, trained_bundle, top_k=2, wanted=Wanted(plain=True))
+    assert "alternatives" not in plain
+    for text, row in zip(frame["alternatives"], plain.itertuples(), strict=True):
+        listed = [
+            {"category": row.alternative_1, "probability": row.alternative_1_confidence},
+            {"category": row.alternative_2, "probability": row.alternative_2_confidence},
+        ]
+        assert json.loads(text) == [one for one in listed if one["category"] is not None]
+
+
+def test_more_alternatives_than_categories_are_missing(source: str, trained_bundle: Bundle) -> None:
+    count = len(trained_bundle.labels) + 1
+    plain, _, _ = scored(source, trained_bundle, top_k=count, wanted=Wanted(plain=True))
+    assert plain[f"alternative_{count}"].isna().all()
+
+
+def test_only_what_is_wanted_is_kept_and_all_is_counted(source: str, trained_bundle: Bundle) -> None:
+    frame, counts, _ = scored(source, trained_bundle)
+    for decision in counts.decisions:
+        wanted = Wanted((decision,), ("issues", "title"))
+        some, same, _ = scored(source, trained_bundle, wanted=wanted)
+        assert same == counts
+        expected = frame.loc[frame["decision"] == decision, ["issues", "title"]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(some, expected)
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(source: str, trained_bundle: Bundle) -> None:
+    with pytest.raises(
+        SourceError, match=r"no column 'sku' to be written; there are title, price, .* issues"
+    ):
+        scored(source, trained_bundle, wanted=Wanted(columns=("title", "sku")))
 
 
 def test_clashing_names_are_free_ones() -> None:
