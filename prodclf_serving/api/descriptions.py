@@ -5,7 +5,7 @@ from typing import Any
 from prodclf_serving.api.schemas import Problem
 from prodclf_serving.settings import ServingSettings
 
-API_VERSION = "1.2.0"
+API_VERSION = "1.3.0"
 """Of the interface, not of the package; `snapshot` says how it is raised."""
 
 DESCRIPTION = """

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from prodclf_assets.catalog.product import Record
-from prodclf_assets.catalog.reading.mapping import infer_source_config
+from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, fitting_config
 from prodclf_assets.catalog.reading.unpacking import HEAD_BYTES, is_packed, stranger, unpack
 from prodclf_assets.errors import ProdclfError, SourceError
 from prodclf_serving.api.request_context import headers_of
@@ -50,6 +51,10 @@ BODY_MEDIA_TYPES: dict[str, Format] = {
 """The same and what is unpacked to CSV."""
 MOST_UNPACKED_BYTES: Final = 64 * 1024 * 1024
 
+
+COLUMNS_HEADER: Final = "prodclf-columns"
+"""Of a request and of its answer: which column of a table is which field, as a JSON object."""
+NO_COLUMNS: Final[Mapping[str, str]] = {}
 
 MOST_COLUMNS = 500
 """Columns of a CSV body; more is answered 422."""
@@ -197,8 +202,10 @@ def parse_product(body: bytes) -> Record:
     return value
 
 
-def parse_batch(body: bytes, format_: Format, charset: str, max_rows: int) -> ParsedBatch:
-    """The products of a `/predict/batch` body.
+def parse_batch(
+    body: bytes, format_: Format, charset: str, max_rows: int, columns: Mapping[str, str] = NO_COLUMNS
+) -> ParsedBatch:
+    """The products of a `/predict/batch` body; `columns` as for `parse_csv`.
 
     Raises:
         ProblemError: 400 when the body cannot be read as its format, 413 when it holds more than `max_rows` products,
@@ -209,7 +216,7 @@ def parse_batch(body: bytes, format_: Format, charset: str, max_rows: int) -> Pa
     return (
         _parse_ndjson(body, max_rows)
         if format_ == "ndjson"
-        else _as_batch(parse_csv(body, charset, max_rows))
+        else _as_batch(parse_csv(body, charset, max_rows, columns))
     )
 
 
@@ -247,10 +254,16 @@ def _parse_ndjson(body: bytes, max_rows: int) -> ParsedBatch:
     return ParsedBatch(items, [number for number, _ in numbered])
 
 
-def parse_csv(body: bytes, charset: str, max_rows: int) -> CsvBody:
+def parse_csv(body: bytes, charset: str, max_rows: int, columns: Mapping[str, str] = NO_COLUMNS) -> CsvBody:
     """Read by the reader that files are read by, which loses no row: of a broken line it keeps what is there.
 
     A workbook, or an archive of one table, is read as what it holds, whatever it is called.
+
+    Args:
+        body: the bytes.
+        charset: of text that is not UTF-8.
+        max_rows: most products.
+        columns: the column of each field that is said; the others are recognised by usual names.
 
     Raises:
         ProblemError: 400 when the body cannot be read, 413 when it holds more than `max_rows` products, 422 when no column
@@ -270,10 +283,10 @@ def parse_csv(body: bytes, charset: str, max_rows: int) -> CsvBody:
         raise ProblemError(422, "too-many-columns", str(error), {"limit_columns": MOST_COLUMNS}) from error
     if not names:
         raise malformed_body("the CSV body is empty; its first line must name the columns, title among them")
-    columns = _column_map(names, poor_columns(zip(names, records.columns, strict=False)))
+    places = _column_map(names, poor_columns(zip(names, records.columns, strict=False)), columns)
     if len(records.lines) > max_rows:
         raise batch_too_large(len(records.lines), max_rows)
-    return CsvBody(names, records, columns)
+    return CsvBody(names, records, places)
 
 
 def _unpacked(body: bytes) -> bytes:
@@ -307,18 +320,45 @@ def _as_utf8(body: bytes, charset: str) -> bytes:
         ) from error
 
 
-def _column_map(header: list[str], poor: Collection[str]) -> dict[str, int]:
-    """Which column of a CSV file is which field, by the same inference as for files.
+def _column_map(header: list[str], poor: Collection[str], said: Mapping[str, str]) -> dict[str, int]:
+    """Which column of a CSV file is which field: as it is said, else by the same inference as for files.
 
     Raises:
-        ProblemError: 422 when no column is a title.
+        ProblemError: 422 when no column is a title, or one that is said is not there.
     """
     try:
-        config = infer_source_config(header, file="the CSV body", poor=poor)
+        given = SourceConfig.model_validate({"columns": dict(said)})
+        config = fitting_config(["the table"], [header], [poor], given, require_labels=False)
+        check_columns(config, header, require_labels=False, file="the table")
+    except ValidationError as error:
+        detail = f"{COLUMNS_HEADER} names what is no field of a product: {error.errors()[0]['msg']}"
+        raise ProblemError(422, "no-such-field", detail) from error
     except ProdclfError as error:
         raise ProblemError(422, "no-title-column", str(error), {"columns": header[:100]}) from error
     positions = {name: at for at, name in enumerate(header)}
     return {field: positions[name] for field, name in config.columns.items()}
+
+
+def said_columns(scope: Scope) -> Mapping[str, str]:
+    """The column of each field that the request names.
+
+    Raises:
+        ProblemError: 400 when the header is no JSON object of texts.
+    """
+    raw = headers_of(scope).get(COLUMNS_HEADER.encode())
+    if raw is None:
+        return NO_COLUMNS
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise ProblemError(
+            400,
+            "malformed-header",
+            f'{COLUMNS_HEADER} is no JSON object of column names, such as {{"title": "Name"}}',
+        )
+    return found
 
 
 def _as_item(row: int, value: Any, line: int | None) -> Record | ItemError:

@@ -2,13 +2,17 @@
 
 import { ask, Problem, told } from "./api.js";
 import { decode, delimiterOf, records } from "./csv.js";
-import { at, say } from "./page.js";
+import { at, element, say } from "./page.js";
 import { Worklist } from "./worklist.js";
 
 const PART_ROWS = 1000;
 const PART_CHARACTERS = 1_000_000;
 const TRIES = 6;
+const COLUMNS = "Prodclf-Columns";
+const FIELDS = { title: "Title", brand: "Brand", price: "Price", description: "Description" };
+const ADDED = 7; // columns of the answer behind those of the file
 let stop;
+let latest; // the file, and which columns a person has said to be what
 
 /** The next part from a position of the text on: its records and how many there are. */
 function part(text, from, delimiter, mostRows) {
@@ -30,11 +34,18 @@ function packed(bytes) {
   return (first === 0x50 && second === 0x4b) || (first === 0xd0 && second === 0xcf);
 }
 
+/** Text that a header can carry. */
+const ascii = (value) => JSON.stringify(value).replace(/[^ -~]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 async function send(body, signal, type = "text/csv; charset=utf-8") {
+  const headers = { Accept: "text/csv" };
+  if (Object.keys(latest.said).length) headers[COLUMNS] = ascii(latest.said);
   for (let tries = 1; ; tries += 1) {
     try {
-      const response = await ask("predict/batch", { method: "POST", type, headers: { Accept: "text/csv" }, body, signal });
-      return await response.text();
+      const response = await ask("predict/batch", { method: "POST", type, headers, body, signal });
+      const text = await response.text();
+      understood(records(text, ",").next().value.cells.slice(0, -ADDED).map((name) => name.replace(/^input_/, "")), JSON.parse(response.headers.get(COLUMNS)));
+      return text;
     } catch (error) {
       if (error.status !== 503 || tries >= TRIES) throw error;
       await new Promise((go) => setTimeout(go, 1000 * (error.retryAfter || 1)));
@@ -110,8 +121,31 @@ class Filed {
   }
 }
 
-async function process(file) {
+/** Show which column was taken for what, each to be corrected. */
+function understood(names, took) {
+  const form = at("understood");
+  if (form.dataset.of === latest.file.name + ascii([names, took])) return;
+  form.dataset.of = latest.file.name + ascii([names, took]);
+  form.hidden = false;
+  at("understood-columns").replaceChildren(...Object.entries(FIELDS).map(([field, word]) => {
+    const label = element("label", word);
+    const choice = element("select");
+    choice.setAttribute("aria-label", word);
+    choice.append(new Option("–", ""), ...names.map((name) => new Option(name, name)));
+    choice.value = took[field] ?? "";
+    choice.addEventListener("change", () => {
+      if (!choice.value) return void (choice.value = took[field] ?? "");
+      process(latest.file, { ...latest.said, [field]: choice.value });
+    });
+    label.append(choice);
+    return label;
+  }));
+}
+
+async function process(file, said = {}) {
   stop?.abort();
+  latest = { file, said };
+  if (!Object.keys(said).length) at("understood").hidden = true;
   const { signal } = (stop = new AbortController());
   const filed = new Filed();
   at("result").hidden = true;
@@ -130,6 +164,7 @@ async function process(file) {
     say(at("outcome"), `Done: ${filed.summary}.`, "auto");
   } catch (error) {
     if (signal !== stop.signal) return; // another file has taken its place
+    if (error.problem?.columns) understood(error.problem.columns, said);
     const text = error.name === "AbortError" ? "Stopped." : error instanceof TypeError || error instanceof Problem ? told(error) : error.message;
     say(at("outcome"), filed.rows ? `${text} What was filed until then can be saved: ${filed.summary}.` : text, "error");
   }

@@ -5,7 +5,8 @@ a millisecond for each prediction.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
@@ -20,6 +21,7 @@ from prodclf_assets.catalog.reading.unpacking import HEAD_BYTES, is_packed
 from prodclf_serving.api.descriptions import TEXT, body_examples, body_problems
 from prodclf_serving.api.request_body import (
     BODY_MEDIA_TYPES,
+    COLUMNS_HEADER,
     CsvBody,
     ParsedBatch,
     content_type,
@@ -27,6 +29,7 @@ from prodclf_serving.api.request_body import (
     parse_csv,
     read_body,
     read_product,
+    said_columns,
 )
 from prodclf_serving.api.request_context import add_log_facts, headers_of, request_id_of, send_problem
 from prodclf_serving.api.response_body import (
@@ -59,8 +62,8 @@ UNRECORDED = b"x-prodclf-unrecorded"
 """Header of what a person tries in the console: no shop's product, so neither logged nor measured nor queued."""
 
 _Result = TypeVar("_Result")
-_Sent = tuple[bytes, str]
-"""Body and media type of an answer."""
+_Sent = tuple[bytes, str, Sequence[tuple[bytes, bytes]]]
+"""Body and media type of an answer, and more headers."""
 
 
 def predict_routes(serving: ServingSettings) -> APIRouter:
@@ -98,7 +101,8 @@ def predict_routes(serving: ServingSettings) -> APIRouter:
         """Order and `product_id` are kept. A product that cannot be classified gets an `error` of its own, the others are answered.
 
         The answer has the format that `Accept` names, else that of the request; a CSV answer repeats the input's
-        columns. CSV columns are recognised by usual names. A workbook (XLSX, ODS, XLS) or a ZIP file of one table is read
+        columns. CSV columns are recognised by usual names, or named by the header `Prodclf-Columns`, a JSON object such as
+        `{"title": "Name"}`; a CSV answer says in the same header which were taken. A workbook (XLSX, ODS, XLS) or a ZIP file of one table is read
         as CSV.
         """
         raise NotImplementedError("PredictionFastLane answers")
@@ -132,11 +136,11 @@ class PredictionFastLane:
             await self._app(scope, receive, send)
             return
         try:
-            body, media_type = await handler(scope, receive)
+            body, media_type, more = await handler(scope, receive)
         except ProblemError as error:
             await send_problem(error, scope, receive, send)
             return
-        headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
+        headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), *more]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -151,7 +155,7 @@ class PredictionFastLane:
             service.metrics.item_errors(1)
             raise invalid_items([ItemError(0, answer.error.field, answer.error.message)])
         add_log_facts(scope, decision=answer.decision, model_version=model.version)
-        return orjson.dumps(prediction(model, record, answer, request_id)), "application/json"
+        return orjson.dumps(prediction(model, record, answer, request_id)), "application/json", ()
 
     async def _predict_batch(self, scope: Scope, receive: Receive) -> _Sent:
         service = self._service
@@ -165,7 +169,7 @@ class PredictionFastLane:
         if format_ == wanted == "csv":
             return await self._predict_table(scope, receive, body, charset, model)
         small = len(body) <= _SMALL_BODY_BYTES and not is_packed(body[:HEAD_BYTES])
-        arguments = (body, format_, charset, service.config.serving.max_batch_rows)
+        arguments = (body, format_, charset, service.config.serving.max_batch_rows, said_columns(scope))
         parsed = parse_batch(*arguments) if small else await asyncio.to_thread(parse_batch, *arguments)
         request_id = request_id_of(scope)
         outcomes = await _unless_gone(receive, _outcomes(service, model, parsed, request_id))
@@ -174,7 +178,7 @@ class PredictionFastLane:
         if batch.failed:
             service.metrics.item_errors(batch.failed)
         sent = render(batch, wanted) if small else await asyncio.to_thread(render, batch, wanted)
-        return sent, ANSWER_MEDIA_TYPES[wanted]
+        return sent, ANSWER_MEDIA_TYPES[wanted], ()
 
     async def _predict_table(
         self, scope: Scope, receive: Receive, body: bytes, charset: str, model: LoadedModel
@@ -182,7 +186,7 @@ class PredictionFastLane:
         """CSV in, CSV out: columns all the way."""
         service = self._service
         request_id = request_id_of(scope)
-        arguments = (body, charset, service.config.serving.max_batch_rows)
+        arguments = (body, charset, service.config.serving.max_batch_rows, said_columns(scope))
         table, products, faults, product_ids = await asyncio.to_thread(_read_table, *arguments)
         calls: Sequence[Call] = []
         if len(table):
@@ -193,13 +197,16 @@ class PredictionFastLane:
         if failed:
             service.metrics.item_errors(failed)
         sent = await asyncio.to_thread(render_table, table, faults, calls, model)
-        return sent, ANSWER_MEDIA_TYPES["csv"]
+        took = {field: table.names[at] for field, at in table.columns.items()}
+        # ASCII, as headers are.
+        header = COLUMNS_HEADER.encode(), json.dumps(took).encode()
+        return sent, ANSWER_MEDIA_TYPES["csv"], (header,)
 
 
 def _read_table(
-    body: bytes, charset: str, max_rows: int
+    body: bytes, charset: str, max_rows: int, columns: Mapping[str, str]
 ) -> tuple[CsvBody, ProductBatch, list[CellFault], Sequence[str]]:
-    table = parse_csv(body, charset, max_rows)
+    table = parse_csv(body, charset, max_rows, columns)
     return table, *table.products(), table.product_ids()
 
 

@@ -196,6 +196,34 @@ def test_a_workbook_is_answered_like_the_same_table_as_csv(send, said):
     assert [bool(item.get("error")) for item in answer["predictions"]] == [False, True, False]
 
 
+def test_columns_are_what_the_request_says(send):
+    content, kind = b"title,name\nNr. 1,Steel bottle\nNr. 2,\n", {"content-type": "text/csv"}
+    plain = send("POST", "/predict/batch", content=content, headers=kind)
+    assert json.loads(plain.headers["prodclf-columns"]) == {"title": "title"}
+    said = send(
+        "POST", "/predict/batch", content=content, headers={**kind, "prodclf-columns": '{"title": "name"}'}
+    )
+    assert json.loads(said.headers["prodclf-columns"])["title"] == "name"
+    issues = [row["issues"] for row in csv.DictReader(io.StringIO(said.text))]
+    assert issues[0] == ""
+    assert "no title" in issues[1]
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "said"),
+    [
+        ("title", 400, "is no JSON object of column names"),
+        ('{"title": 1}', 400, "is no JSON object of column names"),
+        ('{"title": "none"}', 422, "has no column 'none'"),
+        ('{"colour": "title"}', 422, "names what is no field of a product"),
+    ],
+)
+def test_columns_that_are_not_there_are_told(send, header, status, said):
+    headers = {"content-type": "text/csv", "prodclf-columns": header}
+    answer = send("POST", "/predict/batch", content=b"title\nTea\n", headers=headers)
+    assert (answer.status_code, said in answer.json()["detail"]) == (status, True)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import random
 from pathlib import Path
 
@@ -72,6 +73,35 @@ def test_a_workbook_is_filed_like_its_rows(page: Page, tmp_path):
     source.write_bytes(xlsx({"Products": [["title"], *([f"Lamp {number}"] for number in range(ROWS))]}))
     page.locator("#file").set_input_files(source)
     expect(page.locator("#outcome")).to_contain_text("Save it as CSV, which is sent in parts")
+
+
+def test_a_person_says_which_column_is_the_title(page: Page, tmp_path):
+    source = tmp_path / "shop.csv"
+    lines = [
+        ["title", "Bezeichnung é", "Marke"],
+        *([f"Nr. {number}", f"{WORDS[number % 7]} {number}", "Orzo"] for number in range(20)),
+    ]
+    with source.open("w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    page.locator("#file").set_input_files(source)
+    expect(page.locator("#outcome")).to_contain_text("Done: 20 rows")
+    title = page.get_by_label("Title", exact=True).last
+    expect(title).to_have_value("title")
+    with page.expect_request("**/predict/batch") as asked:
+        title.select_option("Bezeichnung é")
+    assert json.loads(asked.value.headers["prodclf-columns"]) == {"title": "Bezeichnung é"}
+    expect(title).to_have_value("Bezeichnung é")
+    expect(page.locator("#outcome")).to_contain_text("Done: 20 rows")
+    assert serious(page) == []
+    _, rows = saved(page)
+    assert list(rows[0])[:3] == ["title", "Bezeichnung é", "Marke"]
+    assert len({row["predicted_category"] for row in rows}) > 1
+
+    source.write_text("Artikel X,Y\nWater bottle,1\nGreen tea,2\n")
+    page.locator("#file").set_input_files(source)
+    expect(page.locator("#outcome")).to_have_class("error")
+    page.get_by_label("Title", exact=True).last.select_option("Artikel X")
+    expect(page.locator("#outcome")).to_contain_text("Done: 2 rows")
 
 
 def test_it_is_dropped_and_its_progress_seen(page: Page, tmp_path):
