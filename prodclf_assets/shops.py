@@ -112,13 +112,18 @@ def shop_for(source: str, is_other: Callable[[], bool]) -> str | None:
 
 
 def free_name(source: str) -> str:
-    """Return a name for the shop of a source, such as `spring-feed` for `feeds/Spring feed.csv.gz`."""
-    parts = [part for part in re.split(r"[/\\]+", source) if part and not re.search(r"[*?\[]", part)]
-    stem = _ENDINGS.sub("", parts[-1] if parts else "")
-    name = re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-_")[:50] or "shop"
+    """Return a name for a new shop that is to be trained on a source."""
+    name = source_name(source)
     taken = {DEFAULT_SHOP, *named_shops(home_settings().home)}
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     return next(each for each in (name, *numbered) if each not in taken)
+
+
+def source_name(source: str) -> str:
+    """Return what a source is called, such as `spring-feed` for `feeds/Spring feed.csv.gz`; it can be a shop's name."""
+    parts = [part for part in re.split(r"[/\\]+", source) if part and not re.search(r"[*?\[]", part)]
+    stem = _ENDINGS.sub("", parts[-1] if parts else "")
+    return re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-_")[:50] or "shop"
 
 
 def _memory(settings: Settings) -> Path:

@@ -29,6 +29,13 @@ def inputs_changed() -> dg.AutomationCondition[Any]:
     return followed.with_label("inputs changed and passed their checks")
 
 
+def inputs_agree() -> dg.AutomationCondition[Any]:
+    """As `inputs_changed`, and each input was made after what it is itself made from, so that all are of one lineage."""
+    older = dg.AutomationCondition.any_deps_updated().since(dg.AutomationCondition.newly_updated())
+    agreed = inputs_changed() & ~dg.AutomationCondition.any_deps_match(older)
+    return agreed.with_label("inputs changed, passed their checks and are of one lineage")
+
+
 def every_night() -> dg.AutomationCondition[Any]:
     """Once a night, whatever the inputs did."""
     tick = dg.AutomationCondition.cron_tick_passed("0 2 * * *")

@@ -41,7 +41,8 @@ def tell_of(
     instance: dg.DagsterInstance, run: dg.DagsterRun, failures: list[dg.DagsterEvent], message: str | None
 ) -> str:
     """Return what a person should know of a failed run: which, who started it, why it failed, what to do."""
-    started_by = run.tags.get(STARTED_BY) or run.tags.get("dagster/schedule_name") or "a person"
+    known = (STARTED_BY, "dagster/schedule_name", "dagster/sensor_name")
+    started_by = next((run.tags[tag] for tag in known if tag in run.tags), "a person")
     reasons = failure_reasons(instance, run.run_id, failures)
     if not reasons:
         # What Dagster says of a run whose process is gone helps nobody.

@@ -21,7 +21,7 @@ from dagster._core.execution.stats import StepEventStatus
 from pydantic import PrivateAttr
 
 from prodclf_assets.registry import open_registry
-from prodclf_assets.registry.runs import log_facts, log_nested
+from prodclf_assets.registry.runs import log_dataset, log_facts, log_nested
 from prodclf_assets.settings import get_settings
 
 MLFLOW_RUN_TAG = "prodclf/mlflow_run_id"
@@ -72,6 +72,7 @@ class MlflowRun(dg.ConfigurableResource[Any]):
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
         artifacts: Mapping[str, Path] | None = None,
+        curves: Mapping[str, Mapping[int, float]] | None = None,
     ) -> str:
         """Write to this Dagster run's MLflow run, and return its id.
 
@@ -80,6 +81,7 @@ class MlflowRun(dg.ConfigurableResource[Any]):
             metrics: measurements.
             tags: marks of the run.
             artifacts: files and folders, by the name they get there.
+            curves: measurements at each of several steps.
 
         Raises:
             RegistryError: the tracking store cannot be reached.
@@ -98,8 +100,26 @@ class MlflowRun(dg.ConfigurableResource[Any]):
                 artifacts=artifacts or {},
             )
             measured = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
+            for name, curve in (curves or {}).items():
+                measured += [Metric(name, value, now, step) for step, value in curve.items()]
             connection.client.log_batch(run_id, metrics=measured)
         return run_id
+
+    def describe(self, name: str, *, catalogue: str, digest: str, source: str, rows: int) -> None:
+        """Give this Dagster run's MLflow run a name that says how it went, and note what was learnt from.
+
+        Args:
+            name: of the run.
+            catalogue, digest, source, rows: see `log_dataset`.
+
+        Raises:
+            RegistryError: the tracking store cannot be reached.
+        """
+        run_id = self.open()
+        connection = open_registry(get_settings()).connection
+        with connection.explained(f"describe run {run_id}"):
+            connection.client.set_tag(run_id, "mlflow.runName", name)
+            log_dataset(connection.client, run_id, catalogue, digest=digest, source=source, rows=rows)
 
     def nested(self, name: str, *, params: Mapping[str, object], metrics: Mapping[str, float]) -> None:
         """Write a finished run of its own below this Dagster run's MLflow run, once, however often it is called.

@@ -23,22 +23,23 @@ OUTPUTS = {
     "decision": "string",
     "branch": "string",
     "alternatives": "string",
+    "model_version": "string",
+    "issues": "string",
 }
+TOP_K = 5
 
 
 def model_signature() -> "ModelSignature":
-    """Return the fixed signature: a product's columns (only the title is required) to the answer's columns."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    """Return the fixed signature: the answer's columns, and how many alternatives are listed.
 
-    inputs: list[ColSpec | TensorSpec] = [
-        ColSpec(
-            DataType.double if name in NUMERIC_COLUMNS else DataType.string, name, required=name == "title"
-        )
-        for name in PRODUCT_COLUMNS
-    ]
+    It says nothing of the input: MLflow would refuse a price that is an integer or `₹499`, and a list of titles.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+
     outputs: list[ColSpec | TensorSpec] = [ColSpec(DataType[kind], name) for name, kind in OUTPUTS.items()]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+    params = ParamSchema([ParamSpec("top_k", DataType.integer, TOP_K)])
+    return ModelSignature(outputs=Schema(outputs), params=params)
 
 
 def pinned_requirements() -> list[str]:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 # The most entries that a tracking server takes in one request.
 BATCH = 100
+_DESCRIPTION = """\
+Files products into the categories of a shop, with a calibrated confidence and a decision: `auto`, `review` or `abstain`.
+
+`mlflow.pyfunc.load_model("models:/NAME@champion").predict(products, params={"top_k": 5})` takes a frame with the columns of a
+catalogue (only `title` is required; `₹499` is a price), records, or a list of titles. `champion` is what answers, `challenger` what the gate
+looked at last; each version's own page says how good it is.
+"""
 
 
 @contextmanager
@@ -50,6 +57,28 @@ def log_facts(
     if artifacts:
         with staged(artifacts) as folder:
             client.log_artifacts(run_id, str(folder))
+
+
+def log_dataset(
+    client: "MlflowClient", run_id: str, name: str, *, digest: str, source: str, rows: int
+) -> None:
+    """Note what a run has learnt from.
+
+    Args:
+        client: of the store.
+        run_id: of the run.
+        name: of the catalogue.
+        digest: hash of its products; MLflow keeps 36 digits of it.
+        source: path, folder, glob or `s3://…`, or what else it came from.
+        rows: products.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+    described = Dataset(
+        name, digest[:36], "prodclf", json.dumps({"source": source}), profile=json.dumps({"num_rows": rows})
+    )
+    client.log_inputs(run_id, [DatasetInput(described, [InputTag(MLFLOW_DATASET_CONTEXT, "training")])])
 
 
 def log_nested(
@@ -145,10 +174,12 @@ def as_version(
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=_DESCRIPTION)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+        if not client.get_registered_model(name).description:
+            client.update_registered_model(name, _DESCRIPTION)
     created = client.create_model_version(
         name,
         # Not `models:/<id>`: a database store would look that up in the process's global tracking store.

@@ -8,7 +8,13 @@ import pytest
 from dagster._core.test_utils import freeze_time
 
 from prodclf_assets.definitions import defs
-from prodclf_assets.defs.automation import every_night, graph_job, inputs_changed, weekly_training
+from prodclf_assets.defs.automation import (
+    every_night,
+    graph_job,
+    inputs_agree,
+    inputs_changed,
+    weekly_training,
+)
 from prodclf_assets.defs.resources import CatalogueSource
 from prodclf_assets.settings import get_settings
 
@@ -26,6 +32,14 @@ def source() -> None: ...
 def follower() -> None: ...
 
 
+@dg.asset(deps=[source])
+def middle() -> None: ...
+
+
+@dg.asset(deps=[source, middle], automation_condition=inputs_agree())
+def comparing() -> None: ...
+
+
 @dg.asset(automation_condition=every_night())
 def nightly() -> None: ...
 
@@ -40,7 +54,9 @@ class Daemon:
 
     def __init__(self) -> None:
         self.instance = dg.DagsterInstance.ephemeral()
-        self.defs = dg.Definitions(assets=[source, follower, nightly], asset_checks=[sound])
+        self.defs = dg.Definitions(
+            assets=[source, follower, middle, comparing, nightly], asset_checks=[sound]
+        )
         self.now = datetime(2030, 1, 1, 12, tzinfo=UTC)
         self._cursor = None
 
@@ -99,6 +115,18 @@ def test_a_follower_waits_for_the_blocking_checks_of_its_inputs(daemon: Daemon) 
 def test_a_run_that_made_both_is_not_followed(daemon: Daemon) -> None:
     daemon.make("source", "follower")
     assert daemon.tick() == set()
+    assert daemon.tick() == set()
+
+
+def test_what_compares_its_inputs_waits_until_they_are_of_one_lineage(daemon: Daemon) -> None:
+    daemon.make("source", "middle")
+    assert daemon.tick() == {"follower", "comparing"}
+    assert daemon.tick() == set()
+    daemon.make("source")
+    assert daemon.tick() == {"follower"}, "middle is of the source before"
+    assert daemon.tick() == set()
+    daemon.make("middle")
+    assert daemon.tick() == {"comparing"}
     assert daemon.tick() == set()
 
 

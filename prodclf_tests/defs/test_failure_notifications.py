@@ -111,6 +111,8 @@ def test_who_started_the_run_and_a_run_that_fails_before_any_step(instance: dg.D
     told = tell_of(instance, run, [], "the image was not found")
     assert "(started by drift)" in told
     assert "• the image was not found" in told
+    followed = create_run_for_test(instance, tags={"dagster/sensor_name": "followers"})
+    assert "(started by followers)" in tell_of(instance, followed, [], None)
     scheduled = create_run_for_test(instance, tags={"dagster/schedule_name": "weekly_training"})
     for message in (None, "This run has been marked as failed from outside the execution context."):
         told = tell_of(instance, scheduled, [], message)

@@ -149,6 +149,21 @@ def test_every_report_is_a_page(trained: Trained, name: str, asset: str, part: s
     assert Path(trained.shown[asset]["page"]).read_bytes() == path.read_bytes()
 
 
+def test_the_mlflow_run_says_how_it_went_and_what_was_learnt_from(
+    mlflow: MlflowClient, trained: Trained
+) -> None:
+    (run,) = mlflow.search_runs([mlflow.get_experiment_by_name("prodclf").experiment_id], "")
+    accuracy = trained.report("evaluation_report")["accuracy"]
+    assert run.info.run_name.endswith(f": {accuracy:.1%}, promoted as 1")
+    (used,) = run.inputs.dataset_inputs
+    assert used.dataset.name == run.info.run_name.partition(":")[0]
+    assert json.loads(used.dataset.profile) == {"num_rows": 1_500}
+    curve = mlflow.get_metric_history(run.info.run_id, "log_loss_held_out")
+    assert len(curve) > 1
+    assert [point.step for point in curve] == sorted({point.step for point in curve})
+    assert "`title`" in mlflow.get_registered_model("product_classifier").description
+
+
 def test_mlflow_keeps_the_page_of_the_evaluation(mlflow: MlflowClient, trained: Trained) -> None:
     (run,) = mlflow.search_runs([mlflow.get_experiment_by_name("prodclf").experiment_id], "")
     page = Path(mlflow.download_artifacts(run.info.run_id, "evaluation.html"))

@@ -29,6 +29,19 @@ assert get_telemetry_client() is None
 mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model("models:/product_classifier@challenger")
 answers = model.predict(pd.read_json(sys.argv[2], dtype=False))
+title = ["Non stick frying pan"]
+same = [
+    model.predict(title),
+    model.predict({"title": title}),
+    model.predict({"title": title[0]}),
+    model.predict([{"title": title[0]}]),
+    model.predict(pd.Series(title)),
+    model.predict(pd.DataFrame({"title": title})),
+]
+assert all(one.equals(same[0]) for one in same)
+typed = pd.DataFrame({"title": title, "price": [499], "rating": [4], "reviews_count": [12], "product_id": [7], "brand": [None]})
+assert model.predict(typed).equals(model.predict(typed.assign(price="₹499", rating="4.0")))
+assert len(json.loads(model.predict(typed, params={"top_k": 2})["alternatives"][0])) == 2
 print(answers.to_json(orient="records", double_precision=15))
 """
 
@@ -41,7 +54,8 @@ def products() -> pd.DataFrame:
 def expected(bundle: Path, products: pd.DataFrame) -> pd.DataFrame:
     loaded = Bundle.load(bundle)
     columns = loaded.predict(ProductBatch.from_frame(products)).to_columns(loaded.labels)
-    return pd.DataFrame({name: column.to_pylist() for name, column in columns.items()})
+    answers = pd.DataFrame({name: column.to_pylist() for name, column in columns.items()})
+    return answers.assign(model_version=loaded.version, issues="")
 
 
 def test_a_fresh_process_answers_as_the_bundle_does(

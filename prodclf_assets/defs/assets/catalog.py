@@ -26,7 +26,7 @@ from prodclf_assets.catalog.taxonomy import load_taxonomy
 from prodclf_assets.defs import plots
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, DATA_OWNER, code_version
 from prodclf_assets.defs.assets.review import latest_labels
-from prodclf_assets.defs.automation import RAW_FRESHNESS, inputs_changed
+from prodclf_assets.defs.automation import RAW_FRESHNESS, inputs_agree
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import NotedTable, ReportWithPage
 from prodclf_assets.defs.metadata import counts_table, findings_table, preview, records_table
@@ -217,7 +217,7 @@ def _cleaning_metadata(settled: Settled, current: CurrentRows) -> dict[str, Any]
     kinds={"json", "html"},
     tags={"stage": "report"},
     code_version=code_version("catalog", "defs", "monitoring"),
-    automation_condition=inputs_changed(),
+    automation_condition=inputs_agree(),
     io_manager_key="page_io",
 )
 @user_errors

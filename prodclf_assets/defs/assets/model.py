@@ -107,6 +107,7 @@ def model(
         params=flat(origin.training),
         metrics=origin.metrics,
         tags={"data_hash": origin.data_hash, "git_commit": commit or "unknown"},
+        curves={"log_loss_held_out": bundle.ranker.curve},
     )
     context.log.info(f"trained on {len(features.known):,} products, {len(bundle.labels):,} categories")
     context.add_output_metadata(

@@ -24,7 +24,7 @@ from prodclf_assets.lake import Lake, Version
 from prodclf_assets.registry import CHALLENGER, CHAMPION, RegisteredVersion, Registry, open_registry
 from prodclf_assets.registry.versions import BUNDLE_HASH, hashes_of
 from prodclf_assets.settings import get_settings
-from prodclf_assets.shops import remember_catalogue
+from prodclf_assets.shops import remember_catalogue, source_name
 
 # As in `model`: annotations are evaluated when definitions load, and the classifier is slow to import.
 if TYPE_CHECKING:
@@ -102,6 +102,14 @@ def promotion_decision(
     champion = registry.find(CHAMPION)
     outcome = "promoted" if decision.promote else "not promoted"
     context.log.info(f"version {version.version}: {outcome}: {decision.reason}")
+    catalogue = "sample" if source == SAMPLE else source_name(source)
+    mlflow_run.describe(
+        f"{catalogue}: {evaluation_report['accuracy']:.1%}, {outcome}{f' as {version.version}' if decision.promote else ''}",
+        catalogue=catalogue,
+        digest=final_model.manifest.data_hash,
+        source=source,
+        rows=len(raw_products),
+    )
     shown = {
         "decision": f"{outcome} (version {version.version})",
         "reason": decision.reason,

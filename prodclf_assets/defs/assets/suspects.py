@@ -13,7 +13,7 @@ from prodclf_assets.catalog.reading.line_numbers import places_of, rows_of
 from prodclf_assets.catalog.stored_table import StoredTable
 from prodclf_assets.defs.assets.common import CATALOGUE_OWNER, code_version
 from prodclf_assets.defs.assets.review import latest_labels
-from prodclf_assets.defs.automation import inputs_changed
+from prodclf_assets.defs.automation import inputs_agree
 from prodclf_assets.defs.failures import user_errors
 from prodclf_assets.defs.io_managers import NotedTable
 from prodclf_assets.defs.metadata import preview, records_table
@@ -37,7 +37,7 @@ SHOWN_COLUMNS = ("title", "listed_category", "predicted_category", "confidence",
     kinds={"pandas", "parquet", "csv"},
     tags={"stage": "report"},
     code_version=code_version("monitoring", "classifier"),
-    automation_condition=inputs_changed(),
+    automation_condition=inputs_agree(),
     ins={
         "clean_products": dg.AssetIn(metadata={"columns": [TITLE_KEY_COLUMN, LABEL_COLUMN]}),
     },
