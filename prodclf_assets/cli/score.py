@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from prodclf_assets.catalog.product_stream import Chunk
+    from prodclf_assets.catalog.reading.formats.writers import Format, TableWriter
     from prodclf_assets.catalog.reading.issues import Fault, FaultTally
-    from prodclf_assets.catalog.reading.writers import Format, TableWriter
     from prodclf_assets.classifier.scoring.score_table import ScoreCounts, Scored
 
 _PROBLEMS_SHOWN = 20
@@ -84,8 +84,8 @@ def score(
     load_arrow()
     load_compiler()
     from prodclf_assets.api.model_folder import find_model
+    from prodclf_assets.catalog.reading.columns.mapping import load_source_config
     from prodclf_assets.catalog.reading.issues import FaultTally
-    from prodclf_assets.catalog.reading.mapping import load_source_config
     from prodclf_assets.catalog.reading.sources import no_products
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.scoring.score_table import score_chunk

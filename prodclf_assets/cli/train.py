@@ -192,7 +192,7 @@ def _mapping_file(source_config: str | None, depth: int | None) -> str | None:
         return source_config
     from pydantic import ValidationError
 
-    from prodclf_assets.catalog.reading.mapping import SourceConfig, load_source_config
+    from prodclf_assets.catalog.reading.columns.mapping import SourceConfig, load_source_config
     from prodclf_assets.settings import get_settings
 
     given = source_config or get_settings().source_config
