@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from prodclf_assets.catalog.inspection import Expected, inspect
 from prodclf_assets.catalog.reading.catalogue import read_catalogue
-from prodclf_assets.catalog.reading.mapping import SourceConfig
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.cli import main
 from prodclf_assets.errors import MappingError

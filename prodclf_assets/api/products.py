@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from prodclf_assets.catalog.reading.mapping import SourceConfig
+    from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
     from prodclf_assets.catalog.reading.readers import SourceTable
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def config_of(mapping: ColumnMapping) -> "SourceConfig | None":
     Raises:
         MappingError: the file cannot be read, or holds something else.
     """
-    from prodclf_assets.catalog.reading.mapping import load_source_config, source_config_of
+    from prodclf_assets.catalog.reading.columns.mapping import load_source_config, source_config_of
 
     if isinstance(mapping, str | Path):
         return load_source_config(mapping)

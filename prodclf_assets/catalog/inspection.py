@@ -18,10 +18,10 @@ from prodclf_assets.catalog.cleaning.relabelling import LabelsOfToday
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.label_checks.findings import Finding, findings_of
 from prodclf_assets.catalog.label_checks.leaks import TELLS_ALL, guessed
-from prodclf_assets.catalog.reading.column_names import find_fields
-from prodclf_assets.catalog.reading.csv_reader import CsvFile
-from prodclf_assets.catalog.reading.encoding import to_utf8
-from prodclf_assets.catalog.reading.mapping import SourceConfig
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
+from prodclf_assets.catalog.reading.columns.names import find_fields
+from prodclf_assets.catalog.reading.formats.csv_reader import CsvFile
+from prodclf_assets.catalog.reading.formats.encoding import to_utf8
 from prodclf_assets.catalog.reading.readers import SourceFile, SourceTable, read_source
 from prodclf_assets.catalog.splits import assign_splits
 from prodclf_assets.catalog.taxonomy import Taxonomy

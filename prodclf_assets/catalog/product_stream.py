@@ -13,16 +13,16 @@ import pyarrow as pa
 from prodclf_assets.catalog.columns import number_fault
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.product_columns import CellFault, products_of
-from prodclf_assets.catalog.reading.column_content import LOOKED_AT, poor_columns
-from prodclf_assets.catalog.reading.issues import Fault, shown
-from prodclf_assets.catalog.reading.mapping import (
+from prodclf_assets.catalog.reading.columns.content import LOOKED_AT, poor_columns
+from prodclf_assets.catalog.reading.columns.mapping import (
     SourceConfig,
     check_columns,
     fitting_config,
     needed_config,
 )
+from prodclf_assets.catalog.reading.formats.streams import FileRows, file_rows, file_schema
+from prodclf_assets.catalog.reading.issues import Fault, shown
 from prodclf_assets.catalog.reading.sources import FoundFile, found_files, no_products
-from prodclf_assets.catalog.reading.streams import FileRows, file_rows, file_schema
 
 if TYPE_CHECKING:
     import pandas as pd

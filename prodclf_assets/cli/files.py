@@ -13,8 +13,8 @@ from prodclf_assets.errors import ProdclfError, SourceError, disk_fault
 
 if TYPE_CHECKING:
     from prodclf_assets.catalog.product_stream import Chunk
-    from prodclf_assets.catalog.reading.mapping import SourceConfig
-    from prodclf_assets.catalog.reading.writers import Format, TableWriter
+    from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
+    from prodclf_assets.catalog.reading.formats.writers import Format, TableWriter
 
 STANDARD = "-"
 STANDARD_INPUT = "standard input"
@@ -22,7 +22,7 @@ STANDARD_INPUT = "standard input"
 
 def output_format(out: str | Path, chosen: "Format | None") -> "Format":
     """The format that the suffix names, else the one chosen; CSV on standard output. Neither is wrong use."""
-    from prodclf_assets.catalog.reading.writers import format_of
+    from prodclf_assets.catalog.reading.formats.writers import format_of
 
     if str(out) == STANDARD:
         return chosen or "csv"
@@ -56,7 +56,7 @@ def table_writer(out: str, format_: "Format") -> "Iterator[TableWriter]":
     Raises:
         SourceError: the disk is full or cannot be written to.
     """
-    from prodclf_assets.catalog.reading.writers import open_writer, stream_writer
+    from prodclf_assets.catalog.reading.formats.writers import open_writer, stream_writer
 
     try:
         if out == STANDARD:

@@ -42,7 +42,7 @@ def inspect(source: str | None, source_config: str | None, page: Path | None, as
       prodclf inspect shop.csv --json
     """
     from prodclf_assets.catalog import inspection
-    from prodclf_assets.catalog.reading.mapping import load_source_config
+    from prodclf_assets.catalog.reading.columns.mapping import load_source_config
     from prodclf_assets.catalog.taxonomy import load_taxonomy
     from prodclf_assets.settings import get_settings
 

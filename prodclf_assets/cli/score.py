@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from prodclf_assets.catalog.product_stream import Chunk
+    from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
+    from prodclf_assets.catalog.reading.formats.writers import Format
     from prodclf_assets.catalog.reading.issues import FaultTally
-    from prodclf_assets.catalog.reading.mapping import SourceConfig
-    from prodclf_assets.catalog.reading.writers import Format
     from prodclf_assets.classifier.bundle import Bundle
     from prodclf_assets.classifier.scoring.score_table import Prepared, ScoreCounts
 
@@ -122,8 +122,8 @@ def score(
     load_arrow()
     load_compiler()
     from prodclf_assets.api.model_folder import find_model, load_bundle
+    from prodclf_assets.catalog.reading.columns.mapping import load_source_config
     from prodclf_assets.catalog.reading.issues import FaultTally
-    from prodclf_assets.catalog.reading.mapping import load_source_config
     from prodclf_assets.catalog.reading.sources import no_products
     from prodclf_assets.classifier.calibration.thresholds import DECISIONS
     from prodclf_assets.classifier.scoring.score_table import Wanted, prepared, score_chunk

@@ -22,7 +22,7 @@ def init(name: str, source: str | None, source_config: str | None) -> None:
       prodclf init shoes --source shoes.csv.gz --source-config mapping.yaml
       prodclf train
     """
-    from prodclf_assets.catalog.reading.mapping import load_source_config
+    from prodclf_assets.catalog.reading.columns.mapping import load_source_config
     from prodclf_assets.catalog.reading.sources import listed_files
     from prodclf_assets.settings import choose_shop, home_settings
     from prodclf_assets.shops import make_shop

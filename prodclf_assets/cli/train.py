@@ -149,7 +149,7 @@ def _knows_another(source: str, source_config: str | None) -> bool:
     from prodclf_assets.api.model_folder import live_categories
     from prodclf_assets.catalog.columns import LABEL_COLUMN
     from prodclf_assets.catalog.reading.catalogue import read_catalogue
-    from prodclf_assets.catalog.reading.mapping import load_source_config
+    from prodclf_assets.catalog.reading.columns.mapping import load_source_config
     from prodclf_assets.catalog.reading.sources import listed_files
     from prodclf_assets.catalog.stored_table import NOTES
     from prodclf_assets.classifier.evaluation.promotion_gate import GateConfig, shared_categories
@@ -262,7 +262,7 @@ def _mapping_file(source_config: str | None, depth: int | None) -> str | None:
         return source_config
     from pydantic import ValidationError
 
-    from prodclf_assets.catalog.reading.mapping import SourceConfig, load_source_config
+    from prodclf_assets.catalog.reading.columns.mapping import SourceConfig, load_source_config
     from prodclf_assets.settings import get_settings
 
     given = source_config or get_settings().source_config

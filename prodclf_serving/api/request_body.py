@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from prodclf_assets.catalog.product import Record
-from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, fitting_config
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig, check_columns, fitting_config
 from prodclf_assets.catalog.reading.unpacking import HEAD_BYTES, is_packed, stranger, unpack
 from prodclf_assets.errors import ProdclfError, SourceError
 from prodclf_serving.api.request_context import headers_of
@@ -30,7 +30,7 @@ from prodclf_serving.problems import (
 if TYPE_CHECKING:
     from prodclf_assets.catalog.product import ProductBatch
     from prodclf_assets.catalog.product_columns import CellFault
-    from prodclf_assets.catalog.reading.csv_reader import CsvRecords
+    from prodclf_assets.catalog.reading.formats.csv_reader import CsvRecords
 
 Format = Literal["json", "csv", "ndjson"]
 
@@ -269,8 +269,8 @@ def parse_csv(body: bytes, charset: str, max_rows: int, columns: Mapping[str, st
         ProblemError: 400 when the body cannot be read, 413 when it holds more than `max_rows` products, 422 when no column
             is a title, or there are too many.
     """
-    from prodclf_assets.catalog.reading.column_content import poor_columns
-    from prodclf_assets.catalog.reading.csv_reader import read_csv_columns
+    from prodclf_assets.catalog.reading.columns.content import poor_columns
+    from prodclf_assets.catalog.reading.formats.csv_reader import read_csv_columns
 
     if is_packed(body[:HEAD_BYTES]):
         body = _unpacked(body)
@@ -309,7 +309,7 @@ def _as_batch(table: CsvBody) -> ParsedBatch:
 
 def _as_utf8(body: bytes, charset: str) -> bytes:
     if charset in ("utf-8", "utf8"):
-        from prodclf_assets.catalog.reading.encoding import to_utf8
+        from prodclf_assets.catalog.reading.formats.encoding import to_utf8
 
         return to_utf8(body)[0]
     try:

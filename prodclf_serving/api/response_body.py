@@ -124,7 +124,7 @@ def render_table(
     # Here and not above: a replica that is never sent CSV does without Arrow.
     import pyarrow as pa
 
-    from prodclf_assets.catalog.reading.csv_text import csv_header, csv_rows
+    from prodclf_assets.catalog.reading.formats.csv_text import csv_header, csv_rows
     from prodclf_assets.classifier.scoring.score_table import SCORE_COLUMNS, renamed_columns
 
     renamed = renamed_columns(table.names)

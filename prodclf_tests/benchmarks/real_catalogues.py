@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.columns.mapping import load_source_config
 from prodclf_assets.lake import open_lake
 from prodclf_tests.benchmarks.command import ROOT, data_option, tasks_argument
 from prodclf_tests.benchmarks.tasks import MAPPINGS, TASKS

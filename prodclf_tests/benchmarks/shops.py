@@ -27,7 +27,7 @@ from prodclf_assets.catalog.columns import (
     TITLE_KEY_COLUMN,
 )
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.reading.mapping import SourceConfig, load_source_config
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig, load_source_config
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.catalog.text.series import title_keys
 from prodclf_assets.classifier.calibration.calibrator import (

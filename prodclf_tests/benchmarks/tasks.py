@@ -12,7 +12,7 @@ import pandas as pd
 from prodclf_assets.catalog.category_sets import categories_of
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.columns import LABEL_COLUMN, TITLE_KEY_COLUMN
-from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.columns.mapping import load_source_config
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.catalog.splits import SPLITS, assign_splits, reframe_rare_labels
 from prodclf_assets.classifier.training.training import data_hash

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from prodclf_assets.catalog.columns import NUMERIC_COLUMNS
 from prodclf_assets.catalog.product import BATCH_TEXT_COLUMNS, ProductBatch
 from prodclf_assets.catalog.product_stream import open_source
-from prodclf_assets.catalog.reading import csv_reader, streams
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
+from prodclf_assets.catalog.reading.formats import csv_reader, streams
 from prodclf_assets.catalog.reading.issues import Fault, FaultTally
-from prodclf_assets.catalog.reading.mapping import SourceConfig
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.errors import MappingError, SourceError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
-from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.columns.mapping import load_source_config
 from prodclf_assets.catalog.reading.readers import SourceTable, read_source
 from prodclf_assets.catalog.schema import CleanProducts, RawProducts, schema_failures
 from prodclf_assets.catalog.splits import assign_splits, reframe_rare_labels, split_balance

@@ -12,8 +12,8 @@ from prodclf_assets.catalog.cleaning.cleaning import CleaningReport, CleanResult
 from prodclf_assets.catalog.columns import PATH_SEPARATOR
 from prodclf_assets.catalog.label_checks.labels import Labels
 from prodclf_assets.catalog.label_checks.spelling import spelling_groups
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
 from prodclf_assets.catalog.reading.issues import shown
-from prodclf_assets.catalog.reading.mapping import SourceConfig
 
 WORTHLESS_FROM: Final = 0.5
 """Share of the rows with senseless labels from which a training would be worthless."""

@@ -16,9 +16,9 @@ from prodclf_assets.catalog.columns import (
     PRODUCT_COLUMNS,
     number_fault,
 )
-from prodclf_assets.catalog.reading.category_paths import category_paths
+from prodclf_assets.catalog.reading.columns.category_paths import category_paths
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
 from prodclf_assets.catalog.reading.issues import IssueKind, IssueLog
-from prodclf_assets.catalog.reading.mapping import SourceConfig
 from prodclf_assets.catalog.text.series import (
     TEXT_DTYPE,
     joined_texts,

@@ -15,16 +15,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.reading.assembly import assemble_products
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig, fitting_config
+from prodclf_assets.catalog.reading.formats.records import Records, read_records
 from prodclf_assets.catalog.reading.issues import IssueLog, RowIssues, RowOrigins
 from prodclf_assets.catalog.reading.line_numbers import LineRuns, runs_of
-from prodclf_assets.catalog.reading.mapping import SourceConfig, fitting_config
 from prodclf_assets.catalog.reading.readers import (
     check_files,
     check_labelled,
     poor_of,
     understand,
 )
-from prodclf_assets.catalog.reading.records import Records, read_records
 from prodclf_assets.catalog.reading.sources import ListedFile, found_files, listed_files, no_products
 from prodclf_assets.errors import SourceError
 
@@ -41,7 +41,7 @@ class CatalogueFile:
         tag: equal for equal content: the SHA-256 of the bytes; for S3 ETag and size.
         rows: its products.
         columns: the columns it has.
-        poor_columns: those that say little (see `column_content`).
+        poor_columns: those that say little (see `columns.content`).
         deleted: ids of products that it takes away.
         issues: how many faults, how many of each kind, and the first of them.
         lines: where its products stand.

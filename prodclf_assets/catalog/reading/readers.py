@@ -11,11 +11,16 @@ import pyarrow as pa
 
 from prodclf_assets.catalog.columns import CATEGORY_SEPARATOR, LABEL_COLUMN, OTHER_CATEGORIES_COLUMN
 from prodclf_assets.catalog.reading.assembly import assemble_products
-from prodclf_assets.catalog.reading.column_content import LOOKED_AT, poor_columns
+from prodclf_assets.catalog.reading.columns.content import LOOKED_AT, poor_columns
+from prodclf_assets.catalog.reading.columns.mapping import (
+    SourceConfig,
+    check_columns,
+    fitting_config,
+    needed_config,
+)
+from prodclf_assets.catalog.reading.columns.separators import found_separators
+from prodclf_assets.catalog.reading.formats.records import Records, read_records
 from prodclf_assets.catalog.reading.issues import IssueLog, RowIssues, RowOrigins, joined_issues
-from prodclf_assets.catalog.reading.mapping import SourceConfig, check_columns, fitting_config, needed_config
-from prodclf_assets.catalog.reading.records import Records, read_records
-from prodclf_assets.catalog.reading.separators import found_separators
 from prodclf_assets.catalog.reading.sources import FileKind, found_files, no_products
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import LabelError, MappingError

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN, NUMERIC_COLUMNS, PATH_SEPARATOR, PRODUCT_COLUMNS
-from prodclf_assets.catalog.reading.writers import open_writer
+from prodclf_assets.catalog.reading.formats.writers import open_writer
 from prodclf_assets.catalog.sample.shop import Floats, Ints, Shop, Words, build_shop
 from prodclf_assets.catalog.sample.titles import description_texts, reworded, title_texts
 from prodclf_assets.catalog.sample.words import GENERAL_HINTS

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from prodclf_assets.catalog.reading.writers import Format, TableWriter, stream_writer
+from prodclf_assets.catalog.reading.formats.writers import Format, TableWriter, stream_writer
 from prodclf_assets.classifier.scoring.score_table import NOTHING_SCORED, ScoreCounts
 from prodclf_assets.errors import SourceError
 from prodclf_assets.lake import MissingObjectError, sha256_of

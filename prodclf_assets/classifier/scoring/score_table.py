@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from prodclf_assets.catalog.product_stream import Chunk
+    from prodclf_assets.catalog.reading.formats.writers import Format
     from prodclf_assets.catalog.reading.issues import Fault
-    from prodclf_assets.catalog.reading.writers import Format
     from prodclf_assets.classifier.bundle import Bundle
 
 SCORE_COLUMNS: Final = (
@@ -157,7 +157,7 @@ def prepared(
         answer: `score_chunk` with its options.
         format_: what the rows are encoded as.
     """
-    from prodclf_assets.catalog.reading.writers import stream_writer
+    from prodclf_assets.catalog.reading.formats.writers import stream_writer
 
     scored = answer(chunk, bundle)
     with stream_writer(io.BytesIO(), format_) as writer:

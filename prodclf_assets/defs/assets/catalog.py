@@ -19,7 +19,7 @@ from prodclf_assets.catalog.inspection import Expected, unused_columns
 from prodclf_assets.catalog.label_checks.findings import Finding, label_findings
 from prodclf_assets.catalog.label_checks.labels import READ_COLUMNS, Labels
 from prodclf_assets.catalog.reading.catalogue import Catalogue, CatalogueFile, read_catalogue
-from prodclf_assets.catalog.reading.mapping import SourceConfig, load_source_config
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig, load_source_config
 from prodclf_assets.catalog.sample.generator import write_sample
 from prodclf_assets.catalog.stored_table import NOTES, TABLE, StoredTable, read_table, write_json
 from prodclf_assets.catalog.taxonomy import load_taxonomy

@@ -10,7 +10,7 @@ from prodclf_assets.catalog.cleaning.relabelling import BLIND_COLUMN
 from prodclf_assets.catalog.columns import LABEL_COLUMN, PRODUCT_COLUMNS, TITLE_KEY_COLUMN
 from prodclf_assets.catalog.event_logs import FEEDBACK
 from prodclf_assets.catalog.identity import product_key
-from prodclf_assets.catalog.reading.category_paths import category_paths
+from prodclf_assets.catalog.reading.columns.category_paths import category_paths
 from prodclf_assets.catalog.schema import conform
 from prodclf_assets.catalog.text.series import TEXT_DTYPE, normalise_texts, title_keys
 from prodclf_assets.lake import Lake

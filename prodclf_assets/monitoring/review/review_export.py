@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from prodclf_assets.catalog.category_sets import categories_of
 from prodclf_assets.catalog.columns import LABEL_COLUMN, OTHER_CATEGORIES_COLUMN, PRODUCT_COLUMNS
-from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.columns.mapping import load_source_config
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.catalog.stored_table import TABLE, read_table
 from prodclf_assets.catalog.text.series import TEXT_DTYPE

@@ -14,7 +14,7 @@ from prodclf_assets.catalog.frames import batch_texts
 from prodclf_assets.catalog.identity import product_key, product_key_of
 from prodclf_assets.catalog.nearest import nearest_categories
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.reading.records import Records, read_records
+from prodclf_assets.catalog.reading.formats.records import Records, read_records
 from prodclf_assets.catalog.reading.sources import found_files
 from prodclf_assets.catalog.taxonomy import Taxonomy
 from prodclf_assets.errors import ProdclfError

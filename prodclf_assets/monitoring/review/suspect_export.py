@@ -7,7 +7,7 @@ import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.identity import product_key
-from prodclf_assets.catalog.reading.writers import stream_writer
+from prodclf_assets.catalog.reading.formats.writers import stream_writer
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.lake import Lake
 from prodclf_assets.monitoring.review.spreadsheet_cells import quoted_formulas

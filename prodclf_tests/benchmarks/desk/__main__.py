@@ -19,7 +19,7 @@ import pandas as pd
 
 from prodclf_assets.catalog.columns import LABEL_COLUMN
 from prodclf_assets.catalog.product import ProductBatch
-from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.columns.mapping import load_source_config
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.classifier.bundle import Bundle
 from prodclf_assets.defs.assets.common import git_commit

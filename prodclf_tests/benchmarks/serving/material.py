@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prodclf_assets.catalog.reading.mapping import load_source_config
+from prodclf_assets.catalog.reading.columns.mapping import load_source_config
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.registry import open_registry
 from prodclf_assets.settings import Settings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prodclf_assets.catalog.cleaning.cleaning import clean_products
 from prodclf_assets.catalog.label_checks.findings import Finding, findings_of, label_findings
 from prodclf_assets.catalog.label_checks.labels import Labels
-from prodclf_assets.catalog.reading.mapping import SourceConfig
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
 from prodclf_assets.catalog.reading.readers import read_frame
 from prodclf_assets.catalog.sample.generator import sample_catalogue
 from prodclf_assets.catalog.schema import conform

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.reading.catalogue import Catalogue, CatalogueFile, read_catalogue
-from prodclf_assets.catalog.reading.mapping import SourceConfig
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.errors import LabelError, MappingError, SourceError
 from prodclf_tests.s3_server import S3Server

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prodclf_assets.catalog.reading.catalogue import read_catalogue
+from prodclf_assets.catalog.reading.columns.mapping import load_source_config
 from prodclf_assets.catalog.reading.line_numbers import MOST_RUNS, places_of, runs_of
-from prodclf_assets.catalog.reading.mapping import load_source_config
 
 
 @given(st.lists(st.integers(1, 4), max_size=30))

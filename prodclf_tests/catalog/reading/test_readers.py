@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.reading.mapping import SourceConfig
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
 from prodclf_assets.catalog.reading.readers import SourceTable, read_source
 from prodclf_assets.catalog.schema import RawProducts, schema_failures
 from prodclf_assets.errors import LabelError, MappingError, ProdclfError, SourceError

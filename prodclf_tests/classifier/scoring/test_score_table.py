@@ -10,7 +10,7 @@ import pytest
 
 from prodclf_assets.catalog.product import ProductBatch
 from prodclf_assets.catalog.product_stream import open_source
-from prodclf_assets.catalog.reading import csv_reader
+from prodclf_assets.catalog.reading.formats import csv_reader
 from prodclf_assets.catalog.reading.issues import Fault
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.classifier.bundle import Bundle

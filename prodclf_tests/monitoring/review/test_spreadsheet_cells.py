@@ -6,7 +6,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.reading.writers import open_writer
+from prodclf_assets.catalog.reading.formats.writers import open_writer
 from prodclf_assets.catalog.taxonomy import Taxonomy
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.monitoring.review.review_import import Categories, read_review_file

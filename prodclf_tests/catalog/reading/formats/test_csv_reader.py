@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.reading import csv_reader
-from prodclf_assets.catalog.reading.csv_reader import (
+from prodclf_assets.catalog.reading.formats import csv_reader
+from prodclf_assets.catalog.reading.formats.csv_reader import (
     CsvFile,
     Records,
     joined_records,
     read_csv,
     read_csv_columns,
 )
-from prodclf_assets.catalog.reading.encoding import TextBlocks
+from prodclf_assets.catalog.reading.formats.encoding import TextBlocks
 from prodclf_assets.errors import SourceError
 
 

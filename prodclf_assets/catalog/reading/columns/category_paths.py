@@ -19,7 +19,7 @@ from prodclf_assets.catalog.columns import (
     OTHER_CATEGORIES_COLUMN,
     PATH_SEPARATOR,
 )
-from prodclf_assets.catalog.reading.separators import ARROWS, split_paths
+from prodclf_assets.catalog.reading.columns.separators import ARROWS, split_paths
 from prodclf_assets.catalog.text.series import TEXT_DTYPE, joined_texts, normalise_texts
 
 # What holds the name of a level that is an object.

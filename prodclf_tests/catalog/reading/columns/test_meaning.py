@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prodclf_assets.catalog.reading.mapping import SourceConfig
+from prodclf_assets.catalog.reading.columns.mapping import SourceConfig
 from prodclf_assets.catalog.reading.readers import read_source
 from prodclf_assets.errors import LabelError
 from prodclf_tests.catalog.reading.test_readers import issues_of, write

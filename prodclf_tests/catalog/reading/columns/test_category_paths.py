@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.reading.category_paths import category_paths
+from prodclf_assets.catalog.reading.columns.category_paths import category_paths
 
 
 def label_of(*cells: object, depth: int | None = None) -> tuple[str | None, int]:

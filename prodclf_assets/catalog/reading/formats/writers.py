@@ -145,7 +145,7 @@ class _Csv(_Writer):
         self._header = True
 
     def encode(self, rows: Rows) -> tuple[bytes, Buffer]:
-        from prodclf_assets.catalog.reading.csv_text import csv_header, csv_rows
+        from prodclf_assets.catalog.reading.formats.csv_text import csv_header, csv_rows
 
         table = _as_table(rows)
         return csv_header(table.column_names), self._packed(csv_rows(table))
@@ -223,6 +223,6 @@ def _as_frame(rows: Rows) -> "pd.DataFrame":
 
     if not isinstance(rows, pa.Table):
         return rows
-    from prodclf_assets.catalog.reading.records import exact_dtype
+    from prodclf_assets.catalog.reading.formats.records import exact_dtype
 
     return rows.to_pandas(types_mapper=exact_dtype, ignore_metadata=True)

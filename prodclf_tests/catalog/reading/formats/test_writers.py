@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.reading.csv_text import csv_header, csv_rows
-from prodclf_assets.catalog.reading.writers import FORMATS, format_of, open_writer, stream_writer
+from prodclf_assets.catalog.reading.formats.csv_text import csv_header, csv_rows
+from prodclf_assets.catalog.reading.formats.writers import FORMATS, format_of, open_writer, stream_writer
 from prodclf_assets.errors import SourceError
 
 FIRST = pd.DataFrame({"title": pd.array(["a, b", "naïve\n“x”"], dtype="string"), "p": [1 / 3, np.nan]})

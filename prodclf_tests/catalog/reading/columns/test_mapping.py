@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from prodclf_assets.catalog.reading.mapping import (
+from prodclf_assets.catalog.reading.columns.mapping import (
     SourceConfig,
     check_columns,
     complete_config,
@@ -47,7 +47,7 @@ OWN = [
     "reviews_count",
     "category",
 ]
-MAPPINGS = Path(__file__).parents[2] / "mappings"
+MAPPINGS = Path(__file__).parents[3] / "mappings"
 
 
 @pytest.mark.parametrize(("name", "columns"), [("bigbasket", BIGBASKET), ("amazon_in", AMAZON)])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.reading.separators import found_separators
+from prodclf_assets.catalog.reading.columns.separators import found_separators
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prodclf_assets.catalog.reading.encoding import TextBlocks, decompress, to_utf8
+from prodclf_assets.catalog.reading.formats.encoding import TextBlocks, decompress, to_utf8
 
 TEXT = "title,brand\nCafé,Nestlé\nplain,x\n"
 

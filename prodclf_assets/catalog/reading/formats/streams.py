@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from prodclf_assets.catalog.reading.csv_reader import CsvFile
-from prodclf_assets.catalog.reading.encoding import TextBlocks
+from prodclf_assets.catalog.reading.formats.csv_reader import CsvFile
+from prodclf_assets.catalog.reading.formats.encoding import TextBlocks
 from prodclf_assets.catalog.reading.issues import FileIssue
 from prodclf_assets.catalog.reading.sources import FoundFile
 from prodclf_assets.errors import SourceError

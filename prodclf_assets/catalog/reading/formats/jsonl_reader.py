@@ -9,7 +9,7 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from prodclf_assets.catalog.reading.csv_reader import Records
+from prodclf_assets.catalog.reading.formats.csv_reader import Records
 from prodclf_assets.catalog.reading.issues import FileIssue
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prodclf_assets.catalog.reading.csv_reader import Records, read_csv
-from prodclf_assets.catalog.reading.encoding import decompress, to_utf8
-from prodclf_assets.catalog.reading.jsonl_reader import read_json_lines
+from prodclf_assets.catalog.reading.formats.csv_reader import Records, read_csv
+from prodclf_assets.catalog.reading.formats.encoding import decompress, to_utf8
+from prodclf_assets.catalog.reading.formats.jsonl_reader import read_json_lines
 from prodclf_assets.catalog.reading.sources import FoundFile
 from prodclf_assets.catalog.text.series import TEXT_DTYPE
 from prodclf_assets.errors import SourceError

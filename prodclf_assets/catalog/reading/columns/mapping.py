@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from prodclf_assets.catalog.columns import PRODUCT_COLUMNS
 from prodclf_assets.catalog.path_text import normal_path
-from prodclf_assets.catalog.reading.column_names import find_category_path, find_fields
+from prodclf_assets.catalog.reading.columns.names import find_category_path, find_fields
 from prodclf_assets.errors import MappingError
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prodclf_assets.catalog.reading.column_names import is_usual
+from prodclf_assets.catalog.reading.columns.names import is_usual
 from prodclf_assets.catalog.text.arrays import array_of, is_text, text_column
 
 LOOKED_AT: Final = 512

@@ -4,8 +4,8 @@ import json
 
 import pandas as pd
 
-from prodclf_assets.catalog.reading import jsonl_reader
-from prodclf_assets.catalog.reading.jsonl_reader import read_json_lines
+from prodclf_assets.catalog.reading.formats import jsonl_reader
+from prodclf_assets.catalog.reading.formats.jsonl_reader import read_json_lines
 
 
 def test_objects_become_rows_and_keys_columns_in_order_of_appearance() -> None:

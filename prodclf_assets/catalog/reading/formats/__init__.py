@@ -1,0 +1,1 @@
+"""File formats, read and written: bytes to records as they are, and tables to files."""
