@@ -44,6 +44,8 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except ProdclfError as error:
             raise _UserError(str(error)) from error
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
         except Exception as error:
             from prodclf_assets.settings import get_settings
 

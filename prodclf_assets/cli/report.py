@@ -1,6 +1,5 @@
 """`prodclf report`: what was found, as a page to read, mail and keep."""
 
-import webbrowser
 from pathlib import Path
 
 import click
@@ -56,5 +55,9 @@ def report(name: str, opened: bool, out: Path | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(page)
     click.echo(path)
-    if opened and not webbrowser.open(path.as_uri()):
+    if not opened:
+        return
+    import webbrowser
+
+    if not webbrowser.open(path.as_uri()):
         tell("no browser was found here: open the file in one")

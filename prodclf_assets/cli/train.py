@@ -116,7 +116,7 @@ def train(
         },
         "loggers": _loggers(verbose),
     }
-    if not _run_graph(run_config):
+    if not _run_graph(run_config, verbose):
         raise click.exceptions.Exit(1)
 
 
@@ -191,7 +191,7 @@ def _resume_graph(verbose: bool) -> bool:
 
     from prodclf_assets.defs.lost_runs import end_lost_runs
 
-    with _instance() as instance:
+    with _instance(verbose) as instance:
         # A run that was killed is not known to have failed before somebody looks.
         end_lost_runs(instance)
         runs = [run for run in instance.get_runs(limit=50) if run.job_name in _JOBS]
@@ -215,19 +215,18 @@ def graph() -> "JobDefinition":
     return defs().resolve_job_def("graph")
 
 
-def _run_graph(run_config: dict[str, Any]) -> bool:
+def _run_graph(run_config: dict[str, Any], verbose: bool) -> bool:
     """Run the job with the history that the settings name; True when every asset and blocking check is well."""
     import dagster as dg
 
-    with _instance() as instance:
+    with _instance(verbose) as instance:
         return dg.execute_job(dg.reconstructable(graph), instance=instance, run_config=run_config).success
 
 
-def _instance() -> "DagsterInstance":
+def _instance(verbose: bool = False) -> "DagsterInstance":
     """Dagster's own instance where DAGSTER_HOME says, or as `dagster.yaml` here says, or as ours would."""
     from dagster import DagsterInstance
     from dagster._core.instance.config import is_dagster_home_set
-    from dagster._core.instance.ref import InstanceRef
 
     from prodclf_assets.settings import get_settings
 
@@ -236,10 +235,18 @@ def _instance() -> "DagsterInstance":
     home = get_settings().home.resolve() / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     if Path("dagster.yaml").is_file():
-        return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), config_dir=str(Path.cwd())))
+        return _from(str(home), verbose, config_dir=str(Path.cwd()))
     # As a file, so that `dagster dev` finds it where the summary of a run says.
     (home / "dagster.yaml").write_text(_OURS, "utf-8")
-    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home)))
+    return _from(str(home), verbose)
+
+
+def _from(home: str, verbose: bool, **where: str) -> "DagsterInstance":
+    from dagster import DagsterInstance
+    from dagster._core.instance.ref import InstanceRef
+
+    loud = {"python_logs": {"python_log_level": "DEBUG", "managed_python_loggers": ["prodclf_assets"]}}
+    return DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=loud if verbose else None, **where))
 
 
 # What runs of the graph are called: ours, and those of `dagster asset materialize`, whose steps are the same.
@@ -249,7 +256,7 @@ _JOBS = ("graph", "__ASSET_JOB")
 _OURS = """\
 storage: {custom: {module: prodclf_assets.defs.history, class: LocalHistory, config: {}}}
 compute_logs: {module: prodclf_assets.defs.history, class: LocalComputeLogs, config: {}}
-python_logs: {python_log_level: DEBUG, managed_python_loggers: [prodclf_assets]}
+python_logs: {python_log_level: INFO, managed_python_loggers: [prodclf_assets]}
 freshness: {enabled: true}
 telemetry: {enabled: false}
 nux: {enabled: false}

@@ -79,7 +79,7 @@ def raw_products(
     if source != SAMPLE and catalogue_source.resolved_source_config() is None:
         context.log.info(
             "columns were understood by their names as follows; if that is wrong, correct it in a file and name the "
-            f"file in PRODCLF_SOURCE_CONFIG:\n{table.config.to_yaml()}"
+            f"file with --source-config, or in PRODCLF_SOURCE_CONFIG:\n{table.config.to_yaml()}"
         )
     context.add_output_metadata(
         {
