@@ -134,6 +134,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"tar ": "prodclf_tests/infra/test_backup.py",
     r"docker ": "a container engine: prodclf_tests/infra/test_images.py replays the images",
     r"cp infra/compose/.env.example": "for docker compose",
+    r"uv run prodclf report --open": "opens a browser; the pages are written by prodclf_tests/monitoring/test_report_pages.py",
     r"uv run python -m infra\.stack ": "prodclf_tests/infra/test_stack.py",
     r"(uv run )?python -m infra\.aws|aws ": "an AWS account: prodclf_tests/infra/verbs.py tries each verb",
     r"uv run python -m prodclf_tests\.(benchmarks|infra|walk)": "measures for minutes to hours; the tests run parts of them",
