@@ -307,7 +307,7 @@ def test_all_checks_passed_and_carry_numbers(trained: Trained) -> None:
     kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
     records = trained.instance.get_records_for_run(trained.run_id, of_type=kind).records
     evaluations = [record.event_log_entry.asset_check_evaluation for record in records]
-    assert len(evaluations) == 15
+    assert len(evaluations) == 16
     for evaluation in evaluations:
         assert evaluation is not None
         assert evaluation.passed
