@@ -272,6 +272,8 @@ def open_lake(location: str, s3_client: Any = None) -> Lake:
     Raises:
         LakeError: the location is of another kind, or names no bucket.
     """
+    if urlsplit(location).scheme == "s3" and not urlsplit(location).netloc:
+        raise LakeError(f"{location!r} names no bucket: write PRODCLF_LAKE as s3://bucket/prefix")
     if not location.strip() or ("://" in location and not location.startswith("s3://")):
         raise LakeError(f"{location!r} is not a lake: set PRODCLF_LAKE to a folder or to s3://bucket/prefix")
     return Lake(open_store(location, s3_client))
